@@ -1,0 +1,15 @@
+"""The errors vosctl raises. Each message is one line: what is wrong, then what to do about it."""
+
+from __future__ import annotations
+
+
+class VosctlError(Exception):
+    """Base of everything vosctl raises on purpose. The command line prints its message and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(VosctlError):
+    """The request itself cannot be served: an option, a file name or a combination of them is wrong."""
+
+    exit_code = 2

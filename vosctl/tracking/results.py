@@ -1,0 +1,45 @@
+"""What the tracker says of a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+ObjectStatus = Literal["tracked", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedObject:
+    """One object in one frame.
+
+    Attributes:
+        id: the id the user gave it in the first mask, 1..255.
+        status: "tracked", or "lost" while no pixel of it is found.
+        score: mean probability over the object's own pixels, 0..1 (0 when lost).
+        area: pixels labelled with it in this frame.
+        box: x, y, width, height of those pixels; None when there are none.
+    """
+
+    id: int
+    status: ObjectStatus
+    score: float
+    area: int
+    box: tuple[int, int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedFrame:
+    """The tracker's answer for one frame, at the frame's own size.
+
+    Attributes:
+        labels: (H, W) uint8, 0 for background, else an object's id. Labels never overlap.
+        alpha: (H, W) uint8, 0..255, the probability that the pixel belongs to any object: soft at the edges.
+        objects: one entry per object that is followed, ordered by id, lost ones included.
+    """
+
+    labels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+    objects: tuple[TrackedObject, ...]

@@ -1,0 +1,60 @@
+"""What travels from a source through the tracker to the sinks: one decoded frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded, upright frame.
+
+    Attributes:
+        index: position in the source, from 0, counting decoded frames.
+        image: (H, W, 3) uint8 RGB, C-contiguous, rotation metadata already applied.
+        pts: presentation time in units of `time_base`, as the source gave it.
+        time_base: seconds per unit of `pts`.
+        duration: units of `time_base` the frame is shown for, 0 when unknown.
+        name: stem of the image file it came from, None for a frame of a video.
+    """
+
+    index: int
+    image: NDArray[np.uint8]
+    pts: int
+    time_base: Fraction
+    duration: int = 0
+    name: str | None = None
+
+    @property
+    def time(self) -> float:
+        """Presentation time in seconds."""
+        return float(self.pts * self.time_base)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known of a source before its frames are read.
+
+    Attributes:
+        name: short name for messages and for the default output's stem ("clip" for clip.mp4, "stdin" for "-").
+        width: upright width in pixels (after rotation metadata).
+        height: upright height in pixels.
+        frame_rate: nominal frames per second as an exact fraction (29.97 is 30000/1001), None when unknown.
+        time_base: seconds per unit of the frames' `pts`.
+        frame_count: the container's claim, a hint for progress only; None when unknown or endless.
+        audio_path: file whose audio streams belong to this source, None when there are none to copy.
+        live: True for network streams and cameras.
+    """
+
+    name: str
+    width: int
+    height: int
+    frame_rate: Fraction | None
+    time_base: Fraction
+    frame_count: int | None = None
+    audio_path: str | None = None
+    live: bool = False
