@@ -1,0 +1,74 @@
+"""The two calls that every propagation network answers, and what they share."""
+
+from __future__ import annotations
+
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+State = tuple[Tensor, ...]
+
+
+class PropagationNetwork(nn.Module):
+    """A siamese network: the reference stream runs once per object, the target stream once per frame.
+
+    Both streams take an image, (N, 3, H, W) float RGB in [0, 1], and a mask, (N, 1, H, W) float in [0, 1], of the same
+    size, with height and width multiples of `stride`. Reference and target have the same size: the global convolution
+    compares them place by place.
+
+    Attributes:
+        name: the network's name in the registry and in checkpoints' metadata.
+        stride: what height and width must be multiples of.
+        window: side in pixels of the square working window that the network was trained for.
+        state_names: names of the tensors of the reference state, in order.
+    """
+
+    name: ClassVar[str]
+    stride: ClassVar[int] = 32
+    window: ClassVar[int]
+    state_names: ClassVar[tuple[str, ...]]
+
+    def encode_reference(self, image: Tensor, mask: Tensor) -> State:
+        """Run the reference stream.
+
+        Args:
+            image: (N, 3, H, W) float RGB in [0, 1].
+            mask: (N, 1, H, W) float in [0, 1], the object in that image.
+
+        Returns:
+            The reference state: tensors named by `state_names`, batch first, of a size that never changes.
+        """
+        raise NotImplementedError
+
+    def propagate_scales(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Run the target stream and return the object's logit at every scale, for training.
+
+        Returns:
+            (N, 1, H, W), then (N, 1, H/8, W/8), (N, 1, H/16, W/16) and (N, 1, H/32, W/32).
+        """
+        raise NotImplementedError
+
+    def propagate(self, image: Tensor, mask: Tensor, *state: Tensor) -> Tensor:
+        """Run the target stream.
+
+        Args:
+            image: (N, 3, H, W) float RGB in [0, 1], the current frame.
+            mask: (N, 1, H, W) float in [0, 1], the guidance mask: the previous frame's soft mask, not thresholded.
+            state: the tensors `encode_reference` returned, batch N.
+
+        Returns:
+            (N, 1, H, W), the probability of the object.
+        """
+        return torch.sigmoid(self.propagate_scales(image, mask, *state)[0])
+
+    def train(self, mode: bool = True) -> PropagationNetwork:
+        """Set training mode; batch norms stay on their stored statistics (as RGMP was trained, section 4.2)."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return cast(PropagationNetwork, self)
