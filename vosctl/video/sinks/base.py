@@ -1,0 +1,85 @@
+"""What every sink does, and what is asked of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vosctl.errors import VosctlError
+from vosctl.tracking.results import TrackedFrame
+from vosctl.video.frames import Frame
+
+
+class OutputClosedError(VosctlError):
+    """The reader of standard output went away (`vosctl ... --rle - | head`): end quietly, there is nothing to report.
+
+    Its exit status is the one of a program ended by SIGPIPE.
+    """
+
+    exit_code = 141
+
+
+class Sink(Protocol):
+    """One output. Each is driven by one thread: any number of `write`, then either `finish` or `abort`, once.
+
+    Attributes:
+        name: the option that asked for it, without dashes: "overlay", "masks", "matte", "cutout" or "rle".
+        path: where the output will be when finished; `-` for standard output.
+        wants_alpha: whether it reads `TrackedFrame.alpha`.
+    """
+
+    name: str
+    path: Path
+    wants_alpha: bool
+
+    def write(self, frame: Frame, result: TrackedFrame) -> None:
+        """Adds one frame; neither argument is modified.
+
+        Raises:
+            VosctlError: the output cannot be written (a full disk, a size that changed).
+            OutputClosedError: the reader of standard output went away.
+        """
+
+    def finish(self) -> Path:
+        """Completes the output and gives it its name.
+
+        Returns:
+            The name.
+
+        Raises:
+            VosctlError: the output cannot be completed. Call `abort` then, as after a failed `write`.
+        """
+
+    def abort(self) -> Path | None:
+        """Gives up without touching whatever already stood under the final name. Raises nothing.
+
+        Returns:
+            What is whole so far, kept under a name that does not look finished; None when there is nothing and nothing
+            was kept.
+        """
+
+
+@dataclass(frozen=True)
+class OutputRequest:
+    """The outputs of one run; None where one is not wanted.
+
+    Attributes:
+        overlay: video with coloured objects: .mp4, .mov, .mkv (H.264) or .webm (VP9).
+        masks: directory of indexed PNG, one a frame.
+        matte: grey video of the objects' probability, same containers as `overlay`.
+        cutout: the objects with transparency: .mov (ProRes 4444), .webm (VP9) or a directory of RGBA PNG.
+        rle: file of JSON lines with COCO RLE, `-` for standard output.
+        overwrite: whether existing outputs may be replaced.
+        audio: whether the source's sound is copied into the videos.
+        inputs: files, directories or globs the run reads, so that no output can replace them.
+    """
+
+    overlay: Path | None = None
+    masks: Path | None = None
+    matte: Path | None = None
+    cutout: Path | None = None
+    rle: Path | None = None
+    overwrite: bool = False
+    audio: bool = True
+    inputs: tuple[Path, ...] = ()

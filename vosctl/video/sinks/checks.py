@@ -1,0 +1,99 @@
+"""What can be known to be wrong with the outputs before anything is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vosctl.errors import UsageError
+from vosctl.video.encoder import CONTAINERS
+from vosctl.video.sinks.base import OutputRequest
+from vosctl.video.sinks.rle import STANDARD_OUTPUT
+
+ALPHA_CONTAINERS = (".mov", ".webm")
+"""Extensions of the video files that can hold transparency."""
+
+
+def is_directory_output(name: str, path: Path) -> bool:
+    """Whether an output is a directory of pictures: masks always, a cutout when it has no extension or is a folder."""
+    return name == "masks" or (name == "cutout" and (path.is_dir() or not path.suffix))
+
+
+def check_outputs(request: OutputRequest) -> None:
+    """Checks every output of a request; nothing is created.
+
+    Raises:
+        UsageError: one of them cannot be written, would replace something it may not, or collides with another.
+    """
+    for name, path in requested(request).items():
+        if path == STANDARD_OUTPUT and name == "rle":
+            continue
+        if is_directory_output(name, path):
+            _check_directory(name, path, request.overwrite)
+        else:
+            _check_file(name, path, request.overwrite)
+        if not path.absolute().parent.is_dir():
+            raise UsageError(f"--{name}: the folder {path.parent} does not exist; create it first")
+    _check_collisions(request)
+
+
+def requested(request: OutputRequest) -> dict[str, Path]:
+    """The outputs that are asked for, by the name of their option."""
+    names = ("overlay", "masks", "matte", "cutout", "rle")
+    return {name: path for name in names if (path := getattr(request, name)) is not None}
+
+
+def _check_file(name: str, path: Path, overwrite: bool) -> None:
+    suffix = path.suffix.lower()
+    if name == "cutout" and suffix not in ALPHA_CONTAINERS:
+        raise UsageError(
+            f"--cutout: {path}: {suffix} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9) "
+            "or a folder (a name without an extension) for RGBA PNG"
+        )
+    if name in ("overlay", "matte") and suffix not in CONTAINERS:
+        shown = f"the extension {suffix}" if suffix else "a name without an extension"
+        raise UsageError(f"--{name}: {path}: {shown} is not a video file's; use one of {', '.join(CONTAINERS)}")
+    if path.is_dir():
+        raise UsageError(f"--{name}: {path} is a folder; name a file")
+    if path.exists() and not overwrite:
+        raise UsageError(f"--{name}: {path} exists; pass --overwrite to replace it or choose another name")
+
+
+def _check_directory(name: str, path: Path, overwrite: bool) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise UsageError(f"--{name}: {path} is a file; name a folder")
+    present = list(path.iterdir())
+    if present and not overwrite:
+        raise UsageError(
+            f"--{name}: the folder {path} is not empty; pass --overwrite to replace it or choose another name"
+        )
+    strangers = [entry.name for entry in present if entry.suffix.lower() != ".png" or entry.is_dir()]
+    if strangers:
+        # The whole folder is swapped: a home or project folder named by mistake must survive --overwrite.
+        raise UsageError(
+            f"--{name}: the folder {path} holds more than PNG files ({min(strangers)}) and is not replaced; "
+            "choose another name"
+        )
+
+
+def _check_collisions(request: OutputRequest) -> None:
+    taken: dict[str, Path] = {}
+    for name, path in requested(request).items():
+        if path == STANDARD_OUTPUT and name == "rle":
+            continue
+        place = path.resolve()
+        for source in request.inputs:
+            if _overlap(place, source.resolve()):
+                raise UsageError(f"--{name}: {path} would replace the input {source}; choose another name")
+        for other, other_place in taken.items():
+            if _overlap(place, other_place) or _overlap(other_place, place):
+                raise UsageError(
+                    f"--{other} and --{name} would be written to the same place, {path}; choose another name"
+                )
+        taken[name] = place
+
+
+def _overlap(output: Path, other: Path) -> bool:
+    """Whether replacing `output` would replace `other`, as the same file or as something inside a folder."""
+    return other.is_relative_to(output) or (output.exists() and other.exists() and output.samefile(other))

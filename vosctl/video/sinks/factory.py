@@ -1,0 +1,64 @@
+"""From the outputs asked for to opened sinks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from vosctl.errors import VosctlError
+from vosctl.video import encoder
+from vosctl.video.encoder import VideoWriter
+from vosctl.video.frames import SourceInfo
+from vosctl.video.sinks.base import OutputRequest, Sink
+from vosctl.video.sinks.checks import check_outputs, is_directory_output, requested
+from vosctl.video.sinks.pictures import CutoutPictureSink, MaskSink
+from vosctl.video.sinks.rle import STANDARD_OUTPUT, RleFileSink, RleStreamSink
+from vosctl.video.sinks.videos import CutoutVideoSink, MatteSink, OverlaySink
+
+
+def open_sinks(request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> list[Sink]:
+    """Checks all outputs, then opens them all: files beside their final names, encoders, the sound to copy.
+
+    Args:
+        request: what is wanted.
+        info: the source.
+        warn: told in one line of what an output will lack (sound that a container cannot hold). Also called from the
+            threads that drive the sinks.
+
+    Returns:
+        The opened sinks, in the order overlay, masks, matte, cutout, rle; each to be finished or aborted.
+
+    Raises:
+        UsageError: an output cannot be what was asked for; nothing was created.
+        VosctlError: one cannot be opened; those opened before it were removed again.
+    """
+    check_outputs(request)
+    sinks: list[Sink] = []
+    try:
+        for name, path in requested(request).items():
+            sinks.append(_open(name, path, request, info, warn))
+    except VosctlError:
+        for sink in sinks:
+            sink.abort()
+        raise
+    return sinks
+
+
+def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> Sink:
+    writer = partial(VideoWriter, path, info, overwrite=request.overwrite, audio=request.audio, warn=warn)
+    webm = path.suffix.lower() == ".webm"
+    opaque = encoder.VP9 if webm else encoder.H264
+    match name:
+        case "overlay":
+            return OverlaySink(writer(opaque))
+        case "matte":
+            return MatteSink(writer(opaque))
+        case "masks":
+            return MaskSink(path, overwrite=request.overwrite)
+        case "cutout" if is_directory_output(name, path):
+            return CutoutPictureSink(path, overwrite=request.overwrite)
+        case "cutout":
+            return CutoutVideoSink(writer(encoder.VP9_ALPHA if webm else encoder.PRORES_4444))
+        case _:
+            return RleStreamSink() if path == STANDARD_OUTPUT else RleFileSink(path, overwrite=request.overwrite)

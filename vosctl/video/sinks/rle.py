@@ -1,0 +1,132 @@
+"""Labels as JSON lines with COCO run-length encoding."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from vosctl.errors import VosctlError
+from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.video.frames import Frame
+from vosctl.video.sinks.base import OutputClosedError
+from vosctl.video.staging import StagedFile, write_errors
+
+STANDARD_OUTPUT = Path("-")
+
+
+def rle_lines(frame: Frame, result: TrackedFrame) -> list[str]:
+    """One JSON object for each object of a frame, lost ones included, ordered by id.
+
+    Keys: `frame` (index from 0), `pts` (the source's own units), `time` (seconds), `object` (id), `bbox` (x, y, width,
+    height in pixels; null when lost), `area` (pixels), `score` (0..1), `status` ("tracked" or "lost"), `segmentation`
+    (COCO compressed RLE: `size` is height, width; empty mask when lost).
+    """
+    # COCO counts runs down the columns: transposed once, every object's mask is then in the order it is read.
+    columns = cv2.transpose(result.labels)
+    return [
+        json.dumps(
+            {
+                "frame": frame.index,
+                "pts": frame.pts,
+                "time": round(frame.time, 6),
+                "object": item.id,
+                "bbox": item.box,
+                "area": item.area,
+                "score": round(item.score, 4),
+                "status": item.status,
+                "segmentation": _encode(columns, item),
+            },
+            separators=(",", ":"),
+        )
+        for item in result.objects
+    ]
+
+
+def _encode(columns: NDArray[np.uint8], item: TrackedObject) -> dict[str, Any]:
+    encoded = coco.encode((columns == item.id).view(np.uint8).T)
+    return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
+
+
+class RleFileSink:
+    """JSON lines into a file."""
+
+    name = "rle"
+    wants_alpha = False
+
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
+        self.path = path
+        self._staged = StagedFile(path, overwrite=overwrite)
+        with write_errors(path):
+            self._file: BinaryIO = self._staged.partial.open("wb")
+        self._whole = 0
+
+    def write(self, frame: Frame, result: TrackedFrame) -> None:
+        """See `Sink.write`."""
+        with write_errors(self.path):
+            self._file.write("".join(f"{line}\n" for line in rle_lines(frame, result)).encode())
+            self._file.flush()
+            self._whole = self._file.tell()
+
+    def finish(self) -> Path:
+        """See `Sink.finish`."""
+        if self._whole == 0:
+            raise VosctlError(f"{self.path}: not written, there was no frame")
+        with write_errors(self.path):
+            self._file.close()
+        return self._staged.commit()
+
+    def abort(self) -> Path | None:
+        """See `Sink.abort`."""
+        # What could not be flushed is cut off below.
+        with suppress(OSError):
+            self._file.close()
+        if self._whole == 0:
+            self._staged.discard()
+            return None
+        os.truncate(self._staged.partial, self._whole)
+        return self._staged.partial
+
+
+class RleStreamSink:
+    """JSON lines on standard output, each frame's as soon as it is tracked."""
+
+    name = "rle"
+    path = STANDARD_OUTPUT
+    wants_alpha = False
+
+    def write(self, frame: Frame, result: TrackedFrame) -> None:
+        """See `Sink.write`."""
+        try:
+            sys.stdout.buffer.write("".join(f"{line}\n" for line in rle_lines(frame, result)).encode())
+            sys.stdout.buffer.flush()
+        except BrokenPipeError as error:
+            _silence_standard_output()
+            raise OutputClosedError("standard output was closed by its reader") from error
+        except OSError as error:
+            raise VosctlError(f"standard output cannot be written: {error.strerror}") from error
+
+    def finish(self) -> Path:
+        """See `Sink.finish`."""
+        return self.path
+
+    def abort(self) -> Path | None:
+        """See `Sink.abort`."""
+        return None
+
+
+def _silence_standard_output() -> None:
+    """Sends what is still buffered nowhere: Python would complain of the closed pipe once more as it exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    finally:
+        os.close(nowhere)

@@ -1,0 +1,88 @@
+"""Sinks that write a video file: overlay, matte and cutout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.tracking.results import TrackedFrame
+from vosctl.video.encoder import VideoWriter
+from vosctl.video.frames import Frame
+from vosctl.video.overlay import render_overlay
+
+_CUTOUT_MARGIN = 9
+"""Pixels of picture kept around the object, so that its edge does not mix with black where chroma is subsampled."""
+
+
+def cut_out(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The objects with straight (unpremultiplied) alpha.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        alpha: (H, W) uint8, 0 is transparent.
+
+    Returns:
+        (H, W, 4) uint8 RGBA: black more than a few pixels away from anything visible, which compresses to nothing and
+        keeps the background out of the file.
+    """
+    kernel = np.ones((_CUTOUT_MARGIN, _CUTOUT_MARGIN), np.uint8)
+    near = cv2.dilate(alpha, kernel)
+    cutout = np.zeros((*alpha.shape, 4), np.uint8)
+    cv2.copyTo(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), near, cutout)
+    cv2.insertChannel(alpha, cutout, 3)
+    return cutout
+
+
+class VideoSink:
+    """What the three have in common: a writer that is finished or aborted."""
+
+    name: str
+    wants_alpha: bool
+
+    def __init__(self, writer: VideoWriter) -> None:
+        self._writer = writer
+        self.path = writer.path
+
+    def finish(self) -> Path:
+        """See `Sink.finish`."""
+        return self._writer.finish()
+
+    def abort(self) -> Path | None:
+        """See `Sink.abort`."""
+        return self._writer.abort()
+
+
+class OverlaySink(VideoSink):
+    """The frames with their objects tinted and outlined."""
+
+    name = "overlay"
+    wants_alpha = False
+
+    def write(self, frame: Frame, result: TrackedFrame) -> None:
+        """See `Sink.write`."""
+        self._writer.write(render_overlay(frame.image, result), "rgb24", frame)
+
+
+class MatteSink(VideoSink):
+    """The objects' probability as a grey picture, white inside."""
+
+    name = "matte"
+    wants_alpha = True
+
+    def write(self, frame: Frame, result: TrackedFrame) -> None:
+        """See `Sink.write`."""
+        self._writer.write(result.alpha, "gray", frame)
+
+
+class CutoutVideoSink(VideoSink):
+    """The objects on a transparent background."""
+
+    name = "cutout"
+    wants_alpha = True
+
+    def write(self, frame: Frame, result: TrackedFrame) -> None:
+        """See `Sink.write`."""
+        self._writer.write(cut_out(frame.image, result.alpha), "rgba", frame)

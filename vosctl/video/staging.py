@@ -1,0 +1,137 @@
+"""Outputs are written beside their final name and renamed when whole, so that nothing that existed is ever lost."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+
+from vosctl.errors import VosctlError
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Turns what the file system or the encoder raises into one line that names the output.
+
+    Raises:
+        VosctlError: for any OSError (a full disk, a missing permission) or FFmpeg error raised inside.
+    """
+    try:
+        yield
+    except (OSError, av.FFmpegError) as error:
+        reason = error.strerror or str(error)
+        raise VosctlError(f"{path}: cannot be written: {reason}") from error
+
+
+def _unfinished_names(final: Path) -> Iterator[Path]:
+    """clip.partial.mp4, clip.partial-2.mp4, ...: plainly unfinished, yet opened by whatever opens the final name."""
+    stem, suffix = (final.name, "") if final.is_dir() else (final.stem, final.suffix)
+    yield final.with_name(f"{stem}.partial{suffix}")
+    for count in itertools.count(2):
+        yield final.with_name(f"{stem}.partial-{count}{suffix}")
+
+
+class StagedFile:
+    """A file that takes its final name only when `commit` is called.
+
+    Attributes:
+        final: where the file belongs.
+        partial: where it is written meanwhile, in the same directory; created empty, never an existing file.
+    """
+
+    def __init__(self, final: Path, *, overwrite: bool) -> None:
+        self.final = final
+        self._overwrite = overwrite
+        with write_errors(final):
+            self.partial = self._create(final)
+
+    @staticmethod
+    def _create(final: Path) -> Path:
+        for candidate in _unfinished_names(final):
+            try:
+                candidate.open("xb").close()
+            except FileExistsError:
+                continue
+            return candidate
+        raise AssertionError("the names never end")
+
+    def commit(self) -> Path:
+        """Gives the whole file its final name.
+
+        Raises:
+            VosctlError: something else took the name meanwhile and may not be replaced; the work stays in `partial`.
+        """
+        if self.final.exists() and not self._overwrite:
+            raise VosctlError(f"{self.final}: appeared during the run and was not replaced; see {self.partial}")
+        with write_errors(self.final):
+            return self.partial.replace(self.final)
+
+    def discard(self) -> None:
+        """Removes the unfinished file."""
+        self.partial.unlink(missing_ok=True)
+
+
+class StagedDirectory:
+    """A directory of files that takes its final name only when `commit` is called.
+
+    Attributes:
+        final: where the directory belongs.
+        partial: the sibling that is filled meanwhile; created empty, never an existing one.
+    """
+
+    def __init__(self, final: Path, *, overwrite: bool) -> None:
+        self.final = final
+        self._overwrite = overwrite
+        with write_errors(final):
+            self.partial = self._create(final)
+
+    @staticmethod
+    def _create(final: Path) -> Path:
+        for candidate in _unfinished_names(final):
+            try:
+                candidate.mkdir()
+            except FileExistsError:
+                continue
+            return candidate
+        raise AssertionError("the names never end")
+
+    def add(self, name: str) -> Path:
+        """The path at which to write the file `name`.
+
+        Raises:
+            VosctlError: a file of that name was written before (two images of one stem in the input).
+        """
+        path = self.partial / name
+        if path.exists():
+            raise VosctlError(f"{self.final}: two frames of the input would be written as {name}; rename one of them")
+        return path
+
+    def commit(self) -> Path:
+        """Swaps the whole directory in; one that stood there is set aside first and put back if the swap fails.
+
+        Raises:
+            VosctlError: something else took the name meanwhile and may not be replaced; the work stays in `partial`.
+        """
+        with write_errors(self.final):
+            if not self.final.exists():
+                return self.partial.replace(self.final)
+            if any(self.final.iterdir()) and not self._overwrite:
+                raise VosctlError(f"{self.final}: appeared during the run and was not replaced; see {self.partial}")
+            replaced = self._create(self.final) / self.final.name
+            self.final.replace(replaced)
+            try:
+                self.partial.replace(self.final)
+            except OSError:
+                replaced.replace(self.final)
+                replaced.parent.rmdir()
+                raise
+            shutil.rmtree(replaced.parent)
+            return self.final
+
+    def discard(self) -> None:
+        """Removes the unfinished directory and what is in it."""
+        shutil.rmtree(self.partial, ignore_errors=True)
