@@ -1,0 +1,91 @@
+"""From a decoded picture to an upright RGB array."""
+
+from __future__ import annotations
+
+import struct
+
+import av
+import cv2
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.reformatter import Colorspace, VideoReformatter
+from numpy.typing import NDArray
+
+# FFmpeg's AVColorSpace values whose matrix swscale knows: BT.709, FCC, BT.470BG, SMPTE 170M and 240M, BT.2020 NCL.
+_KNOWN_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
+
+
+class RgbConverter:
+    """Converts decoded frames to (H, W, 3) uint8 RGB with the rotation metadata applied.
+
+    The picture's own colour matrix and range are used. Where it names no matrix, HD (wider than 1279 or higher than 576
+    pixels) is taken as BT.709 and anything smaller as BT.601, as players do; swscale alone would take BT.601 for all.
+    """
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def convert(self, frame: av.VideoFrame, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """Convert one frame.
+
+        Args:
+            frame: as the decoder gave it.
+            size: upright (height, width) to scale to; None keeps the frame's own.
+
+        Returns:
+            (H, W, 3) uint8 RGB, C-contiguous.
+        """
+        matrix = _display_matrix(frame)
+        height, width = size or upright_size(frame)
+        if _swaps_axes(matrix):
+            height, width = width, height
+        rgb = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", src_colorspace=_source_matrix(frame)
+        )
+        return np.ascontiguousarray(_turn(np.asarray(rgb.to_ndarray(), np.uint8), matrix))
+
+
+def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """(height, width) of the frame after its rotation metadata."""
+    if _swaps_axes(_display_matrix(frame)):
+        return frame.width, frame.height
+    return frame.height, frame.width
+
+
+def _source_matrix(frame: av.VideoFrame) -> int | None:
+    if frame.format.is_rgb or frame.colorspace in _KNOWN_MATRICES:
+        return None
+    return int(Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601)
+
+
+# The upper left 2x2 of a display matrix, (a, b, c, d): the stored pixel (x, y) is shown at (a x + c y, b x + d y).
+_Matrix = tuple[int, int, int, int]
+_IDENTITY: _Matrix = (1, 0, 0, 1)
+
+
+def _display_matrix(frame: av.VideoFrame) -> _Matrix:
+    side_data = frame.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
+    if side_data is None:
+        return _IDENTITY
+    a, b, _, c, d = struct.unpack("=5i", bytes(side_data)[:20])
+    return a, b, c, d
+
+
+def _swaps_axes(matrix: _Matrix) -> bool:
+    a, b, c, d = matrix
+    return abs(b) + abs(c) > abs(a) + abs(d)
+
+
+def _turn(image: NDArray[np.uint8], matrix: _Matrix) -> NDArray[np.uint8]:
+    """Turn by quarter turns and mirror; an angle between two quarter turns goes to the nearer one."""
+    a, b, c, d = matrix
+    if _swaps_axes(matrix):
+        if b > 0 > c:
+            return np.asarray(cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE), np.uint8)
+        if b < 0 < c:
+            return np.asarray(cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE), np.uint8)
+        transposed = cv2.transpose(image)
+        return np.asarray(transposed if b > 0 else cv2.flip(transposed, -1), np.uint8)
+    if a < 0 or d < 0:
+        return np.asarray(cv2.flip(image, -1 if a < 0 and d < 0 else int(a < 0)), np.uint8)
+    return image
