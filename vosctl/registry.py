@@ -79,7 +79,9 @@ def _entries_of(folder: Path, shipped: bool) -> dict[str, WeightsEntry]:
             for name, fields in listed.items()
         }
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise VosctlError(f"{file}: the weights registry cannot be read ({error}); reinstall vosctl or mend it") from error
+        raise VosctlError(
+            f"{file}: the weights registry cannot be read ({error}); reinstall vosctl or mend it"
+        ) from error
 
 
 def registered_weights() -> dict[str, WeightsEntry]:
@@ -109,17 +111,13 @@ def file_sha256(path: Path) -> str:
     Raises:
         VosctlError: the file cannot be read.
     """
+    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
+            while block := file.read(1 << 20):
+                digest.update(block)
     except OSError as error:
         raise VosctlError(f"{path}: cannot be read ({error.strerror}); check that it exists and is readable") from error
-
-
-def _digest(file: Any) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
     return digest.hexdigest()
 
 

@@ -108,7 +108,9 @@ def _recognise(tensors: Mapping[str, Tensor], path: Path) -> str:
     if prefixes == {"encoder", "reading", "decoder"}:
         return "lite"
     first = next(iter(tensors), "nothing")
-    raise VosctlError(f"{path}: not the weights of a network known here ({', '.join(NETWORKS)}); its first key is {first}")
+    raise VosctlError(
+        f"{path}: not the weights of a network known here ({', '.join(NETWORKS)}); its first key is {first}"
+    )
 
 
 def load_tensors(network: PropagationNetwork, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -1,0 +1,7 @@
+"""From frames to labelled frames: objects, working windows, merging, lost objects. NumPy in, NumPy out."""
+
+from vosctl.tracking.results import ObjectStatus, TrackedFrame, TrackedObject
+from vosctl.tracking.settings import PAPER_SCALES, TrackingSettings
+from vosctl.tracking.tracker import Tracker
+
+__all__ = ["PAPER_SCALES", "ObjectStatus", "TrackedFrame", "TrackedObject", "Tracker", "TrackingSettings"]

@@ -1,0 +1,64 @@
+"""The network in PyTorch: any device, any size, the plain path that the other engines are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vosctl.engine.base import EngineInfo, ReferenceBatch
+from vosctl.engine.devices import Placement
+from vosctl.network.base import PropagationNetwork, State
+from vosctl.network.folding import fold_batch_norms
+
+
+class TorchEngine:
+    """An `Engine` on PyTorch. Weights and reference states stay on the device from frame to frame.
+
+    Args:
+        network: the network, float32, on the CPU; taken over by the engine, which folds its batch norms.
+        placement: device and precision.
+        weights: name of the weights, for messages.
+    """
+
+    takes_float = True
+
+    def __init__(self, network: PropagationNetwork, placement: Placement, weights: str) -> None:
+        self.stride = network.stride
+        self.window = network.window
+        self.info = EngineInfo("torch", weights, network.name, str(placement), placement.precision)
+        self._placement = placement
+        network = fold_batch_norms(network.eval())
+        self._network = network.to(placement.device, placement.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._batch = ReferenceBatch()
+
+    @torch.inference_mode()
+    def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
+        return self._network.encode_reference(self._image(image[None]), self._mask(mask[None]))
+
+    @torch.inference_mode()
+    def propagate(
+        self, images: NDArray[Any], masks: NDArray[np.float32], references: Sequence[State]
+    ) -> NDArray[np.float32]:
+        state = self._batch.get(references, _concatenate)
+        probability = self._network.propagate(self._image(images), self._mask(masks), *state)
+        result: NDArray[np.float32] = probability[:, 0].float().cpu().numpy()
+        return result
+
+    def _image(self, images: NDArray[Any]) -> Tensor:
+        """(N, H, W, 3) bytes or floats to (N, 3, H, W) in [0, 1], channels last in memory as they came."""
+        tensor = torch.from_numpy(np.ascontiguousarray(images)).to(self._placement.device)
+        scale = 1.0 if tensor.is_floating_point() else 255.0
+        return (tensor.permute(0, 3, 1, 2).to(torch.float32) / scale).to(self._placement.dtype)
+
+    def _mask(self, masks: NDArray[np.float32]) -> Tensor:
+        """(N, H, W) to (N, 1, H, W)."""
+        return torch.from_numpy(np.ascontiguousarray(masks)).to(self._placement.device, self._placement.dtype)[:, None]
+
+
+def _concatenate(references: Sequence[State]) -> State:
+    return tuple(torch.cat(tensors) for tensors in zip(*references, strict=True))

@@ -1,0 +1,86 @@
+"""The network on the full frame, at one scale or several: the paper's protocol, and `--window off`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.engine.base import Engine
+
+Array = NDArray[Any]
+ReferencePerScale = tuple[Any, ...]
+
+
+def padded_size(size: int, stride: int) -> int:
+    """The official release's padded size: a size that is already a multiple of the stride grows by a whole one."""
+    return size + stride - size % stride
+
+
+@dataclass(frozen=True, slots=True)
+class FullFrame:
+    """Runs an engine on whole frames of one size.
+
+    Attributes:
+        engine: the engine.
+        height: height of the frames in pixels.
+        width: width of the frames in pixels.
+        scales: scales to run at; the probabilities are averaged.
+    """
+
+    engine: Engine
+    height: int
+    width: int
+    scales: tuple[float, ...]
+
+    def encode_reference(self, image: NDArray[np.uint8], mask: NDArray[np.float32]) -> ReferencePerScale:
+        """Encode a reference once per scale. Image (H, W, 3) uint8, mask (H, W) float32 in [0, 1]."""
+        image, mask = self._pad(image), self._pad(mask)
+        return tuple(
+            self.engine.encode_reference(self._resize(image, scale), self._resize(mask, scale)) for scale in self.scales
+        )
+
+    def propagate(
+        self, image: NDArray[np.uint8], masks: NDArray[np.float32], references: Sequence[ReferencePerScale]
+    ) -> NDArray[np.float32]:
+        """Propagate N objects: image (H, W, 3) uint8, masks (N, H, W) float32; returns (N, H, W) float32."""
+        padded = self._pad(image)
+        padded_masks = [self._pad(mask) for mask in masks]
+        total = np.zeros((len(masks), *padded.shape[:2]), np.float32)
+        for index, scale in enumerate(self.scales):
+            scaled = self._resize(padded, scale)
+            images = np.broadcast_to(scaled, (len(masks), *scaled.shape))
+            scaled_masks = np.stack([self._resize(mask, scale) for mask in padded_masks])
+            probabilities = self.engine.propagate(images, scaled_masks, [reference[index] for reference in references])
+            for sum_of_scales, probability in zip(total, probabilities, strict=True):
+                sum_of_scales += cv2.resize(probability, padded.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        top, left = self._borders()
+        total /= len(self.scales)
+        return total[:, top : top + self.height, left : left + self.width]
+
+    def _borders(self) -> tuple[int, int]:
+        stride = self.engine.stride
+        return (
+            (padded_size(self.height, stride) - self.height) // 2,
+            (padded_size(self.width, stride) - self.width) // 2,
+        )
+
+    def _pad(self, values: Array) -> Array:
+        """Pad with zeros, centred; an image becomes float in [0, 1] where the engine takes that."""
+        if values.dtype == np.uint8 and self.engine.takes_float:
+            values = values.astype(np.float32) / np.float32(255)
+        stride = self.engine.stride
+        top, left = self._borders()
+        bottom = padded_size(self.height, stride) - self.height - top
+        right = padded_size(self.width, stride) - self.width - left
+        return cv2.copyMakeBorder(values, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
+
+    def _resize(self, values: Array, scale: float) -> Array:
+        if scale == 1.0:
+            return values
+        height, width = (padded_size(int(size * scale), self.engine.stride) for size in values.shape[:2])
+        return cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)

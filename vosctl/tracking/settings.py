@@ -1,0 +1,41 @@
+"""How objects are followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vosctl.errors import UsageError
+
+PAPER_SCALES = (0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingSettings:
+    """Settings of the tracker.
+
+    Attributes:
+        window: follow each object in a square working window; False runs the network on the full frame.
+        window_size: side in pixels the window is resampled to, a multiple of 32; 0 takes the network's own.
+        scales: full frame only: the scales the frame is run at; the probabilities are averaged.
+        paper_protocol: full frame with the official padding, scales and merging of objects, step by step.
+    """
+
+    window: bool = True
+    window_size: int = 0
+    scales: tuple[float, ...] = (1.0,)
+    paper_protocol: bool = False
+
+    def __post_init__(self) -> None:
+        if self.window_size % 32 or not 0 <= self.window_size <= 2048:
+            raise UsageError(f"--window-size {self.window_size}: must be a multiple of 32 up to 2048")
+        if not self.scales or not all(0.1 <= scale <= 4.0 for scale in self.scales):
+            raise UsageError("--scales: give one or more numbers between 0.1 and 4, separated by commas")
+        if self.paper_protocol and (self.window or self.scales != PAPER_SCALES):
+            raise UsageError("--paper-protocol: is full frame at scales 0.5,0.75,1.0; leave --window and --scales out")
+        if self.window and self.scales != (1.0,):
+            raise UsageError("--scales: is for the full frame; add --window off")
+
+    @classmethod
+    def paper(cls) -> TrackingSettings:
+        """The protocol of the paper's tables."""
+        return cls(window=False, scales=PAPER_SCALES, paper_protocol=True)

@@ -1,0 +1,81 @@
+"""Following objects on the full frame: `--window off` and the paper's protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.tracking.full_frame import FullFrame, ReferencePerScale
+from vosctl.tracking.merging import soft_aggregation
+from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.tracking.window import mask_box
+
+
+@dataclass(slots=True, eq=False)
+class FullFrameObject:
+    """Reference per scale and the last soft mask, (H, W) float32, of one object."""
+
+    reference: ReferencePerScale
+    probability: NDArray[np.float32]
+
+
+class FullFrameFollower:
+    """Follows objects on the full frame.
+
+    Args:
+        full_frame: runs the network.
+        union: reference of the union of all objects, for the official release's merging: the union is propagated too,
+            and the background is what it leaves. None merges the objects alone.
+    """
+
+    def __init__(self, full_frame: FullFrame, union: ReferencePerScale | None = None) -> None:
+        self._full_frame = full_frame
+        self._union = union
+        self._objects: dict[int, FullFrameObject] = {}
+
+    def add(self, object_id: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+        """Take `mask`, (H, W), as the object's reference; replaces one of the same id."""
+        soft = mask.astype(np.float32)
+        self._objects[object_id] = FullFrameObject(self._full_frame.encode_reference(image, soft), soft)
+        self._objects = dict(sorted(self._objects.items()))
+
+    def remove(self, object_id: int) -> None:
+        """Stop following an object."""
+        del self._objects[object_id]
+
+    def step(self, image: NDArray[np.uint8]) -> TrackedFrame:
+        """Follow every object into the next frame, (H, W, 3) uint8 RGB."""
+        followed = list(self._objects.values())
+        if not followed:
+            empty = np.zeros(image.shape[:2], np.uint8)
+            return TrackedFrame(empty, empty.copy(), ())
+        merged = self._propagate(image, followed)
+        for one, probability in zip(followed, merged[1:], strict=True):
+            one.probability = probability
+        ids = np.array([0, *self._objects], np.uint8)
+        labels = ids[merged.argmax(axis=0)]
+        alpha = np.clip((1 - merged[0]) * 255 + 0.5, 0, 255).astype(np.uint8)
+        return TrackedFrame(labels, alpha, tuple(_report(key, labels, one) for key, one in self._objects.items()))
+
+    def _propagate(self, image: NDArray[np.uint8], followed: list[FullFrameObject]) -> NDArray[np.float32]:
+        """Probabilities of the background and of every object, (N + 1, H, W)."""
+        masks = np.stack([one.probability for one in followed])
+        references = [one.reference for one in followed]
+        if len(followed) == 1:
+            probability = self._full_frame.propagate(image, masks, references)
+            return np.concatenate((1 - probability, probability))
+        if self._union is None:
+            return soft_aggregation(self._full_frame.propagate(image, masks, references))
+        masks = np.concatenate((masks, masks.sum(axis=0, keepdims=True)))
+        probabilities = self._full_frame.propagate(image, masks, [*references, self._union])
+        return soft_aggregation(probabilities[:-1], background=1 - probabilities[-1])
+
+
+def _report(object_id: int, labels: NDArray[np.uint8], one: FullFrameObject) -> TrackedObject:
+    mask = labels == object_id
+    box = mask_box(mask)
+    if box is None:
+        return TrackedObject(object_id, "lost", 0.0, 0, None)
+    return TrackedObject(object_id, "tracked", float(one.probability[mask].mean()), int(np.count_nonzero(mask)), box)

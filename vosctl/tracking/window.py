@@ -1,0 +1,147 @@
+"""The working window: the square part of the frame around an object that the network gets to see.
+
+A window is cut out of the frame and resampled to a fixed size, so an object costs the same whatever the resolution of
+the video. Geometry is in frame pixels; a pixel's centre lies at +0.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# Outside the image the window is filled with the ImageNet mean, which the network sees as zero. (Reflecting the image
+# would show the object twice.)
+FILL = (124, 116, 104)
+
+CONTEXT = 2.0  # window side over the longer side of the object's box
+REFERENCE_CONTEXT = 1.6  # the same for the reference
+MIN_SIDE = 96.0  # pixels
+SMOOTHING = 0.6  # weight of the new window against the one before
+LOST_GROWTH = 1.2  # growth of the window per frame while the object is lost
+
+Box = tuple[float, float, float, float]  # x, y, width, height
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A square of the frame, resampled to `size` x `size`.
+
+    Attributes:
+        x: left edge in frame pixels, may lie outside the frame.
+        y: top edge in frame pixels, may lie outside the frame.
+        side: side in frame pixels, an integer, at least 1.
+        size: side in pixels after resampling.
+    """
+
+    x: int
+    y: int
+    side: int
+    size: int
+
+    @classmethod
+    def around(cls, center_x: float, center_y: float, side: float, size: int) -> Window:
+        """The window of about this centre and side whose edges are whole pixels."""
+        whole = max(round(side), 1)
+        return cls(round(center_x - whole / 2), round(center_y - whole / 2), whole, size)
+
+    @classmethod
+    def of_box(cls, box: Box, context: float, size: int) -> Window:
+        """The window that shows a box with `context` times its longer side."""
+        x, y, width, height = box
+        return cls.around(x + width / 2, y + height / 2, max(context * max(width, height), MIN_SIDE), size)
+
+    @property
+    def center(self) -> tuple[float, float]:
+        return self.x + self.side / 2, self.y + self.side / 2
+
+    @property
+    def scale(self) -> float:
+        """Window pixels per frame pixel."""
+        return self.size / self.side
+
+    def crop(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Cut the window out of a frame: (H, W, 3) uint8 to (size, size, 3) uint8, filled outside the frame."""
+        return self._cut(image, FILL)
+
+    def crop_mask(self, mask: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cut the window out of a mask: (H, W) float32 to (size, size) float32, zero outside the frame."""
+        return self._cut(mask, 0.0)
+
+    def _cut(self, image: NDArray, fill: float | tuple[int, ...]) -> NDArray:  # type: ignore[type-arg]
+        height, width = image.shape[:2]
+        left, top = max(self.x, 0), max(self.y, 0)
+        right, bottom = min(self.x + self.side, width), min(self.y + self.side, height)
+        if right <= left or bottom <= top:  # the window has left the frame
+            return np.full((self.size, self.size, *image.shape[2:]), fill, image.dtype)
+        part = image[top:bottom, left:right]
+        borders = (top - self.y, self.y + self.side - bottom, left - self.x, self.x + self.side - right)
+        if any(borders):
+            part = cv2.copyMakeBorder(part, *borders, cv2.BORDER_CONSTANT, value=fill)
+        # averaging over areas keeps a strongly shrunk window from aliasing; for mild shrinking it is the slower equal
+        interpolation = cv2.INTER_AREA if self.side > 1.5 * self.size else cv2.INTER_LINEAR
+        return cv2.resize(part, (self.size, self.size), interpolation=interpolation)
+
+    def resample(self, values: NDArray[np.float32], source: Window) -> NDArray[np.float32]:
+        """Carry (size, size) float32 values from another window into this one; zero where the other does not reach."""
+        if source == self:
+            return values
+        zoom = self.side / self.size * source.scale  # source pixels per pixel of this window
+        matrix = np.array(
+            [
+                [zoom, 0, (self.x - source.x) * source.scale + 0.5 * zoom - 0.5],
+                [0, zoom, (self.y - source.y) * source.scale + 0.5 * zoom - 0.5],
+            ]
+        )
+        return _warp(values, matrix, self.size, self.size)
+
+    def to_frame(self, values: NDArray, x: int, y: int, width: int, height: int) -> NDArray:  # type: ignore[type-arg]
+        """Carry (size, size) values back to a rectangle of the frame: (height, width), zero outside the window."""
+        zoom = self.scale
+        matrix = np.array([[zoom, 0, (x - self.x + 0.5) * zoom - 0.5], [0, zoom, (y - self.y + 0.5) * zoom - 0.5]])
+        return _warp(values, matrix, width, height)
+
+    def box_in_frame(self, box: tuple[int, int, int, int]) -> Box:
+        """A box in window pixels, in frame pixels."""
+        x, y, width, height = box
+        pixel = 1 / self.scale
+        return self.x + x * pixel, self.y + y * pixel, width * pixel, height * pixel
+
+    def overlaps(self, other: Window) -> bool:
+        return (
+            self.x < other.x + other.side
+            and other.x < self.x + self.side
+            and self.y < other.y + other.side
+            and other.y < self.y + self.side
+        )
+
+    def moved_to(self, box: Box) -> Window:
+        """The window for the frame after one in which the object was seen in `box`."""
+        x, y, width, height = box
+        side = max(CONTEXT * max(width, height), MIN_SIDE)
+        old_x, old_y = self.center
+        return Window.around(
+            SMOOTHING * (x + width / 2) + (1 - SMOOTHING) * old_x,
+            SMOOTHING * (y + height / 2) + (1 - SMOOTHING) * old_y,
+            SMOOTHING * side + (1 - SMOOTHING) * self.side,
+            self.size,
+        )
+
+    def grown(self, frame_height: int, frame_width: int) -> Window:
+        """The window for the frame after one in which the object was not seen, until it shows the whole frame."""
+        side = min(self.side * LOST_GROWTH, max(frame_height, frame_width, self.side))
+        return Window.around(*self.center, side, self.size)
+
+
+def _warp(values: NDArray, matrix: NDArray[np.float64], width: int, height: int) -> NDArray:  # type: ignore[type-arg]
+    """Sample `values` at `matrix` applied to each output pixel, zero outside."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(values, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+
+
+def mask_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """x, y, width, height of the true pixels of a (H, W) mask; None when there are none."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return (x, y, width, height) if width else None

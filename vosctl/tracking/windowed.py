@@ -1,0 +1,118 @@
+"""Following objects, each in its own working window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.engine.base import Engine
+from vosctl.tracking.compositing import ObjectView, composite
+from vosctl.tracking.merging import soft_aggregation
+from vosctl.tracking.results import TrackedFrame
+from vosctl.tracking.window import CONTEXT, REFERENCE_CONTEXT, Window, mask_box
+
+# In window pixels and mean probability: what counts as seen, and what it takes to be found again after a loss.
+SEEN_PIXELS = 16
+FOUND_PIXELS = 48
+FOUND_SCORE = 0.75
+
+
+@dataclass(slots=True, eq=False)
+class FollowedObject:
+    """The whole state of one object: it never grows.
+
+    Attributes:
+        reference: the engine's reference state.
+        window: where the next frame will be looked at.
+        seen_in: the window that `probability` belongs to.
+        probability: (size, size) float32, the last soft mask: the next guidance mask.
+        lost: whether the object was lost in the last frame.
+    """
+
+    reference: Any
+    window: Window
+    seen_in: Window
+    probability: NDArray[np.float32]
+    lost: bool = False
+
+
+class WindowedFollower:
+    """Follows objects in their windows; all windows of a frame go through the network in one batch.
+
+    Args:
+        engine: the engine.
+        height: height of the frames in pixels.
+        width: width of the frames in pixels.
+        size: side in pixels the windows are resampled to.
+    """
+
+    def __init__(self, engine: Engine, height: int, width: int, size: int) -> None:
+        self._engine = engine
+        self._height, self._width = height, width
+        self._size = size
+        self._objects: dict[int, FollowedObject] = {}
+
+    def add(self, object_id: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+        """Take `mask`, (H, W) with at least one true pixel, as the object's reference; replaces one of the same id."""
+        box = mask_box(mask)
+        if box is None:
+            raise ValueError("the mask is empty")
+        soft = mask.astype(np.float32)
+        reference_window = Window.of_box(box, REFERENCE_CONTEXT, self._size)
+        window = Window.of_box(box, CONTEXT, self._size)
+        reference = self._engine.encode_reference(reference_window.crop(image), reference_window.crop_mask(soft))
+        self._objects[object_id] = FollowedObject(reference, window, window, window.crop_mask(soft))
+        self._objects = dict(sorted(self._objects.items()))
+
+    def remove(self, object_id: int) -> None:
+        """Stop following an object."""
+        del self._objects[object_id]
+
+    def step(self, image: NDArray[np.uint8]) -> TrackedFrame:
+        """Follow every object into the next frame, (H, W, 3) uint8 RGB."""
+        followed = list(self._objects.values())
+        if not followed:
+            return composite((), self._height, self._width)
+        windows = [one.window for one in followed]
+        crops = np.stack([window.crop(image) for window in windows])
+        guidance = np.stack([one.window.resample(one.probability, one.seen_in) for one in followed])
+        probabilities = self._engine.propagate(crops, guidance, [one.reference for one in followed])
+        merged = _merge(windows, probabilities)
+        views = [
+            self._update(object_id, one, probability)
+            for (object_id, one), probability in zip(self._objects.items(), merged, strict=True)
+        ]
+        return composite(views, self._height, self._width)
+
+    def _update(self, object_id: int, one: FollowedObject, probability: NDArray[np.float32]) -> ObjectView:
+        """Store what was seen, decide whether the object is lost, and move or widen its window."""
+        mask = probability > 0.5
+        pixels = int(np.count_nonzero(mask))
+        score = float(probability[mask].mean()) if pixels else 0.0
+        seen = pixels >= FOUND_PIXELS and score >= FOUND_SCORE if one.lost else pixels >= SEEN_PIXELS
+        box = mask_box(mask) if seen else None
+        one.seen_in, one.probability = one.window, probability
+        if box is None:
+            one.window = one.window.grown(self._height, self._width)
+        elif one.lost:  # found again: look there at once, without smoothing
+            one.window = Window.of_box(one.window.box_in_frame(box), CONTEXT, self._size)
+        else:
+            one.window = one.window.moved_to(one.window.box_in_frame(box))
+        one.lost = box is None
+        return ObjectView(object_id, one.seen_in, probability, score, one.lost)
+
+
+def _merge(windows: list[Window], probabilities: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Merge the objects by soft aggregation, each in its own window, against those whose windows reach into it."""
+    merged = []
+    for index, (window, probability) in enumerate(zip(windows, probabilities, strict=True)):
+        others = [
+            window.resample(probabilities[other], windows[other])
+            for other in range(len(windows))
+            if other != index and window.overlaps(windows[other])
+        ]
+        merged.append(soft_aggregation(np.stack([probability, *others]))[1] if others else probability)
+    return merged
