@@ -180,7 +180,7 @@ def _indexed_labels(indices: NDArray[np.uint8], table: Palette, repairs: list[st
 def _grey_labels(pixels: NDArray[np.uint8], table: Palette, repairs: list[str]) -> NDArray[np.uint8]:
     values = table.colours[:, 0]
     if len(values) == 2:
-        return (pixels == values[1]).astype(np.uint8)
+        return np.where(pixels == values[1], 1, 0).astype(np.uint8)
     return _without_void(pixels, values, repairs)
 
 

@@ -59,7 +59,8 @@ class VideoSource(Source):
         # Threads over whole frames delay the picture by as many frames as there are threads: not for live video.
         self._stream.thread_type = "SLICE" if origin.live else "AUTO"
         self._converter = RgbConverter()
-        self._damaged_packets = 0
+        self._lost_packets = 0
+        self._damaged_pictures = 0
         self._pictures = self._decode()
         first = next(self._pictures, None)
         if first is None:
@@ -173,16 +174,20 @@ class VideoSource(Source):
             if packet is None:
                 return
             try:
-                pictures = packet.decode()
+                pictures = self._stream.decode(packet)
             except av.FFmpegError:
-                self._damaged_packets += 1
+                self._lost_packets += 1
                 continue
-            yield from pictures
+            for picture in pictures:
+                self._damaged_pictures += picture.is_corrupt
+                yield picture
 
     def _sum_up(self, seconds: float) -> None:
         label = self._origin.label
-        if self._damaged_packets:
-            self.warnings.append(f"{label}: {self._damaged_packets} damaged packet(s) passed over; frames are missing")
+        if self._lost_packets:
+            self.warnings.append(f"{label}: {self._lost_packets} damaged packet(s) passed over; frames are missing")
+        if self._damaged_pictures:
+            self.warnings.append(f"{label}: {self._damaged_pictures} damaged frame(s) shown as far as they decode")
         if self._clock.mended:
             self.warnings.append(f"{label}: {self._clock.mended} timestamp(s) that did not rise were mended")
         claimed = _claimed_seconds(self._container, self._stream)
@@ -230,9 +235,11 @@ def _describe(container: InputContainer, stream: VideoStream, first: av.VideoFra
 def _claimed_seconds(container: InputContainer, stream: VideoStream) -> float | None:
     """How long the header says the video is; None when it says nothing of it."""
     claims = []
-    if stream.duration and stream.time_base:
+    # The container lasts as long as its longest stream, which may be the sound, and FFmpeg lends that length to streams
+    # that state none. A stream that states its number of frames (mp4, avi) states its own length.
+    alone = not container.streams.audio
+    if stream.duration and stream.time_base and (alone or stream.frames):
         claims.append(float(stream.duration * stream.time_base))
-    # The container lasts as long as its longest stream, which may be the sound.
-    if container.duration and (claims or not container.streams.audio):
+    if container.duration and (alone or claims):
         claims.append(container.duration / av.time_base)
     return min(claims, default=None)
