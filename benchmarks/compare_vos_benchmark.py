@@ -2,8 +2,8 @@
 
     python benchmarks/compare_vos_benchmark.py ANNOTATIONS PREDICTIONS
 
-Both folders hold one folder of PNG masks a sequence, with the same ids. Prints the largest difference of any object in any
-frame, and what each took; exits 1 when they differ by more than 1e-4.
+Both folders hold one folder of PNG masks a sequence, with the same ids. Prints the largest difference of any object in
+any frame, and what each took; exits 1 when they differ by more than 1e-4.
 """
 
 from __future__ import annotations
