@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_SQUARE = np.ones((3, 3), np.uint8)
 _ON_SEGMENT = 12.0  # distance in colour space, 0..441, under which a colour counts as a blend of two others
 _SAME_COLOUR = 48.0  # colours nearer than this to a frequent one are that colour with compression noise
 _DARKEST_PAINT = 32  # values up to here number objects, brighter ones paint them
 _NOISE = 8.0  # colours nearer than this are not painted as two objects
 _SETTLED = 24.0  # colours nearer than this to an anchor are not blends
+_MOST_COLOURS = 600  # more are blends; far above the 255 objects that can be told apart
 _LARGEST_UNSETTLED_SHARE = 0.2  # a mask has less edge than this; a photograph has more
 
 
@@ -48,6 +50,8 @@ def is_soft(table: Palette) -> bool:
     blend, and so is any such value when there are more of them than of the others. Values that differ by next to
     nothing are one value with compression noise.
     """
+    if len(table.colours) > _MOST_COLOURS:
+        return True
     solid = _solid(table)
     loose = table.colours[~solid]
     if len(loose) > solid.sum() or _is_noisy(table.colours):
@@ -59,7 +63,7 @@ def snap(table: Palette) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Give every pixel to one of the few colours the mask is made of.
 
     With two of them, a pixel goes to the nearer colour: a threshold at half. With more, the blend of two could look
-    like a third, so a blended pixel goes to the nearest pixel that is not blended.
+    like a third, so a blended pixel goes to the nearer colour of the regions it touches.
 
     Returns:
         (H, W) int64 rows of the colours, and the (M, C) int64 colours; None for a picture that is no mask.
@@ -78,7 +82,9 @@ def snap(table: Palette) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     if unsettled.mean() > _LARGEST_UNSETTLED_SHARE or anchors.sum(axis=1).min() > _SAME_COLOUR:
         return None
     regions = nearest[table.index]
-    return (regions if len(anchors) == 2 else _spread(regions, unsettled)), anchors
+    if len(anchors) > 2:
+        regions = _settle_edges(regions, unsettled, distances, table.index)
+    return regions, anchors
 
 
 def _is_noisy(colours: NDArray[np.int64]) -> bool:
@@ -94,13 +100,16 @@ def _is_noisy(colours: NDArray[np.int64]) -> bool:
 
 
 def _solid(table: Palette) -> NDArray[np.bool_]:
-    """(N,) whether a colour fills 3x3 pixels somewhere (what lies beyond the border counts as the same)."""
-    index = table.index.astype(np.float32)
-    square = np.ones((3, 3), np.uint8)
-    uniform = cv2.erode(index, square) == cv2.dilate(index, square)
+    """(N,) whether a colour fills 3x3 pixels somewhere."""
     solid = np.zeros(len(table.colours), np.bool_)
-    solid[table.index[uniform]] = True
+    solid[table.index[_uniform(table.index)]] = True
     return solid
+
+
+def _uniform(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(H, W) whether the 3x3 pixels around carry one number (what lies beyond the border counts as the same)."""
+    image = numbers.astype(np.float32)
+    return np.asarray(cv2.erode(image, _SQUARE) == cv2.dilate(image, _SQUARE))
 
 
 def _is_blend(colour: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
@@ -128,12 +137,37 @@ def _anchors(table: Palette) -> NDArray[np.int64]:
     return table.colours[sorted(anchors)]
 
 
-def _spread(regions: NDArray[np.int64], unsettled: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Each unsettled pixel takes the region of the nearest settled one."""
+def _settle_edges(
+    regions: NDArray[np.int64],
+    unsettled: NDArray[np.bool_],
+    distances: NDArray[np.float64],
+    index: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Give each blended pixel to the region next to it (two pixels away at most) whose colour is nearest.
+
+    A blend can have the very colour of a third region, so what is nowhere part of 3x3 settled pixels counts as blended.
+    Without a region that near, the nearest one in the picture takes the pixel.
+
+    Args:
+        regions: (H, W) the nearest anchor in colour.
+        unsettled: (H, W) whether that anchor is far from the pixel's colour.
+        distances: (N, M) from each colour to each anchor.
+        index: (H, W) each pixel's colour.
+    """
+    centres = _uniform(np.where(unsettled, -1, regions)) & ~unsettled
+    settled = cv2.dilate(centres.astype(np.uint8), _SQUARE) > 0
     _, nearest = cv2.distanceTransformWithLabels(
-        unsettled.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        (~settled).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    # Each settled pixel carries a number of its own in `nearest`; unsettled ones carry that of the settled one nearest.
+    # Each settled pixel carries a number of its own in `nearest`; the others carry that of the settled one nearest.
     region_of = np.zeros(int(nearest.max()) + 1, np.int64)
-    region_of[nearest[~unsettled]] = regions[~unsettled]
-    return np.asarray(region_of[nearest])
+    region_of[nearest[settled]] = regions[settled]
+    result = np.asarray(region_of[nearest])
+    best = np.full(regions.shape, np.inf)
+    for anchor in range(distances.shape[1]):
+        distance = distances[:, anchor][index]
+        reach = cv2.dilate((settled & (regions == anchor)).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        better = reach & ~settled & (distance < best)
+        best[better] = distance[better]
+        result[better] = anchor
+    return result
