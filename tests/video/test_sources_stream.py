@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import http.server
 import os
 import socket
@@ -415,3 +416,20 @@ def test_an_address_that_does_not_answer(monkeypatch, scheme):
 def test_an_unknown_kind_of_address():
     with pytest.raises(UsageError, match="ftp://: not a kind of address"):
         open_source("ftp://example.invalid/clip.mp4")
+
+
+def test_pictures_do_not_wait_for_the_garbage_collector(make_video):
+    """A frame that refers to itself would be kept until a collection: gigabytes of high-definition video."""
+    path = str(make_video("clip.mp4", steps(20)))
+    gc.collect()
+    gc.disable()
+    try:
+        with open_source(path) as source:
+            frames = iter(source)
+            next(frames)
+            first_round = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+            for _ in frames:
+                pass
+            assert sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()) <= first_round + 1
+    finally:
+        gc.enable()

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 # FFmpeg's AVColorSpace values whose matrix swscale knows: BT.709, FCC, BT.470BG, SMPTE 170M and 240M, BT.2020 NCL.
 _KNOWN_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
 
+# The upper left 2x2 of a display matrix, (a, b, c, d): the stored pixel (x, y) is shown at (a x + c y, b x + d y).
+_Matrix = tuple[int, int, int, int]
+_IDENTITY: _Matrix = (1, 0, 0, 1)
+
 
 class RgbConverter:
     """Converts decoded frames to (H, W, 3) uint8 RGB with the rotation metadata applied.
@@ -24,6 +28,14 @@ class RgbConverter:
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
+        self._rotation: float | None = None
+        self._matrix = _IDENTITY
+
+    def upright_size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """(height, width) of the frame after its rotation metadata."""
+        if _swaps_axes(self._matrix_of(frame)):
+            return frame.width, frame.height
+        return frame.height, frame.width
 
     def convert(self, frame: av.VideoFrame, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """Convert one frame.
@@ -35,8 +47,8 @@ class RgbConverter:
         Returns:
             (H, W, 3) uint8 RGB, C-contiguous.
         """
-        matrix = _display_matrix(frame)
-        height, width = size or upright_size(frame)
+        matrix = self._matrix_of(frame)
+        height, width = size or self.upright_size(frame)
         if _swaps_axes(matrix):
             height, width = width, height
         rgb = self._reformatter.reformat(
@@ -44,23 +56,19 @@ class RgbConverter:
         )
         return np.ascontiguousarray(_turn(np.asarray(rgb.to_ndarray(), np.uint8), matrix))
 
-
-def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
-    """(height, width) of the frame after its rotation metadata."""
-    if _swaps_axes(_display_matrix(frame)):
-        return frame.width, frame.height
-    return frame.height, frame.width
+    def _matrix_of(self, frame: av.VideoFrame) -> _Matrix:
+        # A frame whose side data was touched refers to itself and lives on until the garbage collector comes by: at
+        # 1080p hundreds of megabytes. So it is read where the rotation changes, which is in the first frame.
+        if frame.rotation != self._rotation:
+            self._rotation = frame.rotation
+            self._matrix = _display_matrix(frame)
+        return self._matrix
 
 
 def _source_matrix(frame: av.VideoFrame) -> int | None:
     if frame.format.is_rgb or frame.colorspace in _KNOWN_MATRICES:
         return None
     return int(Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601)
-
-
-# The upper left 2x2 of a display matrix, (a, b, c, d): the stored pixel (x, y) is shown at (a x + c y, b x + d y).
-_Matrix = tuple[int, int, int, int]
-_IDENTITY: _Matrix = (1, 0, 0, 1)
 
 
 def _display_matrix(frame: av.VideoFrame) -> _Matrix:

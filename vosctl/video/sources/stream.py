@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
-from vosctl.video.sources.picture import RgbConverter, upright_size
+from vosctl.video.sources.picture import RgbConverter
 from vosctl.video.sources.timestamps import PresentationClock, nominal_frame_rate
 
 _NETWORK_TIMEOUT = 10.0  # seconds without an answer, or without data later on
@@ -65,7 +65,7 @@ class VideoSource(Source):
         first = next(self._pictures, None)
         if first is None:
             raise VosctlError(f"{origin.label}: not one frame of it can be decoded; {origin.advice}")
-        self.info = _describe(container, self._stream, first, origin)
+        self.info = _describe(container, self._stream, first, self._converter.upright_size(first), origin)
         self._clock = PresentationClock(self.info.time_base, self.info.frame_rate)
         self._first: Frame | None = self._frame(0, first)
         if container.streams.audio and origin.file is None and not origin.live:
@@ -147,8 +147,9 @@ class VideoSource(Source):
 
     def _frame(self, index: int, picture: av.VideoFrame) -> Frame:
         size = (self.info.height, self.info.width)
-        if upright_size(picture) != size:
-            height, width = upright_size(picture)
+        upright = self._converter.upright_size(picture)
+        if upright != size:
+            height, width = upright
             self._warn_once(
                 f"{self._origin.label}: the picture changes to {width}x{height} at frame {index}; "
                 f"scaled to the first frame's {self.info.width}x{self.info.height}"
@@ -215,8 +216,10 @@ def _video_stream(container: InputContainer, origin: _Origin) -> VideoStream:
     return stream
 
 
-def _describe(container: InputContainer, stream: VideoStream, first: av.VideoFrame, origin: _Origin) -> SourceInfo:
-    height, width = upright_size(first)
+def _describe(
+    container: InputContainer, stream: VideoStream, first: av.VideoFrame, size: tuple[int, int], origin: _Origin
+) -> SourceInfo:
+    height, width = size
     rate = nominal_frame_rate(stream.guessed_rate, stream.average_rate)
     seconds = _claimed_seconds(container, stream)
     count = stream.frames or (round(seconds * rate) if seconds and rate else 0)
