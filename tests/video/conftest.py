@@ -10,11 +10,6 @@ import numpy as np
 import pytest
 
 
-def flat(value, size=(32, 48)):
-    """A one-coloured (H, W, 3) picture: `value` is a grey level or an RGB triple."""
-    return np.full((*size, 3), value, np.uint8)
-
-
 @pytest.fixture
 def make_video(tmp_path):
     """Returns a function that encodes RGB pictures to a file and returns its path."""

@@ -23,7 +23,6 @@ def regions(values, size=SIZE):
 
 
 def indexed(array, palette=None):
-    image = Image.fromarray(array.astype(np.uint8)).convert("P")
     image = Image.fromarray(array.astype(np.uint8))
     image.putpalette((davis_palette() if palette is None else np.array(palette, np.uint8)).tobytes())
     return image
