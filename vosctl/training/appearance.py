@@ -1,0 +1,104 @@
+"""What is done to the pixels of a window: light and colour, loss of sharpness, and the guidance mask's flaws."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.tracking.window import mask_box
+
+Image = NDArray[np.uint8]
+
+
+def recoloured(images: list[Image], rng: np.random.Generator) -> list[Image]:
+    """Change light and colour of a run of images, mostly alike, and slightly from one to the next.
+
+    Args:
+        images: (S, S, 3) uint8 RGB each.
+    """
+    hue, saturation = rng.normal(0, 4), np.exp(rng.normal(0, 0.2))
+    gain, offset, gamma = np.exp(rng.normal(0, 0.15)), rng.normal(0, 10), np.exp(rng.normal(0, 0.15))
+    grey = rng.random() < 0.05
+    ramp = np.arange(256) / 255.0
+    result = []
+    for image in images:
+        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+        own_gain = gain * np.exp(rng.normal(0, 0.04))
+        turned = (np.arange(256) + hue + rng.normal(0, 1)) % 180
+        richer = np.zeros(256) if grey else np.arange(256) * saturation * np.exp(rng.normal(0, 0.03))
+        lighter = 255 * ramp**gamma * own_gain + offset
+        tables = np.stack((turned, richer, lighter), axis=1).clip(0, 255).astype(np.uint8)
+        result.append(cv2.cvtColor(cv2.LUT(hsv, tables[None]), cv2.COLOR_HSV2RGB))
+    return result
+
+
+def degraded(images: list[Image], rng: np.random.Generator) -> list[Image]:
+    """In a part of the runs, lose sharpness, add noise or compress, as cameras and codecs do."""
+    choice = rng.random()
+    if choice < 0.15:
+        factor = rng.uniform(1.3, 3.0)
+        small = max(int(images[0].shape[0] / factor), 16)
+        size = images[0].shape[1], images[0].shape[0]
+        return [cv2.resize(cv2.resize(i, (small, small), interpolation=cv2.INTER_AREA), size) for i in images]
+    if choice < 0.25:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 70))]
+        return [cv2.imdecode(cv2.imencode(".jpg", i, quality)[1], cv2.IMREAD_COLOR) for i in images]
+    if choice < 0.35:
+        amount = rng.uniform(2, 10)
+        noisy = []
+        for image in images:
+            noise = rng.integers(-16, 17, image.shape, dtype=np.int8).astype(np.float32) * (amount / 16)
+            noisy.append((image + noise).clip(0, 255).astype(np.uint8))
+        return noisy
+    return images
+
+
+def flawed_guidance(mask: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Make of a true mask what tracking might have passed on: moved, grown or shrunk, with pieces added or missing, soft.
+
+    Args:
+        mask: (S, S) uint8, 0 or 255.
+        strength: 0 for hardly any flaw; 1 for those of a mask that is to be corrected (RGMP, section 4.1).
+
+    Returns:
+        (S, S) uint8, 0..255.
+    """
+    box = mask_box(mask > 127)
+    if box is None:
+        return mask
+    extent = float(max(box[2:]))
+    if rng.random() < 0.2 * (1 - strength) + 0.1:
+        return cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 2.0))
+    result = _moved(mask, box, strength, rng)
+    reach = int(abs(rng.normal(0, 0.025 * strength)) * extent)
+    if reach:
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+        result = cv2.dilate(result, kernel) if rng.random() < 0.5 else cv2.erode(result, kernel)
+    for _ in range(rng.poisson(1.2 * strength)):
+        _add_or_take_blob(result, mask, extent, rng)
+    return cv2.GaussianBlur(result, (0, 0), rng.uniform(0.5, 3.5))
+
+
+def _moved(
+    mask: NDArray[np.uint8], box: tuple[int, int, int, int], strength: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    extent = max(box[2:])
+    centre = box[0] + box[2] / 2, box[1] + box[3] / 2
+    matrix = cv2.getRotationMatrix2D(centre, rng.normal(0, 5 * strength), float(np.exp(rng.normal(0, 0.06 * strength))))
+    matrix[:, 2] += rng.normal(0, 0.04 * strength * extent, 2)
+    moved: NDArray[np.uint8] = cv2.warpAffine(mask, matrix, mask.shape[::-1])
+    return moved
+
+
+def _add_or_take_blob(
+    result: NDArray[np.uint8], mask: NDArray[np.uint8], extent: float, rng: np.random.Generator
+) -> None:
+    """Draw an ellipse of object or background in place, centred on or beside a pixel of the object."""
+    rows, columns = np.nonzero(mask)
+    pick = int(rng.integers(rows.size))
+    add = rng.random() < 0.5
+    away = rng.normal(0, 0.25 * extent, 2) if add else np.zeros(2)
+    centre = int(columns[pick] + away[0]), int(rows[pick] + away[1])
+    axes = tuple(int(v) for v in np.maximum(extent * rng.uniform(0.04, 0.2, 2), 1))
+    cv2.ellipse(result, centre, axes, float(rng.uniform(0, 180)), 0, 360, 255 if add else 0, -1)

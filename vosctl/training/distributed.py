@@ -1,0 +1,58 @@
+"""Several processes started by torchrun, through PyTorch's own process groups."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@contextmanager
+def process_group(device_type: str) -> Iterator[None]:
+    """Join the group that torchrun announces in the environment; alone, there is none and nothing happens."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def local_rank() -> int:
+    """Number of this process on its machine."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def rank() -> int:
+    """Number of this process, 0 when alone."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """Number of processes, 1 when alone."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def same(value: float) -> float:
+    """The first process's value."""
+    if world() == 1:
+        return value
+    holder = torch.tensor([value], dtype=torch.float64)
+    if dist.get_backend() == "nccl":
+        holder = holder.cuda()
+    dist.broadcast(holder, 0)
+    return float(holder)
+
+
+def mean(values: Tensor) -> Tensor:
+    """Mean over the processes."""
+    if world() == 1:
+        return values
+    dist.all_reduce(values)
+    return values / world()

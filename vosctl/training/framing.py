@@ -1,0 +1,111 @@
+"""From a scene to a sample: each frame seen through the window in which tracking would see it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vosctl.tracking.window import CONTEXT, REFERENCE_CONTEXT, Window, mask_box
+from vosctl.training.appearance import degraded, flawed_guidance, recoloured
+from vosctl.training.scenes import Scene
+
+LEAST_SHARE = 0.01
+"""The object covers at least this share of its reference window and of the first target's guidance mask."""
+
+
+def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tensor, ...] | None:
+    """Cut each frame's window as tracking would, following the true masks, and alter what is seen in them.
+
+    Args:
+        scene: the reference, the frame before the first target, and T targets.
+        size: pixels of the windows' side.
+
+    Returns:
+        The tensors of a `Batch` without their first dimension; None when the object is too small or not seen.
+    """
+    masks = [label == 1 for label in scene.labels]
+    reference_box, previous_box = mask_box(masks[0]), mask_box(masks[1])
+    if reference_box is None or previous_box is None:
+        return None
+    reference_window = _shaken(Window.of_box(reference_box, REFERENCE_CONTEXT, size), 0.3, rng)
+    windows = _target_windows(masks[1:-1], Window.of_box(previous_box, CONTEXT, size), rng)
+    images = [reference_window.crop(scene.images[0])]
+    images += [window.crop(image) for window, image in zip(windows, scene.images[2:], strict=True)]
+    reference_mask = _crop_mask(reference_window, masks[0])
+    previous_mask = _crop_mask(windows[0], masks[1])
+    if min((reference_mask > 127).mean(), (previous_mask > 127).mean()) < LEAST_SHARE:
+        return None
+    labels = [_crop_labels(window, label) for window, label in zip(windows, scene.labels[2:], strict=True)]
+    images = degraded(recoloured(images, rng), rng)
+    strength = 1.0 if len(windows) == 1 else float(rng.choice([0.2, 0.7]))
+    guidance = flawed_guidance(previous_mask, strength, rng)
+    transforms = [_to_previous(window, before) for window, before in zip(windows, [windows[0], *windows], strict=False)]
+    return _flipped_tensors(images, reference_mask, guidance, labels, transforms, flip=rng.random() < 0.5)
+
+
+def _target_windows(previous: list[NDArray[np.bool_]], first: Window, rng: np.random.Generator) -> list[Window]:
+    """One window a target, from the mask of the frame before it and the window before it."""
+    windows = [_shaken(first, 0.5, rng)]
+    for mask in previous[1:]:
+        box = mask_box(mask)
+        last = windows[-1]
+        following = last.grown(*mask.shape) if box is None else last.moved_to(box)
+        windows.append(_shaken(following, 0.2, rng))
+    return windows
+
+
+def _shaken(window: Window, amount: float, rng: np.random.Generator) -> Window:
+    """Displace and resize a window by a few percent, as errors in the previous mask do."""
+    x, y = np.array(window.center) + rng.normal(0, 0.05 * amount, 2) * window.side
+    return Window.around(float(x), float(y), window.side * float(np.exp(rng.normal(0, 0.3 * amount))), window.size)
+
+
+def _crop_mask(window: Window, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The mask in the window, (S, S) uint8, 0..255."""
+    return (window.crop_mask(mask.astype(np.float32)) * 255).round().astype(np.uint8)
+
+
+def _crop_labels(window: Window, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Labels in the window, by the nearest pixel; beyond the frame is background."""
+    step = window.side / window.size
+    centre = 0.5 * step - 0.5
+    matrix = np.array([[step, 0, window.x + centre], [0, step, window.y + centre]])
+    size = (window.size, window.size)
+    cropped: NDArray[np.uint8] = cv2.warpAffine(labels, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    return cropped
+
+
+def _to_previous(window: Window, previous: Window) -> NDArray[np.float32]:
+    """(2, 3) matrix that takes a window's coordinates in [-1, 1] to those of the previous one, as affine_grid wants."""
+    scale = window.side / previous.side
+    (x, y), (old_x, old_y) = window.center, previous.center
+    return np.array(
+        [[scale, 0, 2 * (x - old_x) / previous.side], [0, scale, 2 * (y - old_y) / previous.side]], np.float32
+    )
+
+
+def _flipped_tensors(
+    images: list[NDArray[np.uint8]],
+    reference_mask: NDArray[np.uint8],
+    guidance: NDArray[np.uint8],
+    labels: list[NDArray[np.uint8]],
+    transforms: list[NDArray[np.float32]],
+    flip: bool,
+) -> tuple[Tensor, ...]:
+    """All of a sample as tensors, mirrored from left to right or not."""
+    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    tensors = [
+        stacked[0],
+        torch.from_numpy(reference_mask)[None],
+        torch.from_numpy(guidance)[None],
+        stacked[1:],
+        torch.from_numpy(np.stack(labels))[:, None],
+    ]
+    to_previous = torch.from_numpy(np.stack(transforms))
+    if flip:
+        tensors = [tensor.flip(-1) for tensor in tensors]
+        to_previous[:, 0, 2] *= -1
+    return (*(tensor.contiguous() for tensor in tensors), to_previous)

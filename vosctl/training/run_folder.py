@@ -1,0 +1,109 @@
+"""The folder of a run: settings, state to resume from, weights, and the logs."""
+
+from __future__ import annotations
+
+import csv
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vosctl.errors import UsageError, VosctlError
+
+SETTINGS = "settings.toml"
+STATE = "state.pt"
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a run stands.
+
+    Attributes:
+        step: steps done.
+        seconds: time spent training, over all resumptions.
+        best: the highest mean J so far, -1 before the first validation.
+        resumed: how many times the run was resumed.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    resumed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Files of a run. Everything but the logs is written beside and renamed when whole.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+    _headers: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, path: Path, settings: str) -> RunFolder:
+        """Make the folder of a new run.
+
+        Raises:
+            UsageError: a run is there already.
+        """
+        if (path / STATE).exists():
+            raise UsageError(f"-o {path}: holds a run already; go on with it by --resume {path}, or name another folder")
+        path.mkdir(parents=True, exist_ok=True)
+        (path / SETTINGS).write_text(settings, "utf-8")
+        return cls(path)
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """The folder of a run to resume.
+
+        Raises:
+            UsageError: there is no run.
+        """
+        for name in (SETTINGS, STATE):
+            if not (path / name).is_file():
+                raise UsageError(f"--resume {path}: is not the folder of a run with a checkpoint ({name} is missing)")
+        return cls(path)
+
+    def save_state(self, state: Mapping[str, Any]) -> None:
+        """Write the state to resume from, which takes the place of the last one."""
+        partial = self.path / f"{STATE}.partial"
+        torch.save(dict(state), partial)
+        partial.replace(self.path / STATE)
+
+    def load_state(self) -> dict[str, Any]:
+        """Read the state to resume from, on the CPU.
+
+        Raises:
+            VosctlError: the file is damaged.
+        """
+        try:
+            state: dict[str, Any] = torch.load(self.path / STATE, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+            raise VosctlError(f"--resume {self.path}: {STATE} is damaged; start a new run with --init") from error
+        return state
+
+    def log(self, name: str, values: Mapping[str, float | int]) -> None:
+        """Append a line to `name`.csv; its first line names the columns."""
+        path = self.path / f"{name}.csv"
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(values)
+            writer.writerow(f"{v:.6g}" if isinstance(v, float) else v for v in values.values())
+
+
+def averaged(average: dict[str, Tensor], current: Mapping[str, Tensor], decay: float) -> None:
+    """Move averaged weights towards the current ones, in place; tensors that are not floating point are copied."""
+    for key, value in current.items():
+        if value.is_floating_point():
+            average[key].lerp_(value.detach(), 1 - decay)
+        else:
+            average[key].copy_(value)

@@ -1,0 +1,182 @@
+"""Training samples: scenes framed as tracking frames them. Each is drawn from its number alone, so runs can resume."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from vosctl.errors import VosctlError
+from vosctl.training import scenes
+from vosctl.training.framing import frame_scene
+from vosctl.training.scenes import Cutout, Scene
+from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Reader
+
+ATTEMPTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch of B samples with T targets each, S pixels a side.
+
+    Attributes:
+        reference: (B, 3, S, S) uint8 RGB.
+        reference_mask: (B, 1, S, S) uint8, 0..255.
+        guidance: (B, 1, S, S) uint8, 0..255: the guidance mask of the first target.
+        images: (B, T, 3, S, S) uint8 RGB.
+        labels: (B, T, 1, S, S) uint8: 1 the object, 0 background, 255 void.
+        to_previous: (B, T, 2, 3) float32: affine_grid's matrix from a target's window to the window before; the first
+            target's is the identity.
+    """
+
+    reference: Tensor
+    reference_mask: Tensor
+    guidance: Tensor
+    images: Tensor
+    labels: Tensor
+    to_previous: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSettings:
+    """How samples are made.
+
+    Attributes:
+        size: pixels of a window's side, a multiple of 32.
+        targets: target frames in a sample.
+        max_skip: largest step between a sequence's frames.
+        video_share: share of samples cut from sequences; the others are made from stills.
+        seed: samples are drawn from this and their number.
+        cache_bytes: decoded files kept by each worker.
+    """
+
+    size: int
+    targets: int
+    max_skip: int
+    video_share: float
+    seed: int
+    cache_bytes: int = 3 << 30
+
+
+class Samples(Dataset[tuple[Tensor, ...]]):
+    """Samples without end: number n is always the same one.
+
+    Args:
+        stills: annotated images, for made scenes (may be empty when every sample is cut from sequences).
+        sequences: annotated sequences.
+    """
+
+    def __init__(
+        self,
+        stills: Sequence[AnnotatedImage],
+        sequences: Sequence[AnnotatedSequence],
+        settings: SampleSettings,
+    ) -> None:
+        self._sequences = list(sequences)
+        # without stills, scenes are made from the sequences' frames
+        self._stills = list(stills) or [frame for sequence in sequences for frame in sequence.frames if frame.ids]
+        self._groups: dict[str, list[AnnotatedImage]] = defaultdict(list)
+        for still in self._stills:
+            self._groups[still.group].append(still)
+        self._settings = settings
+        self._reader = Reader(settings.cache_bytes)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, ...]:
+        rng = np.random.default_rng((self._settings.seed, number))
+        for _ in range(ATTEMPTS):
+            scene = self._draw_scene(rng)
+            framed = None if scene is None else frame_scene(scene, self._settings.size, rng)
+            if framed is not None:
+                return framed
+        raise VosctlError(
+            f"no usable sample in {ATTEMPTS} draws: the objects are hidden or tiny in most of the training data"
+        )
+
+    def _draw_scene(self, rng: np.random.Generator) -> Scene | None:
+        settings = self._settings
+        if self._sequences and rng.random() < settings.video_share:
+            sequence = self._sequences[rng.integers(len(self._sequences))]
+            scene = scenes.sequence_scene(sequence, self._reader, settings.targets, settings.max_skip, rng)
+            passers = 0.25
+        else:
+            scene = self._made_scene(rng)
+            passers = 0.5
+        if scene is not None and rng.random() < passers:
+            return self._with_passer(scene, rng)
+        return scene
+
+    def _made_scene(self, rng: np.random.Generator) -> Scene | None:
+        still = self._stills[rng.integers(len(self._stills))]
+        frames = self._settings.targets + 2
+        image, ids = self._reader.read(still)
+        image, ids = scenes.shrunk(image, ids)
+        label = scenes.one_object(ids, rng, still.ids)
+        if rng.random() < 0.5:
+            return scenes.moved_scene(image, label, frames, rng)
+        cutout = scenes.cut_out(image, label)
+        if cutout is None:
+            return None
+        return scenes.pasted_scene(cutout, self._background(frames, rng), rng)
+
+    def _background(self, frames: int, rng: np.random.Generator) -> list[NDArray[np.uint8]]:
+        if self._sequences and rng.random() < 0.5:
+            items = self._sequences[rng.integers(len(self._sequences))].frames
+        else:
+            items = (self._stills[rng.integers(len(self._stills))],)
+        return scenes.background_run(items, self._reader, frames, rng)
+
+    def _with_passer(self, scene: Scene, rng: np.random.Generator) -> Scene:
+        """Add a second copy of the object, something alike, anything, or bars."""
+        choice = rng.random()
+        cutout: Cutout | None
+        if choice < 0.25:
+            cutout = scenes.cut_out(scene.images[1], scene.labels[1])
+            in_front = False
+        elif choice < 0.8:
+            cutout = self._any_cutout(rng)
+            in_front = rng.random() < 0.4
+        else:
+            texture = self._stills[rng.integers(len(self._stills))]
+            cutout = scenes.bars(scenes.shrunk(*self._reader.read(texture))[0], rng)
+            in_front = True
+        return scene if cutout is None else scenes.with_passer(scene, cutout, in_front, rng)
+
+    def _any_cutout(self, rng: np.random.Generator) -> Cutout | None:
+        names = list(self._groups)
+        group = self._groups[names[rng.integers(len(names))]]
+        still = group[rng.integers(len(group))]
+        image, ids = scenes.shrunk(*self._reader.read(still))
+        return scenes.cut_out(image, scenes.one_object(ids, rng, still.ids))
+
+
+def collate(samples: list[tuple[Tensor, ...]]) -> Batch:
+    """Stack samples to a batch."""
+    return Batch(*(torch.stack(tensors) for tensors in zip(*samples, strict=True)))
+
+
+class NumberedBatches(Sampler[list[int]]):
+    """The numbers of the samples of each step from `first_step` on, without end.
+
+    Each of `world` processes takes its part of a step's samples, so that they are together the batch that one process
+    with `world` times the batch would take.
+    """
+
+    def __init__(self, batch: int, first_step: int, rank: int = 0, world: int = 1) -> None:
+        self._batch, self._first_step, self._rank, self._world = batch, first_step, rank, world
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self._first_step
+        while True:
+            start = (step * self._world + self._rank) * self._batch
+            yield list(range(start, start + self._batch))
+            step += 1

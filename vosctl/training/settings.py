@@ -1,0 +1,151 @@
+"""The settings of a training run: one dataclass, kept as TOML in the run's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from vosctl.errors import UsageError
+
+if __import__("sys").version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """Everything that decides what a run does.
+
+    Attributes:
+        stage: 1 trains on single targets made from stills, 2 on runs of frames, through time.
+        network: "lite" or "rgmp".
+        init: weights to start from; "" starts from scratch.
+        images: folders of annotated stills (`images/`, `masks/`).
+        videos: folders of annotated sequences in the DAVIS layout (stage 2).
+        val: folder of whole sequences in the DAVIS layout that the tracker is tried on; "" for none.
+        hours: length of the run, over all its resumptions; 0 when `steps` decides.
+        steps: length of the run; 0 when `hours` decides.
+        batch: samples a step and process.
+        size: pixels of a window's side, a multiple of 32.
+        lr: largest learning rate.
+        encoder_lr: the encoder's learning rate in units of `lr`.
+        weight_decay: AdamW's.
+        warm_up: share of the run in which the learning rate rises to `lr`; it then falls to 1 % along a cosine.
+        clip: largest norm of the gradient.
+        ema: decay of the averaged weights, a step.
+        targets: frames a sample is propagated through in stage 2.
+        max_skip: largest step between the frames taken from a sequence.
+        video_share: share of stage 2's samples that are cut from sequences; the others are made from stills.
+        dice: weight of the Dice loss against the cross-entropy.
+        workers: processes that make samples; 0 makes them in the training process.
+        seed: samples are drawn from it and their number.
+        device: "cpu", "cuda", "cuda:1", "mps".
+        precision: "fp32", or "bf16" for automatic mixed precision.
+        strict: refuse to train when a file of the data is bad, instead of leaving it out.
+        log_steps: steps between two lines of the log.
+        checkpoint_minutes: minutes between two checkpoints (one is also written at the end and when interrupted).
+        preview_minutes: minutes between two previews.
+        val_minutes: minutes between two validations (one is also done at the start and at the end).
+    """
+
+    stage: int
+    network: str = "lite"
+    init: str = ""
+    images: tuple[str, ...] = ()
+    videos: tuple[str, ...] = ()
+    val: str = ""
+    hours: float = 0.0
+    steps: int = 0
+    batch: int = 6
+    size: int = 320
+    lr: float = 3e-4
+    encoder_lr: float = 0.3
+    weight_decay: float = 0.01
+    warm_up: float = 0.03
+    clip: float = 5.0
+    ema: float = 0.998
+    targets: int = 3
+    max_skip: int = 3
+    video_share: float = 0.6
+    dice: float = 0.5
+    workers: int = 1
+    seed: int = 1
+    device: str = "cpu"
+    precision: Precision = "fp32"
+    strict: bool = False
+    log_steps: int = 20
+    checkpoint_minutes: float = 5.0
+    preview_minutes: float = 5.0
+    val_minutes: float = 25.0
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without looking at files.
+
+        Raises:
+            UsageError: a setting is out of range, or two contradict each other.
+        """
+        if self.stage not in (1, 2):
+            raise UsageError(f"--stage {self.stage}: give 1 (stills) or 2 (sequences)")
+        if self.stage == 1 and not self.images:
+            raise UsageError("--stage 1 trains on stills: give --images DIR")
+        if self.stage == 2 and not self.videos:
+            raise UsageError("--stage 2 trains on sequences: give --videos DIR")
+        if (self.hours > 0) == (self.steps > 0):
+            raise UsageError("give the run's length either as --hours or as --steps")
+        if self.size < 64 or self.size % 32:
+            raise UsageError(f"--size {self.size}: give a multiple of 32 from 64 on")
+        for name in ("batch", "lr", "targets", "max_skip", "log_steps"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)}: give a value above 0")
+        if self.workers < 0:
+            raise UsageError(f"--workers {self.workers}: give 0 or more")
+        if self.precision not in ("fp32", "bf16"):
+            raise UsageError(f"--precision {self.precision}: give fp32 or bf16")
+
+    def saved(self) -> str:
+        """The settings as TOML."""
+        return "".join(f"{field.name} = {_toml(getattr(self, field.name))}\n" for field in fields(self))
+
+
+def _toml(value: object) -> str:
+    """A value as TOML: JSON writes strings, numbers, booleans and lists of them alike."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+def settings_from_toml(path: Path) -> dict[str, Any]:
+    """Read settings from a TOML file whose keys are the fields of `TrainingSettings`.
+
+    Raises:
+        UsageError: the file cannot be read, or has a key or a type that is not a setting's.
+    """
+    try:
+        given = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"settings {path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"settings {path}: is not TOML ({error})") from error
+    defaults = TrainingSettings(stage=1, images=("",), steps=1)
+    result: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in {field.name for field in fields(TrainingSettings)}:
+            raise UsageError(f"settings {path}: {key} is not a setting; see `vosctl train --help`")
+        kind = type(getattr(defaults, key))
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if kind is tuple and isinstance(value, list) and all(isinstance(part, str) for part in value):
+            value = tuple(value)
+        if type(value) is not kind:
+            raise UsageError(f"settings {path}: {key} = {value!r} should be of type {kind.__name__}")
+        result[key] = value
+    return result
+
+
+def replaced(settings: TrainingSettings, **changes: Any) -> TrainingSettings:
+    """The settings with some changed, checked again."""
+    return cast(TrainingSettings, dataclasses.replace(settings, **changes))

@@ -1,0 +1,241 @@
+"""The loop: steps, learning rate, averaged weights, and when to log, save and validate."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from vosctl.engine.devices import Placement
+from vosctl.network.base import PropagationNetwork
+from vosctl.network.checkpoints import save_network
+from vosctl.training import distributed
+from vosctl.training.objective import Objective, Propagated
+from vosctl.training.reporting import Reporter
+from vosctl.training.run_folder import Position, RunFolder, averaged
+from vosctl.training.samples import Batch, NumberedBatches, Samples, collate
+from vosctl.training.settings import TrainingSettings
+from vosctl.training.sources import AnnotatedSequence
+from vosctl.training.validation import region_similarity
+
+FINAL_LR = 0.01
+"""The learning rate at the end, in units of the largest."""
+
+
+class Trainer:
+    """One run of training.
+
+    Args:
+        network: what is trained, on the CPU.
+        samples: where its samples come from.
+        validation: sequences to try the tracker on; none for no validation.
+        settings: the run's settings.
+        placement: device and precision, as resolved.
+        folder: where everything is written; only the first process writes.
+        reporter: told of everything that happens.
+    """
+
+    def __init__(
+        self,
+        network: PropagationNetwork,
+        samples: Samples,
+        validation: list[AnnotatedSequence],
+        settings: TrainingSettings,
+        placement: Placement,
+        folder: RunFolder,
+        reporter: Reporter,
+    ) -> None:
+        self._settings, self._placement, self._folder, self._reporter = settings, placement, folder, reporter
+        self._samples, self._validation = samples, validation
+        self._network = network.to(placement.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network.train()
+        objective = Objective(self._network, settings.dice)
+        self._objective: nn.Module = DistributedDataParallel(objective) if distributed.world() > 1 else objective
+        self._optimiser = torch.optim.AdamW(self._parameter_groups(), weight_decay=settings.weight_decay)
+        self._average = {key: value.detach().clone() for key, value in self._network.state_dict().items()}
+        self._position = Position()
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """The encoder learns more slowly; biases and norms are not decayed."""
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
+        for name, parameter in self._network.named_parameters():
+            groups[name.lower().startswith("encoder."), parameter.ndim > 1].append(parameter)
+        return [
+            {
+                "params": parameters,
+                "lr": 0.0,
+                "scale": self._settings.encoder_lr if encoder else 1.0,
+                "weight_decay": self._settings.weight_decay if decayed else 0.0,
+            }
+            for (encoder, decayed), parameters in groups.items()
+        ]
+
+    def resume(self) -> None:
+        """Go on from the folder's state. Raises VosctlError when it is damaged."""
+        state = self._folder.load_state()
+        self._network.load_state_dict(state["network"])
+        for key, value in state["average"].items():
+            self._average[key].copy_(value)
+        self._optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"])
+        self._position = Position(**state["position"])
+        self._position.resumed += 1
+
+    def save(self) -> None:
+        """Write the state to resume from, and the averaged weights."""
+        if distributed.rank() != 0:
+            return
+        self._folder.save_state(
+            {
+                "network": self._network.state_dict(),
+                "average": self._average,
+                "optimiser": self._optimiser.state_dict(),
+                "random": torch.get_rng_state(),
+                "position": asdict(self._position),
+            }
+        )
+        self._export("last.safetensors")
+        self._reporter.saved(self._position)
+
+    def _export(self, name: str) -> Path:
+        """Write the averaged weights, as they will be used."""
+        raw = {key: value.clone() for key, value in self._network.state_dict().items()}
+        self._network.load_state_dict(self._average)
+        path = self._folder.path / name
+        save_network(self._network, path, {"step": str(self._position.step)})
+        self._network.load_state_dict(raw)
+        return path
+
+    def run(self) -> None:
+        """Train to the end of the run. When interrupted, the state is saved before the interruption goes on."""
+        if self._position.step == 0:
+            self.validate()
+        batches = self._batches()
+        due = {"save": self._settings.checkpoint_minutes, "preview": 0.0, "validate": self._settings.val_minutes}
+        next_time = {what: self._position.seconds + 60 * minutes for what, minutes in due.items()}
+        try:
+            while (progress := self._progress()) < 1:
+                outcome, batch = self._step(batches, progress)
+                for what in [w for w, moment in next_time.items() if self._position.seconds >= moment]:
+                    if what == "save":
+                        self.save()
+                        next_time[what] = self._position.seconds + 60 * self._settings.checkpoint_minutes
+                    elif what == "preview":
+                        self._reporter.preview(batch, outcome.probabilities)
+                        next_time[what] = self._position.seconds + 60 * self._settings.preview_minutes
+                    else:
+                        self.validate()
+                        next_time[what] = self._position.seconds + 60 * self._settings.val_minutes
+        finally:
+            self.save()
+        self.validate()
+        self.save()
+
+    def _progress(self) -> float:
+        """Share of the run that is done, the same in every process."""
+        if self._settings.steps:
+            return self._position.step / self._settings.steps
+        return distributed.same(self._position.seconds / (3600 * self._settings.hours))
+
+    def _batches(self) -> Iterator[Batch]:
+        numbers = NumberedBatches(
+            self._settings.batch, self._position.step, distributed.rank(), distributed.world()
+        )
+        workers = self._settings.workers
+        loader: DataLoader[Any] = DataLoader(
+            self._samples,
+            batch_sampler=numbers,
+            num_workers=workers,
+            collate_fn=collate,
+            worker_init_fn=one_thread if workers else None,
+            pin_memory=self._placement.device.type == "cuda",
+            persistent_workers=workers > 0,
+            prefetch_factor=4 if workers else None,
+        )
+        return iter(loader)
+
+    def _step(self, batches: Iterator[Batch], progress: float) -> tuple[Propagated, Batch]:
+        began = time.monotonic()
+        batch = next(batches).to(self._placement.device)
+        waited = time.monotonic() - began
+        rate = self._set_learning_rate(progress)
+        self._optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(self._placement.device.type, torch.bfloat16, self._placement.precision == "bf16"):
+            outcome: Propagated = self._objective(batch)
+        outcome.loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self._network.parameters(), self._settings.clip)
+        self._optimiser.step()
+        position = self._position
+        position.step += 1
+        # the average starts as the mean of what there is: an early one would hold on to the start
+        decay = min(self._settings.ema, position.step / (position.step + 10))
+        averaged(self._average, self._network.state_dict(), decay)
+        took = time.monotonic() - began
+        position.seconds += took
+        self._reporter.step(position, progress, self._values(outcome, rate, norm, took, waited))
+        return outcome, batch
+
+    def _values(
+        self, outcome: Propagated, rate: float, norm: Tensor, took: float, waited: float
+    ) -> dict[str, float]:
+        numbers = distributed.mean(
+            torch.stack([outcome.loss.detach(), outcome.cross_entropy, outcome.dice, outcome.iou[0], outcome.iou[-1]])
+        ).tolist()
+        return dict(
+            zip(("loss", "cross_entropy", "dice", "iou_first", "iou_last"), numbers, strict=True),
+            gradient=float(norm),
+            lr=rate,
+            samples_per_second=self._settings.batch * distributed.world() / took,
+            waiting=waited / took,
+        )
+
+    def _set_learning_rate(self, progress: float) -> float:
+        rate = self._settings.lr * schedule(progress, self._settings.warm_up)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate * group["scale"]
+        return rate
+
+    def validate(self) -> None:
+        """Try the tracker with the averaged weights; the best ones are kept as best.safetensors."""
+        if not self._validation or distributed.rank() != 0:
+            return
+        raw = {key: value.clone() for key, value in self._network.state_dict().items()}
+        self._network.load_state_dict(self._average)
+        similarity = region_similarity(self._network, self._validation, self._placement)
+        self._network.load_state_dict(raw)
+        mean = sum(similarity.values()) / len(similarity)
+        better = mean > self._position.best
+        if better:
+            self._position.best = mean
+            self._export("best.safetensors")
+        self._reporter.validated(self._position, mean, similarity, better)
+
+
+def schedule(progress: float, warm_up: float) -> float:
+    """Learning rate in units of the largest: a linear rise, then a cosine down to `FINAL_LR`.
+
+    Args:
+        progress: share of the run that is done, 0..1.
+        warm_up: share of the run in which it rises.
+    """
+    if progress < warm_up:
+        return max(progress / warm_up, FINAL_LR)
+    falling = (min(progress, 1.0) - warm_up) / (1 - warm_up)
+    return FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+def one_thread(_worker: int) -> None:
+    """Keep a worker to one thread: there are as many workers as are wanted."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
