@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
@@ -55,11 +56,11 @@ class AudioCopy:
         self._output = output
         self._path = path
         self._warn = warn
-        self._pending: Packet | None = None
+        self._pending: Packet[Any] | None = None
         self._latest_video = Fraction(-1)
         self._targets: dict[int, Stream] = {}
         self._source: InputContainer | None = self._open(source)
-        self._packets: Iterator[Packet] = self._demux()
+        self._packets: Iterator[Packet[Any]] = self._demux()
 
     def _open(self, source: str) -> InputContainer | None:
         try:
@@ -86,7 +87,7 @@ class AudioCopy:
             return []
         return [stream.sample_rate for stream in self._source.streams.audio if stream.index in self._targets]
 
-    def _demux(self) -> Iterator[Packet]:
+    def _demux(self) -> Iterator[Packet[Any]]:
         """The packets to copy. Those of the video only tell whether the source goes on, see `finish`."""
         if self._source is None:
             return
@@ -137,11 +138,11 @@ class AudioCopy:
             self._source.close()
             self._source = None
 
-    def _take(self) -> Packet | None:
+    def _take(self) -> Packet[Any] | None:
         packet, self._pending = self._pending, None
         return packet if packet is not None else next(self._packets, None)
 
-    def _write(self, packet: Packet) -> None:
+    def _write(self, packet: Packet[Any]) -> None:
         ticks = round(self.shift / _base(packet))
         if packet.pts is not None:
             packet.pts -= ticks
@@ -151,11 +152,11 @@ class AudioCopy:
         self._output.mux_one(packet)
 
 
-def _base(packet: Packet) -> Fraction:
+def _base(packet: Packet[Any]) -> Fraction:
     base = packet.time_base
     return base if base else Fraction(1, 1_000_000)
 
 
-def _time(packet: Packet) -> Fraction:
+def _time(packet: Packet[Any]) -> Fraction:
     ticks = packet.pts if packet.pts is not None else packet.dts
     return (ticks or 0) * _base(packet)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -66,7 +67,16 @@ VP9 = VideoEncoding("libvpx-vp9", "yuv420p", _VP9_OPTIONS)
 VP9_ALPHA = VideoEncoding("libvpx-vp9", "yuva420p", {**_VP9_OPTIONS, "auto-alt-ref": "0"})
 # FFmpeg's other ProRes encoder, prores_ks, takes 400 ms a frame at 1080p where this one takes 60, for the same size and
 # error.
-PRORES_4444 = VideoEncoding("prores_aw", "yuva444p10le")
+PRORES_4444 = VideoEncoding("prores_aw", "yuva444p10le", even_size=True)
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A converted picture and when it is shown, in units of the source's time base; duration 0 when unknown."""
+
+    picture: av.VideoFrame
+    pts: int
+    duration: int
 
 
 class VideoWriter:
@@ -101,7 +111,7 @@ class VideoWriter:
         self._warn = warn
         self._reformatter = VideoReformatter()
         self._colorspace = Colorspace.ITU709 if _is_high_definition(info) else Colorspace.ITU601
-        self._held: av.VideoFrame | None = None
+        self._held: _Timed | None = None
         self._last_duration = round(1 / (info.frame_rate or 30) / info.time_base) or 1
         self._shift: int | None = None
         self._whole = False
@@ -117,14 +127,18 @@ class VideoWriter:
 
     def _open(self, audio: bool) -> None:
         self._container = av.open(f"file:{self._staged.partial}", "w", format=CONTAINERS[self.path.suffix.lower()])
-        self._stream = self._container.add_stream(self._encoding.codec, rate=self._info.frame_rate or 30)
+        stream = self._container.add_stream(self._encoding.codec, rate=self._info.frame_rate or 30)
+        self._stream = cast(VideoStream, stream)
         self._configure(self._stream)
         rates: list[int] = []
         if audio and self._info.audio_path is not None:
             self._audio = AudioCopy(self._info.audio_path, self._container, self.path, self._warn)
             rates = self._audio.sample_rates
         if self._container.format.name in ("mp4", "mov"):
-            self._container.options.update(_quicktime_options(self._info.time_base, rates))
+            self._container.options.update(**_quicktime_options(self._info.time_base, rates))
+        else:
+            # Sound may begin a few milliseconds before the first frame; the muxer would move everything for it.
+            self._container.options["avoid_negative_ts"] = "disabled"
         self._container.start_encoding()
 
     def _configure(self, stream: VideoStream) -> None:
@@ -134,8 +148,8 @@ class VideoWriter:
         stream.width, stream.height = width, height
         stream.pix_fmt = self._encoding.pixel_format
         stream.time_base = self._info.time_base
-        stream.options = self._encoding.options
-        if "a" in self._encoding.pixel_format and self._container.format.name in ("webm", "matroska"):
+        stream.options = dict(self._encoding.options)
+        if self._encoding.pixel_format.startswith("yuva") and self._container.format.name in ("webm", "matroska"):
             stream.metadata["alpha_mode"] = "1"
         context: VideoCodecContext = stream.codec_context
         context.time_base = self._info.time_base
@@ -164,13 +178,12 @@ class VideoWriter:
                 f"{self._info.width}x{self._info.height}; a video file holds one size only"
             )
         with write_errors(self.path):
-            picture = self._convert(pixels, pixel_format)
-            picture.pts, picture.time_base = self._timestamp(frame), self._info.time_base
-            picture.duration = self._ticks(frame, frame.duration)
+            pts = self._timestamp(frame)
             # One frame is held back because the time to the next is its duration where the source gives none.
-            if self._held is not None:
-                self._encode(self._held, picture.pts - self._held.pts)
-            self._held = picture
+            held, self._held = self._held, None
+            if held is not None:
+                self._encode(held, pts - held.pts)
+            self._held = _Timed(self._convert(pixels, pixel_format), pts, self._ticks(frame, frame.duration))
 
     def _convert(self, pixels: NDArray[np.uint8], pixel_format: str) -> av.VideoFrame:
         height, width = pixels.shape[:2]
@@ -202,11 +215,15 @@ class VideoWriter:
             raise VosctlError(f"{self.path}: the time of frame {frame.index} is not after the frame before it")
         return pts
 
-    def _encode(self, picture: av.VideoFrame, gap: int) -> None:
-        picture.duration = self._last_duration = picture.duration or gap
+    def _encode(self, timed: _Timed, gap: int) -> Fraction:
+        """Encodes a picture and the sound under it; returns how many ticks it is shown, `gap` where it is not known."""
+        picture, duration = timed.picture, timed.duration or gap
+        picture.pts, picture.duration, picture.time_base = timed.pts, duration, self._info.time_base
+        self._last_duration = duration
         self._container.mux(self._stream.encode(picture))
         if self._audio is not None:
-            self._audio.copy_until(self._source_time(picture.pts + picture.duration))
+            self._audio.copy_until(self._source_time(timed.pts + duration))
+        return Fraction(duration)
 
     def _source_time(self, pts: int | Fraction) -> Fraction:
         return (pts + (self._shift or 0)) * self._info.time_base
@@ -242,10 +259,10 @@ class VideoWriter:
         last, self._held = self._held, None
         try:
             if last is not None:
-                self._encode(last, self._last_duration)
+                duration = self._encode(last, self._last_duration)
                 self._container.mux(self._stream.encode(None))
                 if self._audio is not None:
-                    middle, end = last.pts + Fraction(last.duration, 2), last.pts + last.duration
+                    middle, end = last.pts + duration / 2, last.pts + duration
                     self._audio.finish(self._source_time(middle), self._source_time(end))
         finally:
             self._close_audio()

@@ -75,7 +75,7 @@ def render_overlay(image: NDArray[np.uint8], result: TrackedFrame) -> NDArray[np
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    canvas = image.copy()
+    canvas: NDArray[np.uint8] = image.copy()
     # All tints before any contour, so that a neighbour's tint never covers a contour.
     outlines = [(object_colour(item.id), _tint(canvas, result.labels, item)) for item in result.objects if item.box]
     line_width = contour_width(*image.shape[:2])
@@ -90,7 +90,7 @@ def _tint(canvas: NDArray[np.uint8], labels: NDArray[np.uint8], item: TrackedObj
         return []
     x, y, width, height = item.box
     window = canvas[y : y + height, x : x + width]
-    mask = cv2.compare(labels[y : y + height, x : x + width], item.id, cv2.CMP_EQ)
+    mask = (labels[y : y + height, x : x + width] == item.id).view(np.uint8)
     cv2.copyTo(cv2.LUT(window, _tint_table(object_colour(item.id))), mask, window)
     # The approximation halves the segments to draw and takes the pixel steps out of the outline.
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_TC89_L1, offset=(x, y))

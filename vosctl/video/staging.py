@@ -22,6 +22,8 @@ def write_errors(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except av.codec.codec.UnknownCodecError as error:
+        raise VosctlError(f"{path}: cannot be written: this PyAV has no encoder {error}") from error
     except (OSError, av.FFmpegError) as error:
         reason = error.strerror or str(error)
         raise VosctlError(f"{path}: cannot be written: {reason}") from error

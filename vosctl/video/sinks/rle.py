@@ -51,7 +51,7 @@ def rle_lines(frame: Frame, result: TrackedFrame) -> list[str]:
     ]
 
 
-def _encode(columns: NDArray[np.uint8], item: TrackedObject) -> dict[str, Any]:
+def _encode(columns: NDArray[Any], item: TrackedObject) -> dict[str, Any]:
     encoded = coco.encode((columns == item.id).view(np.uint8).T)
     return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
 

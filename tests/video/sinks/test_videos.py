@@ -1,0 +1,143 @@
+"""Overlay and matte videos: timestamps, colours, sizes, containers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from vosctl.errors import VosctlError
+from vosctl.video.frames import Frame
+from vosctl.video.sinks import OutputRequest, open_sinks
+
+VARIABLE = [0, 512, 1100, 1101, 4000, 9000]
+DURATIONS = [512, 588, 1, 2899, 5000, 777]
+
+
+def test_variable_frame_rate_is_carried_through_tick_for_tick(clip_of, write, decode, tmp_path):
+    clip = clip_of(VARIABLE, durations=DURATIONS)
+    write(clip, overlay=tmp_path / "o.mp4", matte=tmp_path / "m.mov")
+    for name in ("o.mp4", "m.mov"):
+        video = decode(tmp_path / name)
+        assert video.time_base == Fraction(1, 15360)
+        assert video.pts == VARIABLE
+        assert video.durations == DURATIONS
+
+
+def test_a_late_start_stays_late(clip_of, write, decode, tmp_path):
+    clip = clip_of([1001, 1513, 2025])
+    write(clip, overlay=tmp_path / "o.mp4")
+    assert decode(tmp_path / "o.mp4").pts == [1001, 1513, 2025]
+
+
+@pytest.mark.parametrize("time_base", [Fraction(1001, 30000), Fraction(1, 30000), Fraction(1, 90000)])
+def test_ntsc_rate_stays_exact(clip_of, write, decode, tmp_path, time_base):
+    step = int(Fraction(1001, 30000) / time_base)
+    clip = clip_of([step * k for k in range(12)], time_base, frame_rate=Fraction(30000, 1001))
+    write(clip, overlay=tmp_path / "o.mp4")
+    assert decode(tmp_path / "o.mp4").times == [k * Fraction(1001, 30000) for k in range(12)]
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert container.streams.video[0].average_rate == Fraction(30000, 1001)
+
+
+def test_unknown_durations_are_the_time_to_the_next_frame(clip_of, write, decode, tmp_path):
+    write(clip_of([0, 512, 1536]), overlay=tmp_path / "o.mp4")
+    assert decode(tmp_path / "o.mp4").durations == [512, 1024, 1024]
+
+
+def test_one_frame(clip_of, write, decode, tmp_path):
+    write(clip_of([0]), overlay=tmp_path / "o.mp4")
+    video = decode(tmp_path / "o.mp4")
+    assert (video.pts, video.durations) == ([0], [512])
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_matroska_keeps_milliseconds(clip_of, write, decode, tmp_path, suffix):
+    stamps = [0, 33, 71, 200]
+    write(clip_of(stamps, Fraction(1, 1000)), overlay=tmp_path / f"o{suffix}")
+    assert decode(tmp_path / f"o{suffix}").pts == stamps
+
+
+def test_a_clock_that_starts_hours_in_is_moved_to_zero(clip_of, write, decode, tmp_path):
+    hours = 9 * 3600 * 15360
+    write(clip_of([hours, hours + 512]), overlay=tmp_path / "o.mp4")
+    assert decode(tmp_path / "o.mp4").pts == [0, 512]
+
+
+@pytest.mark.parametrize(("suffix", "size"), [(".mp4", (98, 130)), (".mkv", (98, 130)), (".webm", (97, 129))])
+def test_odd_sizes_are_padded_where_the_codec_needs_it(clip_of, write, decode, tmp_path, suffix, size):
+    clip = clip_of([0, 512], size=(97, 129))
+    write(clip, matte=tmp_path / f"m{suffix}")
+    assert decode(tmp_path / f"m{suffix}").images[1].shape[:2] == size
+
+
+def test_padding_repeats_the_edge(clip_of, write, decode, tmp_path):
+    clip = clip_of([0], size=(97, 129))
+    write(clip, overlay=tmp_path / "o.mp4")
+    seen = decode(tmp_path / "o.mp4").images[0].astype(int)
+    assert np.abs(seen[97, :129] - clip.frames[0].image[96]).max() < 16
+    assert np.abs(seen[:97, 129] - clip.frames[0].image[:, 128]).max() < 16
+
+
+@pytest.mark.parametrize(("size", "matrix"), [((96, 128), 6), ((720, 1280), 1)])
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_colours_survive_and_are_tagged(clip_of, write, decode, tmp_path, size, matrix, suffix):
+    colours = np.array(
+        [[220, 30, 40], [30, 200, 60], [40, 60, 230], [250, 250, 250], [128, 128, 128], [0, 0, 0]], np.uint8
+    )
+    clip = clip_of([0], size=size)
+    blocks = cv2.resize(colours[None], (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+    clip.frames[0] = Frame(0, np.ascontiguousarray(blocks), 0, clip.info.time_base)
+    clip.results[0] = type(clip.results[0])(clip.results[0].labels * 0, clip.results[0].alpha * 0, ())
+    path = tmp_path / f"o{suffix}"
+    write(clip, overlay=path)
+    seen = decode(path).images[0]
+    columns = (np.arange(6) + 0.5) * size[1] / 6
+    assert np.abs(seen[size[0] // 2, columns.astype(int)].astype(int) - colours).max() <= 4
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_range) == (matrix, 1)
+
+
+def test_matte_is_the_alpha(clip_of, write, decode, tmp_path):
+    clip = clip_of([0, 512])
+    write(clip, matte=tmp_path / "m.mp4")
+    seen = decode(tmp_path / "m.mp4").images[1].astype(int)
+    error = np.abs(seen - clip.results[1].alpha[..., None].astype(int))
+    assert error.max() <= 12
+    assert np.ptp(seen, axis=2).max() <= 2
+    assert (seen[48, 56, 0], seen[2, 2, 0]) == (255, 0)
+
+
+def test_mp4_can_start_before_it_is_whole(clip_of, write, tmp_path):
+    write(clip_of([0, 512]), overlay=tmp_path / "o.mp4")
+    content = (tmp_path / "o.mp4").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+
+
+def test_h264_is_what_browsers_play(clip_of, write, tmp_path):
+    write(clip_of([0, 512]), overlay=tmp_path / "o.mp4")
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert next(container.decode(stream)).rotation == 0
+
+
+def test_frame_is_not_modified(clip_of, write, tmp_path):
+    clip = clip_of([0])
+    before = clip.frames[0].image.copy()
+    write(clip, overlay=tmp_path / "o.mp4", cutout=tmp_path / "c.mov", matte=tmp_path / "m.mkv")
+    np.testing.assert_array_equal(clip.frames[0].image, before)
+
+
+def test_a_size_that_changes_is_an_error(clip_of, tmp_path):
+    clip = clip_of([0])
+    (sink,) = open_sinks(OutputRequest(overlay=tmp_path / "o.mp4"), clip.info, print)
+    sink.write(clip.frames[0], clip.results[0])
+    other = clip_of([0, 512], size=(64, 64))
+    with pytest.raises(VosctlError, match="frame 1 is 64x64 but the video is 128x96"):
+        sink.write(other.frames[1], other.results[1])
+    sink.abort()
