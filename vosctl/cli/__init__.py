@@ -1,0 +1,84 @@
+"""The command line: one module a command, loaded when it is asked for. Nothing heavy is imported for `--help`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from vosctl import __version__
+from vosctl.errors import VosctlError
+
+COMMANDS = {
+    "segment": "vosctl.cli.segment:segment",
+    "demo": "vosctl.cli.demo:demo",
+}
+
+
+class CommandError(click.ClickException):
+    """A `VosctlError` on its way to the terminal: its one line and its exit status."""
+
+    def __init__(self, error: VosctlError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is asked for, and words every failure."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VosctlError as error:
+            if not str(error):
+                ctx.exit(error.exit_code)
+            raise CommandError(error) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted", err=True)
+            ctx.exit(130)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if os.environ.get("VOSCTL_DEBUG"):
+                raise
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise click.ClickException(
+                f"unexpected {what}; this is a bug in vosctl, set VOSCTL_DEBUG=1 to see where"
+            ) from error
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VOSCTL", "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", prog_name="vosctl")
+def cli() -> None:
+    """Follow any object through a video in real time.
+
+    Give the object's mask in the first frame; get its mask in every later frame, in constant memory.
+    """
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point of the `vosctl` program. SIGTERM ends a run as cleanly as Ctrl-C."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(cli())

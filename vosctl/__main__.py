@@ -1,0 +1,5 @@
+"""`python -m vosctl`."""
+
+from vosctl.cli import main
+
+main()

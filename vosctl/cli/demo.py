@@ -1,0 +1,57 @@
+"""`vosctl demo`: the main job on the clip that comes with vosctl."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vosctl.cli.options import engine_options, reporting_options
+
+
+@click.command(short_help="Segment the clip that comes with vosctl.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("vosctl-demo"),
+    show_default=True,
+    help="Folder for the clip, its first mask and the results.",
+)
+@engine_options
+@reporting_options
+def demo(output: Path, **options: Any) -> None:
+    """Segment the clip that comes with vosctl and write an overlay to open.
+
+    The clip (with sound) and the mask of its first frame are put beside the results, so that `vosctl segment` can be
+    tried on them. Files of an earlier demo in the same folder are replaced.
+    """
+    import shutil
+
+    from vosctl.cli.segment import run_segment
+    from vosctl.demo import demo_clip
+    from vosctl.errors import VosctlError
+
+    clip, mask = demo_clip()
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(clip, output / "clip.mp4")
+        shutil.copyfile(mask, output / "first-mask.png")
+    except OSError as error:
+        raise VosctlError(f"{output}: cannot be written ({error.strerror}); choose another folder with -o") from error
+    run_segment(
+        source=str(output / "clip.mp4"),
+        first_mask=output / "first-mask.png",
+        fix_mask=False,
+        max_frames=None,
+        window=None,
+        window_size=0,
+        scales=None,
+        paper_protocol=False,
+        overwrite=True,
+        no_audio=False,
+        overlay=output / "overlay.mp4",
+        masks=output / "masks",
+        **options,
+    )

@@ -1,0 +1,183 @@
+"""What a run tells its user: a progress bar and a few lines on standard error, or JSON events on standard output."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from vosctl.engine import EngineInfo
+    from vosctl.pipeline import RunSummary
+    from vosctl.tracking import TrackedFrame
+    from vosctl.video.frames import Frame, SourceInfo
+
+
+class Reporter:
+    """Tells of one run. A context manager; the progress bar lives inside it.
+
+    Args:
+        quiet: only warnings.
+        verbose: losses and finds of objects, each on a line.
+        as_json: events on standard output instead of words.
+    """
+
+    def __init__(self, quiet: bool, verbose: bool, as_json: bool) -> None:
+        self._quiet, self._verbose, self._as_json = quiet, verbose, as_json
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._lost: set[int] = set()
+        self._started = 0.0
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop_progress()
+        if self._as_json and error is not None and str(error):
+            self._event("error", message=str(error))
+
+    def warn(self, line: str) -> None:
+        """Something the user should know of; said even when quiet."""
+        if self._as_json:
+            self._event("warning", message=line)
+        else:
+            self._say(f"Warning: {line}")
+
+    def note(self, line: str) -> None:
+        """Something that was done for the user."""
+        if self._as_json:
+            self._event("note", message=line)
+        elif not self._quiet:
+            self._say(line)
+
+    def start(self, source: SourceInfo, engine: EngineInfo, objects: int) -> None:
+        """The engine is loaded and the first frame is about to be read."""
+        self._started = time.perf_counter()
+        rate = f" at {float(source.frame_rate):.5g} fps" if source.frame_rate else ""
+        if self._as_json:
+            self._event(
+                "start",
+                source=source.name,
+                width=source.width,
+                height=source.height,
+                frames=source.frame_count,
+                objects=objects,
+                **_engine_fields(engine),
+            )
+        elif not self._quiet:
+            counted = f"{objects} object{'s' if objects != 1 else ''}"
+            self._say(
+                f"{source.name}: {source.width}x{source.height}{rate}, {counted}; "
+                f"{engine.weights} on {engine.engine}, {engine.device}, {engine.precision}"
+            )
+            self._start_progress(source.frame_count)
+
+    def frame(self, frame: Frame, result: TrackedFrame) -> None:
+        """A frame was tracked."""
+        lost = {one.id for one in result.objects if one.status == "lost"}
+        for object_id in sorted(lost ^ self._lost):
+            change = "lost" if object_id in lost else "found"
+            if self._as_json:
+                self._event(change, frame=frame.index, time=round(frame.time, 6), object=object_id)
+            elif self._verbose:
+                self._say(f"frame {frame.index} ({frame.time:.2f} s): object {object_id} {change}")
+        self._lost = lost
+        if self._as_json:
+            objects = [{"id": one.id, "status": one.status, "score": round(one.score, 4)} for one in result.objects]
+            self._event("frame", frame=frame.index, pts=frame.pts, time=round(frame.time, 6), objects=objects)
+        if self._progress is not None and self._task is not None:
+            elapsed = time.perf_counter() - self._started
+            named = ", ".join(str(one) for one in sorted(lost))
+            self._progress.update(
+                self._task,
+                completed=frame.index + 1,
+                fps=f"{(frame.index + 1) / elapsed:.1f} fps" if elapsed else "",
+                objects=f"{len(result.objects) - len(lost)}/{len(result.objects)} objects"
+                + (f", lost: {named}" if named else ""),
+            )
+
+    def kept(self, paths: Iterable[Path]) -> None:
+        """What an unfinished run leaves behind."""
+        self._stop_progress()
+        for path in paths:
+            if self._as_json:
+                self._event("kept", path=str(path))
+            else:
+                self._say(f"Kept what was whole: {path}")
+
+    def summary(self, summary: RunSummary, engine: EngineInfo) -> None:
+        """The run is complete."""
+        self._stop_progress()
+        if self._as_json:
+            self._event(
+                "summary",
+                frames=summary.frames,
+                seconds=round(summary.seconds, 3),
+                fps=round(summary.frames_per_second, 2),
+                p50_ms=round(summary.p50 * 1e3, 2),
+                p95_ms=round(summary.p95 * 1e3, 2),
+                outputs=[str(path) for path in summary.outputs],
+                **_engine_fields(engine),
+            )
+        elif not self._quiet:
+            self._say(
+                f"{summary.frames} frames, {summary.frames_per_second:.1f} fps end to end; tracking "
+                f"p50 {summary.p50 * 1e3:.1f} ms, p95 {summary.p95 * 1e3:.1f} ms a frame; "
+                f"{engine.engine}, {engine.device}, {engine.precision}"
+            )
+            for path in summary.outputs:
+                self._say(f"Wrote {path}" if str(path) != "-" else "Wrote to standard output")
+
+    def _start_progress(self, total: int | None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            return
+        self._progress = Progress(
+            TextColumn("frame"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TextColumn("{task.fields[fps]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[objects]}"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=total, fps="", objects="")
+        self._progress.start()
+
+    def _stop_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _say(self, line: str) -> None:
+        if self._progress is not None:
+            self._progress.console.print(line, markup=False, highlight=False)
+        else:
+            click.echo(line, err=True)
+
+    def _event(self, event: str, **fields: Any) -> None:
+        click.echo(json.dumps({"event": event, **fields}))
+
+
+def _engine_fields(engine: EngineInfo) -> dict[str, str]:
+    return {
+        "weights": engine.weights,
+        "network": engine.network,
+        "engine": engine.engine,
+        "device": engine.device,
+        "precision": engine.precision,
+    }

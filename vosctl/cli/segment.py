@@ -1,0 +1,109 @@
+"""`vosctl segment`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vosctl.cli.options import (
+    engine_options,
+    output_options,
+    reporting_options,
+    tracking_options,
+    tracking_settings,
+)
+from vosctl.errors import UsageError
+
+
+@click.command(short_help="Follow objects through a video.")
+@click.argument("source", metavar="INPUT")
+@click.option(
+    "--first-mask",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The objects in the first frame: black and white, indexed PNG, or a colour for each object.",
+)
+@click.option(
+    "--fix-mask", is_flag=True, help="Repair a mask of another size or with soft edges, and say what was done."
+)
+@output_options
+@click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
+@tracking_options
+@engine_options
+@reporting_options
+def segment(**options: Any) -> None:
+    """Follow the objects of the first mask through INPUT.
+
+    INPUT is a video file, a directory or glob of images, an rtsp:// or http:// address, or - for a video on standard
+    input (y4m, Matroska). Any number of outputs is written in one pass; with none given, INPUT's name + _overlay.mp4 in
+    the current directory. Timestamps and sound are the source's own.
+
+    \b
+    Examples:
+      vosctl segment dance.mp4 --first-mask dancer.png
+      vosctl segment dance.mp4 --first-mask dancer.png --cutout dancer.mov --masks masks/
+      vosctl segment frames/ --first-mask 00000.png --rle - | jq .box
+    """
+    run_segment(**options)
+
+
+def run_segment(
+    source: str,
+    first_mask: Path,
+    fix_mask: bool,
+    max_frames: int | None,
+    window: str | None,
+    window_size: int,
+    scales: str | None,
+    paper_protocol: bool,
+    weights: str,
+    engine: str,
+    device: str,
+    precision: str,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+    overwrite: bool,
+    no_audio: bool,
+    **outputs: Path | None,
+) -> None:
+    """Run one video from source to outputs; the parameters are the options of `segment`."""
+    from vosctl.cli.reporting import Reporter
+    from vosctl.video.first_mask import read_first_mask
+    from vosctl.video.sinks import OutputRequest, open_sinks
+    from vosctl.video.sources import open_source
+
+    settings = tracking_settings(window, window_size, scales, paper_protocol)
+    if as_json and str(outputs.get("rle")) == "-":
+        raise UsageError("--json and --rle -: both write to standard output; give --rle a file")
+    with Reporter(quiet, verbose, as_json) as reporter, open_source(source) as frames:
+        mask = read_first_mask(first_mask, (frames.info.height, frames.info.width), fix=fix_mask)
+        for repair in mask.repairs:
+            reporter.note(f"{first_mask}: {repair}")
+        if not any(outputs.values()):
+            outputs["overlay"] = Path(f"{frames.info.name}_overlay.mp4")
+        inputs = (first_mask,) if source == "-" or "://" in source else (Path(source), first_mask)
+        request = OutputRequest(**outputs, overwrite=overwrite, audio=not no_audio, inputs=inputs)
+        sinks = open_sinks(request, frames.info, reporter.warn)
+        try:
+            from vosctl.pipeline import Pipeline
+            from vosctl.tracking import Tracker
+
+            tracker = Tracker(weights, engine=engine, device=device, precision=precision, settings=settings)
+        except BaseException:
+            for sink in sinks:
+                sink.abort()
+            raise
+        objects = len(set(mask.labels.flat) - {0})
+        reporter.start(frames.info, tracker.info, objects)
+        pipeline = Pipeline(frames, tracker, mask.labels, sinks, reporter.frame)
+        try:
+            summary = pipeline.run(max_frames, finish_on_interrupt=frames.info.live)
+        finally:
+            reporter.kept(pipeline.kept)
+            for warning in frames.warnings:
+                reporter.warn(warning)
+        reporter.summary(summary, tracker.info)
