@@ -22,10 +22,10 @@ from vosctl.video.staging import StagedDirectory, write_errors
 class SequenceTracker(Protocol):
     """What the runner needs of a tracker; `vosctl.tracking.Tracker` has it."""
 
-    def start(self, frame: NDArray[np.uint8], labels: NDArray[np.uint8]) -> TrackedFrame:
-        """Forget what was followed, and follow the objects of `labels` (H, W) from `frame` (H, W, 3) RGB on."""
+    def start(self, frame: NDArray[np.uint8], mask: NDArray[np.uint8], /) -> TrackedFrame:
+        """Forget what was followed, and follow the objects of `mask` (H, W) from `frame` (H, W, 3) RGB on."""
 
-    def step(self, frame: NDArray[np.uint8]) -> TrackedFrame:
+    def step(self, frame: NDArray[np.uint8], /) -> TrackedFrame:
         """Find the objects in the next frame."""
 
 

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from vosctl.cli import cli
+from vosctl.engine.base import EngineInfo
+from vosctl.tracking.results import TrackedFrame
+
+
+class StayingTracker:
+    """Stands in for the tracker: answers every frame with the first mask."""
+
+    info = EngineInfo("torch", "none", "none", "cpu", "fp32")
+
+    def __init__(self, weights: str, **options: object) -> None:
+        self.weights = weights
+
+    def start(self, frame: np.ndarray, mask: np.ndarray) -> TrackedFrame:
+        self.mask = mask
+        return self.step(frame)
+
+    def step(self, frame: np.ndarray) -> TrackedFrame:
+        return TrackedFrame(self.mask, np.zeros_like(self.mask), ())
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data set in DAVIS' layout: a moving square (id 1) and one that stays (id 2), and a list of 2016."""
+    for index in range(5):
+        labels = np.zeros((60, 80), np.uint8)
+        labels[20:40, 10 + 4 * index : 30 + 4 * index] = 1
+        labels[45:55, 5:15] = 2
+        for kind, suffix, picture in (("Annotations", "png", labels), ("JPEGImages", "jpg", labels * 100)):
+            folder = tmp_path / "data" / kind / "480p" / "squares"
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(folder / f"{index:05d}.{suffix}")
+    (tmp_path / "data" / "ImageSets" / "2016").mkdir(parents=True)
+    (tmp_path / "data" / "ImageSets" / "2016" / "val.txt").write_text("squares\n")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def annotations(data: Path) -> str:
+    return str(data / "Annotations" / "480p")
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(cli, ["eval", *map(str, args)])
+
+
+def test_table_of_perfect_predictions(data: Path, annotations: str) -> None:
+    result = run(data, "--predictions", annotations)
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[1] == ["squares", "2", "3", "100.0", "100.0", "0.0", "100.0", "100.0", "0.0", "100.0"]
+    assert lines[2][0] == "overall"
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "task", "objects"),
+    [([], "multi", 2), (["--task", "single"], "single", 1), (["--set", "2016/val"], "single", 1)],
+)
+def test_task(data: Path, annotations: str, args: list[str], task: str, objects: int) -> None:
+    report = json.loads(run(data, "--predictions", annotations, "--json", *args).stdout)
+    assert (report["task"], report["overall"]["objects"]) == (task, objects)
+    assert report["overall"]["J&F"] == 1.0
+
+
+def test_tracking(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vosctl.tracking.Tracker", StayingTracker)
+    output, masks = tmp_path / "report.json", tmp_path / "masks"
+    result = run(data, "-o", output, "--masks", masks, "--window", "off", "--scales", "0.5,1")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == "none on torch, cpu, fp32\n"
+    assert result.stdout.splitlines()[0].split()[-1] == "fps"
+    report = json.loads(output.read_text())
+    assert report["tracker"]["scales"] == [0.5, 1.0]
+    moved, stayed = report["sequences"][0]["objects"]
+    assert stayed["J"]["mean"] == 1.0
+    assert moved["J_per_frame"] == pytest.approx([(20 - step) / (20 + step) for step in (4, 8, 12)], abs=1e-6)
+    assert len(list((masks / "squares").glob("*.png"))) == 5
+
+
+@pytest.mark.parametrize("suffix", ["png", "html"])
+def test_plot(data: Path, annotations: str, tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("matplotlib")
+    result = run(data, "--predictions", annotations, "--plot", tmp_path / f"plot.{suffix}")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / f"plot.{suffix}").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["{tmp}/nothing"], 2, "no Annotations folder in {tmp}/nothing"),
+        (["{data}", "--set", "2017/val"], 2, "no set '2017/val' in {data}/ImageSets; it has 2016/val.txt"),
+        (["{data}", "--predictions", "{tmp}/none"], 1, "no predictions of sequence 'squares'"),
+        (["{data}", "--predictions", "{tmp}", "--device", "cpu"], 2, "--device: has no meaning with --predictions"),
+        (["{data}", "--window", "off", "--window-size", "64"], 2, "--window-size: has no meaning with --window off"),
+        (["{data}", "--predictions", "{tmp}", "--masks", "{tmp}/m"], 2, "--masks keeps the tracker's masks"),
+        (["{data}", "--task", "both"], 2, "'both' is not one of"),
+    ],
+)
+def test_errors_are_one_line(data: Path, tmp_path: Path, args: list[str], code: int, message: str) -> None:
+    names = {"data": data, "tmp": tmp_path}
+    result = run(*(arg.format(**names) for arg in args))
+    assert result.exit_code == code
+    assert message.format(**names) in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in result.output
+
+
+def test_missing_prediction_is_named(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "predictions" / "squares"
+    folder.mkdir(parents=True)
+    for index in (1, 3):
+        Image.fromarray(np.zeros((60, 80), np.uint8)).save(folder / f"{index:05d}.png")
+    result = run(data, "--predictions", tmp_path / "predictions")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"prediction missing: {folder / '00002.png'}" in result.stderr

@@ -1,0 +1,160 @@
+"""`vosctl eval`: J and F of the tracker, or of masks that exist already, on annotated clips."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+from click.core import ParameterSource
+
+from vosctl.cli.options import engine_options, tracking_options, tracking_settings
+from vosctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from vosctl.evaluation.report import Evaluation
+    from vosctl.tracking import Tracker
+
+PIPE_WIDTH = 200
+"""Columns of the table when standard output is no terminal: no name is cut."""
+
+
+@click.command("eval", short_help="Measure J and F on annotated clips.")
+@click.argument("root", type=click.Path(path_type=Path))
+@click.option(
+    "--set",
+    "subset",
+    default="all",
+    show_default=True,
+    metavar="LIST",
+    help="Sequences of ROOT/ImageSets/LIST, such as 2016/val.txt.",
+)
+@click.option(
+    "--task",
+    type=click.Choice(["single", "multi"]),
+    help="All ids as one object, or each by itself.  [default: single for a 2016 set, else multi]",
+)
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Track nothing, score DIR/<sequence>/<frame>.png.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON.")
+@click.option("--masks", type=click.Path(path_type=Path), metavar="DIR", help="Keep the tracker's masks.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw J over time and the worst frames beside the truth, as .png or .html.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@tracking_options
+@engine_options
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report instead of the table.")
+@click.pass_context
+def eval_command(
+    context: click.Context,
+    /,
+    root: Path,
+    subset: str,
+    task: Literal["single", "multi"] | None,
+    predictions: Path | None,
+    output: Path | None,
+    masks: Path | None,
+    plot: Path | None,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+    **tracker: Any,
+) -> None:
+    """Measure J and F on annotated clips, as the DAVIS benchmark does.
+
+    ROOT holds Annotations/<sequence>/*.png and JPEGImages/<sequence>/*.jpg, both below a folder 480p or neither.
+    The objects of the first annotation are followed; the first and the last frame are not scored. The frames per
+    second are the tracker's alone, without reading and writing.
+
+    \b
+    Examples:
+      vosctl eval DAVIS --set 2016/val.txt -o report.json --plot report.html
+      vosctl eval DAVIS --set 2017/val.txt --predictions results/
+    """
+    from vosctl.evaluation.evaluate import EvaluationRequest, evaluate
+
+    if predictions is not None:
+        _refuse_tracker_options(context, tracker)
+    request = EvaluationRequest(
+        root=root,
+        subset=subset,
+        task=task or ("single" if subset.startswith("2016/") else "multi"),
+        predictions=predictions,
+        masks=masks,
+        report=output,
+        plot=plot,
+        overwrite=overwrite,
+    )
+    evaluation = evaluate(request, partial(_make_tracker, quiet, **tracker), partial(_progress, quiet))
+    _show(evaluation, as_json=as_json)
+
+
+def _refuse_tracker_options(context: click.Context, names: Iterable[str]) -> None:
+    """An option that would have no effect is a mistake worth telling; one from the environment is not."""
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(f"{flag}: has no meaning with --predictions, which tracks nothing; leave one of them out")
+
+
+def _make_tracker(
+    quiet: bool,
+    window: str | None,
+    window_size: int,
+    scales: str | None,
+    paper_protocol: bool,
+    weights: str,
+    engine: str,
+    device: str,
+    precision: str,
+) -> tuple[Tracker, dict[str, Any]]:
+    """The tracker and what the report says of it."""
+    from vosctl.tracking import Tracker
+
+    settings = tracking_settings(window, window_size, scales, paper_protocol)
+    tracker = Tracker(weights, engine=engine, device=device, precision=precision, settings=settings)
+    info = tracker.info
+    if not quiet:
+        click.echo(f"{info.weights} on {info.engine}, {info.device}, {info.precision}", err=True)
+    return tracker, {**asdict(info), **asdict(settings)}
+
+
+def _show(evaluation: Evaluation, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from vosctl.evaluation import report
+
+    if as_json:
+        click.echo(json.dumps(report.as_json(evaluation), indent=2))
+        return
+    terminal = sys.stdout.isatty()
+    console = Console(file=sys.stdout, width=None if terminal else PIPE_WIDTH)
+    console.print(report.table(evaluation, plain=not terminal))
+
+
+@contextmanager
+def _progress(quiet: bool, what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on standard error while it is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        job = bar.add_task(what, total=total)
+        yield lambda: bar.advance(job)

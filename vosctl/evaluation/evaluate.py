@@ -1,0 +1,123 @@
+"""An evaluation from end to end: check everything, track, score, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from vosctl.errors import UsageError
+from vosctl.evaluation.dataset import Sequence, Task, check_trackable, find_sequences
+from vosctl.evaluation.report import Evaluation, write_json
+from vosctl.evaluation.runner import SequenceTracker, Speed, check_masks_folder, track_sequence
+from vosctl.evaluation.scoring import check_predictions, score_sequence, scored_frames
+
+MakeTracker = Callable[[], tuple[SequenceTracker, dict[str, Any]]]
+"""Builds the tracker, and says what it is for the report. Called once, after everything else was checked."""
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+"""``with progress(what, total) as advance``: `advance` is called once a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRequest:
+    """What is to be measured, and where the results go.
+
+    Attributes:
+        root: the data set (`find_sequences`).
+        subset: a list below ImageSets, or "all".
+        task: "single" or "multi".
+        predictions: folder of masks to score; None tracks.
+        masks: folder that keeps the tracker's masks; None does not keep them.
+        report: the JSON report's file.
+        plot: the plot's file, .png or .html.
+        overwrite: whether outputs that exist are replaced.
+    """
+
+    root: Path
+    subset: str
+    task: Task
+    predictions: Path | None = None
+    masks: Path | None = None
+    report: Path | None = None
+    plot: Path | None = None
+    overwrite: bool = False
+
+
+def evaluate(request: EvaluationRequest, make_tracker: MakeTracker, progress: Progress) -> Evaluation:
+    """Track the sequences, unless predictions are given, score the masks and write the outputs.
+
+    The masks are scored from their files, so that those kept give the same numbers when scored again.
+
+    Raises:
+        UsageError: the request cannot be served; nothing was run.
+        VosctlError: the data set or the predictions are incomplete or unreadable.
+    """
+    sequences = _checked_sequences(request)
+    speeds: dict[str, Speed] = {}
+    description = None
+    with _masks_folder(request) as masks:
+        if request.predictions is None:
+            tracker, description = make_tracker()
+            with progress("tracking", sum(len(sequence.images) for sequence in sequences)) as advance:
+                for sequence in sequences:
+                    speeds[sequence.name] = track_sequence(
+                        tracker, sequence, request.task, masks, overwrite=request.overwrite, progress=advance
+                    )
+        with progress("scoring", sum(len(scored_frames(sequence)) for sequence in sequences)) as advance:
+            scores = [score_sequence(sequence, masks, request.task, progress=advance) for sequence in sequences]
+        kept = request.predictions or request.masks
+        evaluation = Evaluation(request.root, request.subset, request.task, kept, scores, description, speeds)
+        if request.report is not None:
+            write_json(evaluation, request.report)
+        if request.plot is not None:
+            from vosctl.evaluation.plot import write_plot
+
+            write_plot(evaluation, sequences, masks, request.plot)
+    return evaluation
+
+
+def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:
+    """Everything that can be known to be wrong before a network is loaded."""
+    for option, path in (("--output", request.report), ("--plot", request.plot)):
+        if path is not None:
+            _check_file(option, path, request.overwrite)
+    if request.plot is not None:
+        from vosctl.evaluation.plot import check_plot
+
+        check_plot(request.plot)
+    if request.predictions is not None and request.masks is not None:
+        raise UsageError("--masks keeps the tracker's masks, but --predictions tracks nothing; leave one of them out")
+    sequences = find_sequences(request.root, request.subset)
+    for sequence in sequences:
+        scored_frames(sequence)
+        if request.predictions is not None:
+            check_predictions(sequence, request.predictions)
+        else:
+            check_trackable(sequence)
+    if request.masks is not None:
+        check_masks_folder(sequences, request.masks, overwrite=request.overwrite)
+    return sequences
+
+
+def _check_file(option: str, path: Path, overwrite: bool) -> None:
+    if path.is_dir():
+        raise UsageError(f"{option}: {path} is a folder; name a file")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{option}: the folder {path.parent} does not exist; create it first")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{option}: {path} exists; pass --overwrite to replace it or choose another name")
+
+
+@contextmanager
+def _masks_folder(request: EvaluationRequest) -> Iterator[Path]:
+    """Where the masks to score are, or will be: a temporary folder when they are not kept."""
+    given = request.predictions or request.masks
+    if given is not None:
+        yield given
+        return
+    with TemporaryDirectory(prefix="vosctl-eval-") as folder:
+        yield Path(folder)
