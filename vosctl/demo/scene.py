@@ -160,10 +160,10 @@ def _cup_levels() -> list[Image8]:
 def _cup_pose(turn: float) -> Matrix:
     """From the cup's photograph (430x392) to the raccoon's: a tilted orbit round its face, smaller when farther."""
     phase = turn + math.radians(20)
-    along, across = 335 * math.cos(phase), 172 * math.sin(phase)
-    tilt = math.radians(-12)
+    along, across = 335 * math.cos(phase), 162 * math.sin(phase)
+    tilt = math.radians(-6)
     x = 522 + along * math.cos(tilt) - across * math.sin(tilt)
-    y = 308 + along * math.sin(tilt) + across * math.cos(tilt)
+    y = 300 + along * math.sin(tilt) + across * math.cos(tilt)
     scale = 0.46 + 0.07 * math.sin(phase)
     lean = np.eye(3)
     lean[2, :2] = 5e-4 * math.sin(2 * turn), 4e-4 * math.cos(turn)
