@@ -30,7 +30,6 @@ class WeightsEntry:
         licence: what the weights may be used for.
         training_data: what they were trained on.
         quality: measured quality, in words, with the set it was measured on.
-        graphs: folder of the exported ONNX graphs, None when none are shipped.
         shipped: True for weights that came with vosctl, False for imported ones.
     """
 
@@ -41,7 +40,6 @@ class WeightsEntry:
     licence: str
     training_data: str
     quality: str
-    graphs: Path | None
     shipped: bool
 
 
@@ -73,7 +71,6 @@ def _entries_of(folder: Path, shipped: bool) -> dict[str, WeightsEntry]:
                 licence=fields["licence"],
                 training_data=fields["training_data"],
                 quality=fields["quality"],
-                graphs=folder / fields["graphs"] if fields.get("graphs") else None,
                 shipped=shipped,
             )
             for name, fields in listed.items()
@@ -102,6 +99,23 @@ def find_weights(name: str) -> WeightsEntry:
         known = ", ".join(entries) or "none"
         raise UsageError(f"--weights {name}: neither a file nor a registered name; names: {known}")
     return entries[name]
+
+
+def locate_weights(weights: str | os.PathLike[str]) -> Path:
+    """The file of a registered name, its digest verified, else the path that was given, as it is.
+
+    A name goes before a file of the same name in the current directory; `./name` is that file.
+
+    Raises:
+        UsageError: neither a registered name nor anything with a suffix or that exists.
+        VosctlError: the file of that name is missing or is not the registered one.
+    """
+    path = Path(weights)
+    if str(weights) not in registered_weights() and (path.suffix or path.exists()):
+        return path
+    entry = find_weights(str(weights))
+    verify_entry(entry)
+    return entry.path
 
 
 @lru_cache

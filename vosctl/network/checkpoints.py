@@ -16,7 +16,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.lite import Lite
 from vosctl.network.rgmp import RGMP
-from vosctl.registry import find_weights, verify_entry
+from vosctl.registry import locate_weights
 
 NETWORKS: dict[str, type[PropagationNetwork]] = {"lite": Lite, "rgmp": RGMP}
 OFFICIAL_PREFIX = "module."
@@ -47,11 +47,7 @@ def load_network(weights: str | os.PathLike[str]) -> PropagationNetwork:
         UsageError: neither a file nor a registered name.
         VosctlError: the file is missing, damaged or belongs to another network; the message names the first key.
     """
-    path = Path(weights)
-    if not path.suffix and not path.exists():
-        entry = find_weights(str(weights))
-        verify_entry(entry)
-        path = entry.path
+    path = locate_weights(weights)
     tensors, name = read_checkpoint(path)
     network = create_network(name)
     load_tensors(network, tensors, path)

@@ -47,6 +47,8 @@ class Tracker:
         precision: str = "auto",
         settings: TrackingSettings | None = None,
     ) -> None:
+        if settings and settings.paper_protocol and engine == "auto":
+            engine = "torch"  # the protocol's scaled images are floats
         self._set_up(create_engine(weights, engine=engine, device=device, precision=precision), settings)
 
     @classmethod

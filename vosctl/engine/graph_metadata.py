@@ -1,0 +1,80 @@
+"""What a pair of exported graphs says of itself in its ONNX metadata. Needs neither torch nor onnx."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+FORMAT = "1"  # of the graphs' inputs, outputs and metadata
+
+
+@dataclass(frozen=True, slots=True)
+class GraphMetadata:
+    """Carried by both graphs of a pair.
+
+    Attributes:
+        network: name of the network.
+        stride: what height and width must be multiples of.
+        window: side in pixels of the square working window the network was trained for.
+        state_names: names of the reference state's tensors: outputs of `reference`, inputs of `step`.
+        precision: "fp32", "fp16" or "int8".
+        size: height and width in pixels the graphs are fixed to; None when free.
+        objects: number of objects `step` is fixed to; None when free.
+        weights: name or file name of the checkpoint; empty for graphs without weights.
+        sha256: hex digest of the checkpoint.
+        licence: what the weights may be used for.
+        version: vosctl's version at export.
+    """
+
+    network: str
+    stride: int
+    window: int
+    state_names: tuple[str, ...]
+    precision: str = "fp32"
+    size: tuple[int, int] | None = None
+    objects: int | None = None
+    weights: str = ""
+    sha256: str = ""
+    licence: str = ""
+    version: str = ""
+
+    def to_properties(self) -> dict[str, str]:
+        """As ONNX metadata properties: text by text."""
+        return {
+            "format": FORMAT,
+            "network": self.network,
+            "stride": str(self.stride),
+            "window": str(self.window),
+            "state": " ".join(self.state_names),
+            "precision": self.precision,
+            "size": f"{self.size[0]}x{self.size[1]}" if self.size else "dynamic",
+            "objects": str(self.objects or "dynamic"),
+            "weights": self.weights,
+            "weights_sha256": self.sha256,
+            "weights_licence": self.licence,
+            "vosctl_version": self.version,
+        }
+
+    @classmethod
+    def from_properties(cls, properties: Mapping[str, str]) -> GraphMetadata:
+        """Read what `to_properties` wrote.
+
+        Raises:
+            KeyError, ValueError: not the metadata of such graphs.
+        """
+        if properties["format"] != FORMAT:
+            raise ValueError(f"format {properties['format']}, this vosctl knows {FORMAT}")
+        height, _, width = properties["size"].partition("x")
+        return cls(
+            network=properties["network"],
+            stride=int(properties["stride"]),
+            window=int(properties["window"]),
+            state_names=tuple(properties["state"].split()),
+            precision=properties["precision"],
+            size=(int(height), int(width)) if width else None,
+            objects=None if properties["objects"] == "dynamic" else int(properties["objects"]),
+            weights=properties["weights"],
+            sha256=properties["weights_sha256"],
+            licence=properties["weights_licence"],
+            version=properties["vosctl_version"],
+        )

@@ -1,0 +1,121 @@
+"""Opening a pair of graphs: those in the package with the weights of a checkpoint, or those of an exported folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.engine.providers import Provider, check_loaded
+from vosctl.engine.weights import GRAPHS_FOLDER, graphs_index, read_weights
+from vosctl.errors import VosctlError
+
+REFERENCE = "reference"
+STEP = "step"
+SILENT = 4  # ONNX Runtime's severity "fatal": what fails is told by the error raised
+
+
+@dataclass(frozen=True, slots=True)
+class GraphPair:
+    """Two open sessions.
+
+    Attributes:
+        reference: session of the reference graph.
+        step: session of the step graph.
+        metadata: what both say of themselves.
+        provider: where they run.
+        initializers: the weights given to them, which must live as long as they do.
+    """
+
+    reference: onnxruntime.InferenceSession
+    step: onnxruntime.InferenceSession
+    metadata: GraphMetadata
+    provider: Provider
+    initializers: dict[str, onnxruntime.OrtValue] = field(default_factory=dict)
+
+
+def open_checkpoint(path: Path, provider: Provider, threads: int = 0) -> GraphPair:
+    """Open the package's graphs with the weights of a checkpoint: every checkpoint of a network runs in its graphs.
+
+    Args:
+        path: the checkpoint file.
+        provider: where to run.
+        threads: CPU threads; 0 takes one for each core.
+
+    Raises:
+        VosctlError: the checkpoint or the provider cannot be used.
+    """
+    weights = read_weights(path)
+    values = {key: onnxruntime.OrtValue.ortvalue_from_numpy(array) for key, array in weights.arrays.items()}
+
+    def open_one(kind: str) -> onnxruntime.InferenceSession:
+        options = _options(threads)
+        keys = list(graphs_index()[weights.network][kind])
+        options.add_external_initializers(keys, [values[key] for key in keys])
+        return _open(GRAPHS_FOLDER / f"{weights.network}.{kind}.onnx", options, provider)
+
+    reference, step = open_one(REFERENCE), open_one(STEP)
+    return GraphPair(reference, step, _metadata(step, path), provider, values)
+
+
+def open_folder(folder: Path, provider: Provider, threads: int = 0) -> GraphPair:
+    """Open the graphs of a folder written by `vosctl export-onnx`.
+
+    Args:
+        folder: the folder.
+        provider: where to run.
+        threads: CPU threads; 0 takes one for each core.
+
+    Raises:
+        VosctlError: a graph is missing, damaged or of another export, or the provider cannot be used.
+    """
+    files = {kind: folder / f"{kind}.onnx" for kind in (REFERENCE, STEP)}
+    for file in files.values():
+        if not file.is_file():
+            raise VosctlError(f"{file}: missing; give --weights a folder written by `vosctl export-onnx`")
+    reference, step = (_open(file, _options(threads), provider) for file in files.values())
+    metadata = _metadata(step, files[STEP])
+    if _metadata(reference, files[REFERENCE]) != metadata:
+        raise VosctlError(f"{folder}: reference.onnx and step.onnx are of different exports; export them again")
+    return GraphPair(reference, step, metadata, provider)
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = SILENT
+    # waiting threads must not keep the cores from decoding and encoding
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _open(file: Path, options: onnxruntime.SessionOptions, provider: Provider) -> onnxruntime.InferenceSession:
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    failures: tuple[type[Exception], ...] = (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+        state.NotImplemented,
+        state.RuntimeException,
+    )
+    try:
+        session = onnxruntime.InferenceSession(str(file), options, providers=provider.session_providers())
+    except failures as error:
+        reason = str(error).partition(":")[2].strip().splitlines()[0]
+        raise VosctlError(f"{file}: ONNX Runtime cannot load it ({reason}); export it again") from error
+    session.disable_fallback()
+    check_loaded(provider, session.get_providers())
+    return session
+
+
+def _metadata(session: Any, file: Path) -> GraphMetadata:
+    try:
+        return GraphMetadata.from_properties(session.get_modelmeta().custom_metadata_map)
+    except (KeyError, ValueError) as error:
+        raise VosctlError(f"{file}: not a graph written by `vosctl export-onnx` ({error}); export it again") from error

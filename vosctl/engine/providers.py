@@ -1,0 +1,150 @@
+"""Which execution provider ONNX Runtime uses: resolved here, and compared with what it really loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from vosctl.errors import UsageError, VosctlError
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+PACKAGES = {"cuda": "onnxruntime-gpu", "tensorrt": "onnxruntime-gpu", "openvino": "onnxruntime-openvino"}
+LIBRARIES = {"cuda": "CUDA and cuDNN", "tensorrt": "TensorRT, CUDA and cuDNN", "openvino": "OpenVINO"}
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An execution provider.
+
+    Attributes:
+        word: a key of `PROVIDERS`.
+        index: number of the CUDA device; 0 elsewhere.
+    """
+
+    word: str
+    index: int = 0
+
+    @property
+    def name(self) -> str:
+        """ONNX Runtime's name for it."""
+        return PROVIDERS[self.word]
+
+    @property
+    def memory(self) -> str:
+        """Where its tensors live, in ONNX Runtime's words."""
+        return "cuda" if self.word in {"cuda", "tensorrt"} else "cpu"
+
+    def session_providers(self) -> list[tuple[str, dict[str, Any]]]:
+        """The providers to ask a session for, in order; the later ones take the nodes the earlier ones cannot."""
+        if self.memory == "cpu":
+            return [(self.name, {})]
+        cuda = (PROVIDERS["cuda"], {"device_id": self.index})
+        if self.word == "cuda":
+            return [cuda]
+        cache = platformdirs.user_cache_path("vosctl", appauthor=False) / "tensorrt"
+        options = {
+            "device_id": self.index,
+            "trt_engine_cache_enable": True,  # building an engine takes minutes
+            "trt_engine_cache_path": str(cache),
+        }
+        return [(self.name, options), cuda]
+
+
+def resolve_provider(provider: str = "auto", device: str = "auto") -> Provider:
+    """Turn `--provider` and `--device` into a provider that this machine has.
+
+    Args:
+        provider: "auto" or a key of `PROVIDERS`.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        UsageError: a word that is not known, or two that do not go together.
+        VosctlError: this ONNX Runtime or this machine does not have it; says why.
+    """
+    if provider != "auto" and provider not in PROVIDERS:
+        raise UsageError(f"--provider {provider}: unknown; give auto, {', '.join(PROVIDERS)}")
+    kind, _, index = device.partition(":")
+    if kind not in {"auto", "cpu", "cuda"} or (index and not (kind == "cuda" and index.isdigit())):
+        raise UsageError(f"--device {device}: the onnx engine runs on auto, cpu, cuda or cuda:N")
+    if provider == "auto":
+        if kind == "auto":
+            # asked for nothing: the GPU if all it needs is there; the engine's info tells which it was
+            usable = has_nvidia_gpu() and why_unusable(Provider("cuda")) is None
+            return Provider("cuda" if usable else "cpu")
+        chosen = Provider(kind, int(index or 0))
+    else:
+        chosen = Provider(provider, int(index or 0))
+        if kind not in {"auto", chosen.memory}:
+            raise UsageError(f"--provider {provider}: does not run on --device {device}; leave --device out")
+    if reason := why_unusable(chosen):
+        raise VosctlError(reason)
+    return chosen
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether the NVIDIA driver lists a device; asks the driver itself, so that neither torch nor CUDA is needed."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+def why_unusable(provider: Provider) -> str | None:
+    """What keeps the provider from being used, in one line that says what to do; None when nothing does."""
+    import onnxruntime
+
+    if provider.word == "cpu":
+        return None
+    cure = "or use --provider cpu"
+    if provider.name not in onnxruntime.get_available_providers():
+        package = PACKAGES[provider.word]
+        return (
+            f"--provider {provider.word}: the installed ONNX Runtime has no {provider.name}; "
+            f"install {package} in its place, {cure}"
+        )
+    if provider.memory == "cuda" and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # finds CUDA and cuDNN where pip has put them
+    if reason := _load_failure(provider):
+        return f"--provider {provider.word}: needs {LIBRARIES[provider.word]}, but {reason}; install it, {cure}"
+    return None
+
+
+def _load_failure(provider: Provider) -> str | None:
+    """Load the provider's library as ONNX Runtime will: its own complaint names the library that is missing."""
+    import onnxruntime
+
+    folder = Path(onnxruntime.__file__).parent / "capi"
+    prefix, suffix = ("", "dll") if sys.platform == "win32" else ("lib", "so")
+    try:
+        for part in ("shared", provider.word):
+            library = folder / f"{prefix}onnxruntime_providers_{part}.{suffix}"
+            if library.exists():
+                ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def check_loaded(provider: Provider, loaded: list[str]) -> None:
+    """Compare a session's providers with the request: ONNX Runtime falls back on the CPU without an error.
+
+    Raises:
+        VosctlError: another provider was loaded.
+    """
+    if not loaded or loaded[0] != provider.name:
+        raise VosctlError(
+            f"--provider {provider.word}: ONNX Runtime loaded {', '.join(loaded)} instead of {provider.name}; "
+            f"check {LIBRARIES.get(provider.word, 'the installation')}, or use --provider cpu"
+        )

@@ -1,0 +1,166 @@
+"""A network traced into its two ONNX graphs, `reference` and `step`, that take plain image bytes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from vosctl.export.settings import GraphShape
+from vosctl.network.base import PropagationNetwork
+from vosctl.network.efficientnet import SameConv2d
+
+WEIGHTS_PREFIX = "network."  # of the networks' keys in the traced modules
+TRACED_SIZE = 64  # pixels: tracing is a run, and the dynamic graphs do not depend on its size
+
+
+class ReferenceGraph(nn.Module):
+    """`image` (N, H, W, 3) uint8 and `mask` (N, H, W) float32 to the tensors of the reference state, float32."""
+
+    def __init__(self, network: PropagationNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        dtype = _dtype(self.network)
+        state = self.network.encode_reference(_image(image, dtype), _as(mask[:, None], dtype))
+        return tuple(_as(tensor, torch.float32) for tensor in state)
+
+
+class StepGraph(nn.Module):
+    """`image`, `mask` and the reference state to `probability` (N, H, W) float32."""
+
+    def __init__(self, network: PropagationNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, mask: Tensor, *state: Tensor) -> Tensor:
+        dtype = _dtype(self.network)
+        state = tuple(_as(tensor, dtype) for tensor in state)
+        probability = self.network.propagate(_image(image, dtype), _as(mask[:, None], dtype), *state)
+        return _as(probability[:, 0], torch.float32)
+
+
+def _dtype(network: PropagationNetwork) -> torch.dtype:
+    return next(network.parameters()).dtype
+
+
+def _image(image: Tensor, dtype: torch.dtype) -> Tensor:
+    return _as(image.permute(0, 3, 1, 2).float() / 255, dtype)
+
+
+def _as(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)  # a conversion to the same type would be traced too
+
+
+class _UnevenConvolution(torch.autograd.Function):
+    """A convolution with more padding after than before: torch needs a pad and a convolution, ONNX one node.
+
+    Left as two nodes, the pad costs ONNX Runtime two changes of memory layout: 12 % of the step, measured.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, conv: SameConv2d) -> Tensor:
+        return SameConv2d.forward(conv, x)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any, weight: Any, bias: Any, conv: SameConv2d) -> Any:
+        before, after, _, _ = conv.uneven_padding or (0, 0, 0, 0)
+        inputs = (x, weight) if conv.bias is None else (x, weight, bias)
+        return g.op(
+            "Conv",
+            *inputs,
+            kernel_shape_i=conv.kernel_size,
+            strides_i=conv.stride,
+            pads_i=(before, before, after, after),
+            group_i=conv.groups,
+        )
+
+
+class _UnevenConv2d(nn.Module):
+    """Stands in for a `SameConv2d` while it is traced."""
+
+    def __init__(self, conv: SameConv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = conv.weight, conv.bias
+        self._conv = (conv,)  # in a tuple: no submodule, the weights keep their keys
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = _UnevenConvolution.apply(x, self.weight, self.bias, self._conv[0])  # type: ignore[no-untyped-call]
+        return out
+
+
+def _replace_uneven_convolutions(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, SameConv2d) and child.uneven_padding is not None:
+            setattr(module, name, _UnevenConv2d(child))
+        else:
+            _replace_uneven_convolutions(child)
+
+
+def trace_graphs(network: PropagationNetwork, shape: GraphShape, opset: int) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """Trace a network.
+
+    Args:
+        network: in evaluation mode, on the CPU; taken over, its uneven convolutions are replaced.
+        shape: fixed or free sizes of the graphs.
+        opset: version of the ONNX operators, 13 or later.
+
+    Returns:
+        The reference and the step graph; initialisers are named by the network's keys.
+    """
+    _replace_uneven_convolutions(network)
+    height, width = shape.size or (TRACED_SIZE, TRACED_SIZE)
+    objects = shape.objects or 2  # 1 would be taken for a broadcast
+    image = torch.zeros(objects, height, width, 3, dtype=torch.uint8)
+    mask = torch.zeros(objects, height, width)
+    with torch.no_grad():
+        state = ReferenceGraph(network)(image, mask)
+    names = network.state_names
+    one = slice(0, 1 if shape.objects else None)  # references are encoded one at a time
+    reference = _trace(ReferenceGraph(network), (image[one], mask[one]), ("image", "mask"), names, shape, opset)
+    step = _trace(StepGraph(network), (image, mask, *state), ("image", "mask", *names), ("probability",), shape, opset)
+    return reference, step
+
+
+def _trace(
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shape: GraphShape,
+    opset: int,
+) -> onnx.ModelProto:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # This exporter is announced to go; the newer one knows opset 18 and later only, needs another package and takes
+        # ten times as long for the same graph.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            arguments,
+            buffer,  # type: ignore[arg-type]
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={name: axes for name in (*inputs, *outputs) if (axes := shape.free_axes(name))},
+            opset_version=opset,
+            dynamo=False,
+            do_constant_folding=True,
+            training=torch.onnx.TrainingMode.PRESERVE,
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    _strip_prefix(model)
+    return model
+
+
+def _strip_prefix(model: onnx.ModelProto) -> None:
+    for initializer in model.graph.initializer:
+        initializer.name = initializer.name.removeprefix(WEIGHTS_PREFIX)
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = name.removeprefix(WEIGHTS_PREFIX)

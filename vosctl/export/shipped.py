@@ -1,0 +1,55 @@
+"""The graphs in the package, one pair a network, without weights: `python -m vosctl.export.shipped` makes them anew.
+
+They depend on the networks' code only. Every checkpoint runs in them, so new weights need no new graphs.
+"""
+
+from __future__ import annotations
+
+import json
+
+import onnx
+from onnx.external_data_helper import set_external_data
+
+from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.engine.weights import GRAPHS_FOLDER, GRAPHS_INDEX
+from vosctl.export.graphs import trace_graphs
+from vosctl.export.settings import DEFAULT_OPSET, GraphShape
+from vosctl.network.checkpoints import NETWORKS, create_network
+
+NOWHERE = "weights.bin"  # never read: the engine gives every weight
+
+
+def make_graphs(name: str) -> tuple[dict[str, onnx.ModelProto], dict[str, dict[str, list[int]]]]:
+    """Trace a network without its weights.
+
+    Returns:
+        The graphs, "reference" and "step", and for each the shapes of the weights it takes, by the network's keys.
+    """
+    network = create_network(name)
+    keys = set(network.state_dict())
+    metadata = GraphMetadata(name, network.stride, network.window, network.state_names)
+    graphs = dict(zip(("reference", "step"), trace_graphs(network, GraphShape(), DEFAULT_OPSET), strict=True))
+    shapes: dict[str, dict[str, list[int]]] = {}
+    for kind, model in graphs.items():
+        weights = [initializer for initializer in model.graph.initializer if initializer.name in keys]
+        shapes[kind] = {initializer.name: list(initializer.dims) for initializer in weights}
+        for initializer in weights:
+            set_external_data(initializer, NOWHERE, 0, len(initializer.raw_data))
+            initializer.ClearField("raw_data")
+        onnx.helper.set_model_props(model, metadata.to_properties())
+    return graphs, shapes
+
+
+def main() -> None:
+    """Write the graphs and their index into the package."""
+    GRAPHS_FOLDER.mkdir(exist_ok=True)
+    index = {}
+    for name in NETWORKS:
+        graphs, index[name] = make_graphs(name)
+        for kind, model in graphs.items():
+            onnx.save(model, GRAPHS_FOLDER / f"{name}.{kind}.onnx")
+    GRAPHS_INDEX.write_text(json.dumps(index, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
