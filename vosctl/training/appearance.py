@@ -29,7 +29,7 @@ def recoloured(images: list[Image], rng: np.random.Generator) -> list[Image]:
         richer = np.zeros(256) if grey else np.arange(256) * saturation * np.exp(rng.normal(0, 0.03))
         lighter = 255 * ramp**gamma * own_gain + offset
         tables = np.stack((turned, richer, lighter), axis=1).clip(0, 255).astype(np.uint8)
-        result.append(cv2.cvtColor(cv2.LUT(hsv, tables[None]), cv2.COLOR_HSV2RGB))
+        result.append(np.asarray(cv2.cvtColor(cv2.LUT(hsv, tables[None]), cv2.COLOR_HSV2RGB), np.uint8))
     return result
 
 
@@ -37,25 +37,35 @@ def degraded(images: list[Image], rng: np.random.Generator) -> list[Image]:
     """In a part of the runs, lose sharpness, add noise or compress, as cameras and codecs do."""
     choice = rng.random()
     if choice < 0.15:
-        factor = rng.uniform(1.3, 3.0)
-        small = max(int(images[0].shape[0] / factor), 16)
-        size = images[0].shape[1], images[0].shape[0]
-        return [cv2.resize(cv2.resize(i, (small, small), interpolation=cv2.INTER_AREA), size) for i in images]
+        factor = float(rng.uniform(1.3, 3.0))
+        return [_unsharp(image, factor) for image in images]
     if choice < 0.25:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 70))]
-        return [cv2.imdecode(cv2.imencode(".jpg", i, quality)[1], cv2.IMREAD_COLOR) for i in images]
+        quality = int(rng.integers(25, 70))
+        return [_compressed(image, quality) for image in images]
     if choice < 0.35:
-        amount = rng.uniform(2, 10)
-        noisy = []
-        for image in images:
-            noise = rng.integers(-16, 17, image.shape, dtype=np.int8).astype(np.float32) * (amount / 16)
-            noisy.append((image + noise).clip(0, 255).astype(np.uint8))
-        return noisy
+        amount = float(rng.uniform(2, 10))
+        return [_noisy(image, amount, rng) for image in images]
     return images
 
 
+def _unsharp(image: Image, factor: float) -> Image:
+    small = max(int(image.shape[0] / factor), 16)
+    shrunk = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(shrunk, image.shape[1::-1]), np.uint8)
+
+
+def _compressed(image: Image, quality: int) -> Image:
+    data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _noisy(image: Image, amount: float, rng: np.random.Generator) -> Image:
+    noise = rng.integers(-16, 17, image.shape, dtype=np.int8).astype(np.float32) * (amount / 16)
+    return (image + noise).clip(0, 255).astype(np.uint8)
+
+
 def flawed_guidance(mask: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Make of a true mask what tracking might have passed on: moved, grown or shrunk, with pieces added or missing, soft.
+    """Make of a true mask what tracking might have passed on: moved, grown or shrunk, with added or missing pieces.
 
     Args:
         mask: (S, S) uint8, 0 or 255.
@@ -69,15 +79,20 @@ def flawed_guidance(mask: NDArray[np.uint8], strength: float, rng: np.random.Gen
         return mask
     extent = float(max(box[2:]))
     if rng.random() < 0.2 * (1 - strength) + 0.1:
-        return cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 2.0))
+        return _soft(mask, rng.uniform(0.5, 2.0))
     result = _moved(mask, box, strength, rng)
     reach = int(abs(rng.normal(0, 0.025 * strength)) * extent)
     if reach:
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-        result = cv2.dilate(result, kernel) if rng.random() < 0.5 else cv2.erode(result, kernel)
+        change = cv2.dilate if rng.random() < 0.5 else cv2.erode
+        result = np.asarray(change(result, kernel), np.uint8)
     for _ in range(rng.poisson(1.2 * strength)):
         _add_or_take_blob(result, mask, extent, rng)
-    return cv2.GaussianBlur(result, (0, 0), rng.uniform(0.5, 3.5))
+    return _soft(result, rng.uniform(0.5, 3.5))
+
+
+def _soft(mask: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.uint8)
 
 
 def _moved(
@@ -85,10 +100,10 @@ def _moved(
 ) -> NDArray[np.uint8]:
     extent = max(box[2:])
     centre = box[0] + box[2] / 2, box[1] + box[3] / 2
-    matrix = cv2.getRotationMatrix2D(centre, rng.normal(0, 5 * strength), float(np.exp(rng.normal(0, 0.06 * strength))))
+    angle, scale = rng.normal(0, 5 * strength), float(np.exp(rng.normal(0, 0.06 * strength)))
+    matrix = np.asarray(cv2.getRotationMatrix2D(centre, angle, scale), np.float64)
     matrix[:, 2] += rng.normal(0, 0.04 * strength * extent, 2)
-    moved: NDArray[np.uint8] = cv2.warpAffine(mask, matrix, mask.shape[::-1])
-    return moved
+    return np.asarray(cv2.warpAffine(mask, matrix, mask.shape[::-1]), np.uint8)
 
 
 def _add_or_take_blob(

@@ -14,7 +14,7 @@ from torch import Tensor
 @contextmanager
 def process_group(device_type: str) -> Iterator[None]:
     """Join the group that torchrun announces in the environment; alone, there is none and nothing happens."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if planned_world() == 1:
         yield
         return
     dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
@@ -22,6 +22,11 @@ def process_group(device_type: str) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def planned_world() -> int:
+    """Number of processes that torchrun has started, 1 when it was not used."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def local_rank() -> int:
@@ -56,3 +61,14 @@ def mean(values: Tensor) -> Tensor:
         return values
     dist.all_reduce(values)
     return values / world()
+
+
+def any_of(value: bool) -> bool:
+    """Whether it is true in any process."""
+    if world() == 1:
+        return value
+    holder = torch.tensor([float(value)])
+    if dist.get_backend() == "nccl":
+        holder = holder.cuda()
+    dist.all_reduce(holder)
+    return bool(holder.item() > 0)

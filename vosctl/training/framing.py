@@ -74,8 +74,8 @@ def _crop_labels(window: Window, labels: NDArray[np.uint8]) -> NDArray[np.uint8]
     centre = 0.5 * step - 0.5
     matrix = np.array([[step, 0, window.x + centre], [0, step, window.y + centre]])
     size = (window.size, window.size)
-    cropped: NDArray[np.uint8] = cv2.warpAffine(labels, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
-    return cropped
+    cropped = cv2.warpAffine(labels, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    return np.asarray(cropped, np.uint8)
 
 
 def _to_previous(window: Window, previous: Window) -> NDArray[np.float32]:

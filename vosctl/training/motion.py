@@ -53,8 +53,7 @@ def warp(
     map_y = inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2] + shift[..., 1]
     border = cv2.BORDER_REFLECT_101 if reflect else cv2.BORDER_CONSTANT
     method = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    warped: NDArray[np.uint8] = cv2.remap(picture, map_x, map_y, method, borderMode=border, borderValue=fill)
-    return warped
+    return np.asarray(cv2.remap(picture, map_x, map_y, method, borderMode=border, borderValue=fill), np.uint8)
 
 
 def random_motion(
@@ -96,7 +95,10 @@ def random_motion(
         else:
             along = (k - frames / 2) * drift * np.array([3, 0.03, 0.08, 0.08])
             part = (k - 1) / max(frames - 2, 1)
-            pose = along + noise * shake * np.array([2, 0.02, 0.02, 0.02]), (1 - part) * deformations[1] + part * deformations[2]
+            pose = (
+                along + noise * shake * np.array([2, 0.02, 0.02, 0.02]),
+                (1 - part) * deformations[1] + part * deformations[2],
+            )
         (angle, growth, right, down), deformation = pose
         goal = anchor + np.array([right, down]) * extent
         if near is not None:
@@ -124,7 +126,9 @@ def _near(label: NDArray[np.uint8], side: NDArray[np.float64], goal: NDArray[np.
     x, y, width, height = box
     direction = side / (np.linalg.norm(side) + 1e-6)
     distance = 0.4 + 2 * float(np.linalg.norm(side))
-    beside: NDArray[np.float64] = np.array([x + width / 2, y + height / 2]) + direction * distance * np.array([width, height])
+    beside: NDArray[np.float64] = np.array([x + width / 2, y + height / 2]) + direction * distance * np.array(
+        [width, height]
+    )
     return 0.8 * beside + 0.2 * goal
 
 
@@ -133,9 +137,7 @@ def _deformation(extent: float, calm: float, rng: np.random.Generator) -> NDArra
     return rng.normal(0, amount, (GRID, GRID, 2)).astype(np.float32)
 
 
-def _affine(
-    angle: float, scale: float, centre: NDArray[np.float64], goal: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _affine(angle: float, scale: float, centre: NDArray[np.float64], goal: NDArray[np.float64]) -> NDArray[np.float64]:
     """Turn by `angle` degrees and scale about `centre`, which comes to lie on `goal`."""
     turn = np.deg2rad(angle)
     linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])

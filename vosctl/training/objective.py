@@ -68,7 +68,8 @@ class Objective(nn.Module):
         )
         self._in_reference = False
         guidance = batch.guidance.float() / 255
-        losses, entropies, dices, ious, probabilities = [], [], [], [], []
+        probabilities: list[Tensor] = []
+        losses, entropies, dices, ious = [], [], [], []
         for t in range(batch.images.shape[1]):
             if t > 0:
                 guidance = into_window(probabilities[-1], batch.to_previous[:, t])

@@ -1,82 +1,99 @@
-"""What a person sees of a run: the terminal, the CSV files, the preview, TensorBoard."""
+"""What is kept of a run's course: CSV files, the preview, TensorBoard; and what is shown of it while it goes on."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from vosctl.training.preview import draw_preview
 from vosctl.training.run_folder import Position, RunFolder
 from vosctl.training.samples import Batch
+from vosctl.training.validation import Validation
 
-PREVIEW_TILE = 192
-PREVIEW_ROWS = 8
+
+class Display(Protocol):
+    """Shows a run to a person."""
+
+    def step(self, position: Position, progress: float) -> None:
+        """A step was done; `progress` is the share of the run before it, 0..1."""
+        ...
+
+    def logged(self, line: dict[str, float | int]) -> None:
+        """A line of the log: means of the last steps."""
+        ...
+
+    def validated(self, position: Position, result: Validation, better: bool) -> None:
+        """The tracker was tried; `better` than ever before or not."""
+        ...
+
+    def saved(self, position: Position) -> None:
+        """A checkpoint was written."""
+        ...
 
 
 class Reporter:
-    """Collects each step's values and logs their means.
+    """Writes log.csv, validation.csv, preview.png and, where it is installed, TensorBoard's files; tells the display.
 
     Args:
-        folder: where the CSV files and the preview go.
-        every: steps between two lines of the log.
+        folder: the run's folder.
+        every: steps between two lines of the log, which holds the means over them.
+        display: shows the run; None in all processes but the first, which then write nothing either.
     """
 
-    def __init__(self, folder: RunFolder, every: int) -> None:
-        self._folder, self._every = folder, every
+    def __init__(self, folder: RunFolder, every: int, display: Display | None) -> None:
+        self._folder, self._every, self._display = folder, every, display
         self._recent: list[dict[str, float]] = []
+        self._board: Any = None
+        if display is not None and find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(folder.path))
 
     def step(self, position: Position, progress: float, values: dict[str, float]) -> None:
         """Take the values of a step."""
+        if self._display is None:
+            return
+        self._display.step(position, progress)
         self._recent.append(values)
         if position.step % self._every:
             return
-        means = {key: float(np.mean([v[key] for v in self._recent])) for key in values}
+        means = {key: float(np.mean([step[key] for step in self._recent])) for key in values}
         self._recent.clear()
         line = {"step": position.step, "seconds": round(position.seconds), "resumed": position.resumed, **means}
         self._folder.log("log", line)
-        print(" ".join(f"{k} {v:.4g}" for k, v in line.items()), flush=True)
+        self._to_board(means, position.step)
+        self._display.logged(line)
 
     def saved(self, position: Position) -> None:
         """Take note of a checkpoint."""
+        if self._display is not None:
+            self._display.saved(position)
 
-    def validated(self, position: Position, mean: float, similarity: dict[str, float], better: bool) -> None:
+    def validated(self, position: Position, result: Validation, better: bool) -> None:
         """Take the result of a validation."""
-        line = {"step": position.step, "seconds": round(position.seconds), "mean_j": mean, **similarity}
-        self._folder.log("validation", line)
-        print("validation", " ".join(f"{k} {v:.4g}" for k, v in line.items()), "best" if better else "", flush=True)
+        means = {"mean_j": result.mean_region, "mean_f": result.mean_boundary}
+        named = {f"j_{name}": value for name, value in result.region.items()}
+        named |= {f"f_{name}": value for name, value in result.boundary.items()}
+        self._folder.log("validation", {"step": position.step, "seconds": round(position.seconds), **means, **named})
+        self._to_board({f"validation/{key}": value for key, value in means.items()}, position.step)
+        if self._display is not None:
+            self._display.validated(position, result, better)
+
+    def _to_board(self, values: dict[str, float], step: int) -> None:
+        if self._board is not None:
+            for key, value in values.items():
+                self._board.add_scalar(key, value, step)
+            self._board.flush()
 
     def preview(self, batch: Batch, probabilities: Tensor) -> None:
-        """Write preview.png."""
+        """Write preview.png: what the network was just shown, and what it made of it."""
+        if self._display is None:
+            return
         path = self._folder.path / "preview.png"
         partial = path.with_name("preview.partial.png")
-        Image.fromarray(preview(batch, probabilities)).save(partial)
+        Image.fromarray(draw_preview(batch, probabilities)).save(partial)
         partial.replace(path)
-
-
-def preview(batch: Batch, probabilities: Tensor) -> NDArray[np.uint8]:
-    """One row a sample: the reference with its mask in red, the first guidance mask, then each target with the true
-    outline's mask in green and the prediction in red (both: yellow)."""
-    import cv2
-
-    rows = []
-    for n in range(min(len(batch.images), PREVIEW_ROWS)):
-        reference = batch.reference_mask[n, 0].cpu().numpy() / 255
-        guidance = batch.guidance[n, 0].cpu().numpy()
-        tiles = [_tinted(batch.reference[n], reference, np.zeros_like(reference)), np.dstack([guidance] * 3)]
-        for t in range(batch.images.shape[1]):
-            found = probabilities[n, t, 0].float().cpu().numpy()
-            true = (batch.labels[n, t, 0].cpu().numpy() == 1).astype(np.float64)
-            tiles.append(_tinted(batch.images[n, t], found, true))
-        rows.append(np.hstack([cv2.resize(tile, (PREVIEW_TILE, PREVIEW_TILE)) for tile in tiles]))
-    return np.vstack(rows)
-
-
-def _tinted(image: Tensor, red: NDArray[Any], green: NDArray[Any]) -> NDArray[np.uint8]:
-    tint = np.dstack([red, green, np.zeros_like(red)]) * 255
-    share = 0.5 * np.maximum(red, green)[..., None]
-    pixels = image.permute(1, 2, 0).cpu().numpy()
-    return (pixels * (1 - share) + tint * share).astype(np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,6 @@ class RunFolder:
     """
 
     path: Path
-    _headers: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def create(cls, path: Path, settings: str) -> RunFolder:
@@ -54,10 +53,13 @@ class RunFolder:
             UsageError: a run is there already.
         """
         if (path / STATE).exists():
-            raise UsageError(f"-o {path}: holds a run already; go on with it by --resume {path}, or name another folder")
+            raise UsageError(
+                f"-o {path}: holds a run already; go on with it by --resume {path}, or name another folder"
+            )
         path.mkdir(parents=True, exist_ok=True)
-        (path / SETTINGS).write_text(settings, "utf-8")
-        return cls(path)
+        folder = cls(path)
+        folder.save_settings(settings)
+        return folder
 
     @classmethod
     def existing(cls, path: Path) -> RunFolder:
@@ -70,6 +72,12 @@ class RunFolder:
             if not (path / name).is_file():
                 raise UsageError(f"--resume {path}: is not the folder of a run with a checkpoint ({name} is missing)")
         return cls(path)
+
+    def save_settings(self, settings: str) -> None:
+        """Write the run's settings, TOML."""
+        partial = self.path / f"{SETTINGS}.partial"
+        partial.write_text(settings, "utf-8")
+        partial.replace(self.path / SETTINGS)
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write the state to resume from, which takes the place of the last one."""

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.tracking.window import FILL, mask_box
 from vosctl.training.motion import Motion, random_motion, warp
 from vosctl.training.sources import VOID, AnnotatedImage, AnnotatedSequence, Reader
-from vosctl.tracking.window import FILL, mask_box
 
 Image = NDArray[np.uint8]
 Labels = NDArray[np.uint8]
@@ -57,7 +57,7 @@ def one_object(labels: Labels, rng: np.random.Generator, ids: tuple[int, ...]) -
         mask = labels == ids[rng.integers(len(ids))]
         if choice > 0.6:
             mask = _one_piece(mask, rng)
-    result = mask.astype(np.uint8)
+    result: Labels = mask.astype(np.uint8)
     result[void] = VOID
     return result
 
@@ -79,7 +79,7 @@ def cut_out(image: Image, label: Labels) -> Cutout | None:
     x, y, width, height = box
     area = slice(max(y - 2, 0), y + height + 2), slice(max(x - 2, 0), x + width + 2)
     alpha = (label[area] == 1).astype(np.uint8) * 255
-    return Cutout(image[area], cv2.blur(alpha, (3, 3)))
+    return Cutout(image[area], np.asarray(cv2.blur(alpha, (3, 3)), np.uint8))
 
 
 def paste(image: Image, cutout: Cutout, motion: Motion, blur: NDArray[np.float32] | None) -> tuple[Image, Labels]:
@@ -93,7 +93,8 @@ def paste(image: Image, cutout: Cutout, motion: Motion, blur: NDArray[np.float32
     alpha = warp(cutout.alpha, motion, size, (0,)).astype(np.float32) / 255
     colour *= alpha[..., None]
     if blur is not None:
-        colour, alpha = cv2.filter2D(colour, -1, blur), cv2.filter2D(alpha, -1, blur)
+        colour = np.asarray(cv2.filter2D(colour, -1, blur), np.float32)
+        alpha = np.asarray(cv2.filter2D(alpha, -1, blur), np.float32)
     mixed = image * (1 - alpha[..., None]) + colour
     return mixed.round().clip(0, 255).astype(np.uint8), (alpha * 255).astype(np.uint8)
 
@@ -194,7 +195,7 @@ def blur_kernel(length: int, angle: float) -> NDArray[np.float32]:
     kernel = np.zeros((length, length), np.float32)
     centre = (length - 1) / 2
     reach = np.array([np.cos(angle), np.sin(angle)]) * centre
-    ends = [tuple(int(round(v)) for v in (centre + sign * reach)) for sign in (-1, 1)]
+    ends = [tuple(round(v) for v in (centre + sign * reach)) for sign in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0)
     result: NDArray[np.float32] = kernel / kernel.sum()
     return result
@@ -220,8 +221,7 @@ def fitted(image: Image, size: tuple[int, int]) -> Image:
     whole = max(round(image.shape[1] * scale), width), max(round(image.shape[0] * scale), height)
     resized = cv2.resize(image, whole, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     left, top = (whole[0] - width) // 2, (whole[1] - height) // 2
-    result: Image = resized[top : top + height, left : left + width]
-    return result
+    return np.asarray(resized[top : top + height, left : left + width], np.uint8)
 
 
 def background_run(
@@ -251,7 +251,7 @@ def shrunk(image: Image, labels: Labels) -> tuple[Image, Labels]:
     if scale >= 1:
         return image, labels
     size = round(labels.shape[1] * scale), round(labels.shape[0] * scale)
-    return (
-        cv2.resize(image, size, interpolation=cv2.INTER_AREA),
-        cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST),
+    smaller = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(smaller, np.uint8), np.asarray(
+        cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), np.uint8
     )

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from vosctl.errors import UsageError
-
-if __import__("sys").version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +38,8 @@ class TrainingSettings:
         dice: weight of the Dice loss against the cross-entropy.
         workers: processes that make samples; 0 makes them in the training process.
         seed: samples are drawn from it and their number.
-        device: "cpu", "cuda", "cuda:1", "mps".
-        precision: "fp32", or "bf16" for automatic mixed precision.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: "auto", "fp32", or "bf16" for automatic mixed precision, which "auto" takes where it is fast.
         strict: refuse to train when a file of the data is bad, instead of leaving it out.
         log_steps: steps between two lines of the log.
         checkpoint_minutes: minutes between two checkpoints (one is also written at the end and when interrupted).
@@ -76,8 +69,8 @@ class TrainingSettings:
     dice: float = 0.5
     workers: int = 1
     seed: int = 1
-    device: str = "cpu"
-    precision: Precision = "fp32"
+    device: str = "auto"
+    precision: str = "auto"
     strict: bool = False
     log_steps: int = 20
     checkpoint_minutes: float = 5.0
@@ -105,12 +98,15 @@ class TrainingSettings:
                 raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)}: give a value above 0")
         if self.workers < 0:
             raise UsageError(f"--workers {self.workers}: give 0 or more")
-        if self.precision not in ("fp32", "bf16"):
-            raise UsageError(f"--precision {self.precision}: give fp32 or bf16")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise UsageError(f"--precision {self.precision}: give auto, fp32 or bf16")
 
     def saved(self) -> str:
         """The settings as TOML."""
         return "".join(f"{field.name} = {_toml(getattr(self, field.name))}\n" for field in fields(self))
+
+
+KIND_NAMES = {int: "integer", float: "number", str: "string", bool: "true or false", tuple: "list of strings"}
 
 
 def _toml(value: object) -> str:
@@ -127,25 +123,20 @@ def settings_from_toml(path: Path) -> dict[str, Any]:
     try:
         given = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise UsageError(f"settings {path}: cannot be read ({error.strerror})") from error
+        raise UsageError(f"--settings {path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"settings {path}: is not TOML ({error})") from error
+        raise UsageError(f"--settings {path}: is not TOML ({error})") from error
     defaults = TrainingSettings(stage=1, images=("",), steps=1)
     result: dict[str, Any] = {}
     for key, value in given.items():
         if key not in {field.name for field in fields(TrainingSettings)}:
-            raise UsageError(f"settings {path}: {key} is not a setting; see `vosctl train --help`")
+            raise UsageError(f"--settings {path}: {key} is not a setting; see `vosctl train --help`")
         kind = type(getattr(defaults, key))
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if kind is tuple and isinstance(value, list) and all(isinstance(part, str) for part in value):
             value = tuple(value)
         if type(value) is not kind:
-            raise UsageError(f"settings {path}: {key} = {value!r} should be of type {kind.__name__}")
+            raise UsageError(f"--settings {path}: {key} = {value!r} should be of type {KIND_NAMES[kind]}")
         result[key] = value
     return result
-
-
-def replaced(settings: TrainingSettings, **changes: Any) -> TrainingSettings:
-    """The settings with some changed, checked again."""
-    return cast(TrainingSettings, dataclasses.replace(settings, **changes))

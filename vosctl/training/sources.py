@@ -62,22 +62,29 @@ class AnnotatedSequence:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as (H, W, 3) uint8 RGB."""
+    """Read an image as (H, W, 3) uint8 RGB. Raises OSError when it cannot be read."""
     with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.array(image.convert("RGB"))
 
 
 def read_labels(path: Path) -> NDArray[np.uint8]:
     """Read an annotation as (H, W) uint8 ids, 255 for void.
 
-    An indexed image holds ids. A grey one holds ids too, unless it reaches 128: then it is one object's mask, with
-    soft edges cut at one half.
+    An indexed image holds ids, and void where there are other ids too. A grey one holds ids as well, unless it reaches
+    128: then it is one object's mask, with soft edges cut at one half.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is a colour image.
     """
     with Image.open(path) as image:
-        if image.mode == "P":
-            return np.asarray(image)
-        grey = np.asarray(image.convert("L"))
-    return (grey >= 128).astype(np.uint8) if grey.max(initial=0) >= 128 else grey
+        if image.mode not in ("P", "L", "1"):
+            raise ValueError(f"a {image.mode} image, not an indexed or grey one")
+        indexed = image.mode == "P"
+        values = np.array(image.convert("L") if image.mode == "1" else image, np.uint8)
+    if indexed and np.isin(values, (0, VOID), invert=True).any():
+        return values
+    return (values >= 128).astype(np.uint8) if values.max(initial=0) >= 128 else values
 
 
 def _checked(image: Path, mask: Path, group: str) -> AnnotatedImage | Problem:
@@ -118,7 +125,9 @@ def find_stills(folders: Iterable[Path]) -> tuple[list[AnnotatedImage], list[Pro
     for folder in folders:
         for part in ("images", "masks"):
             if not (folder / part).is_dir():
-                raise UsageError(f"--images {folder}: there is no folder {folder / part}; give a folder of images/ and masks/")
+                raise UsageError(
+                    f"--images {folder}: there is no folder {folder / part}; give a folder of images/ and masks/"
+                )
         group = folder.resolve().name
         pairs += [(path, folder / "masks" / f"{path.stem}.png", group) for path in _images_in(folder / "images")]
     found: list[AnnotatedImage] = []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
+from math import cos, inf, pi
 from typing import Any
 
 import torch
@@ -16,16 +15,18 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from vosctl.engine.devices import Placement
+from vosctl.evaluation.dataset import Sequence
 from vosctl.network.base import PropagationNetwork
-from vosctl.network.checkpoints import save_network
+from vosctl.network.checkpoints import create_network, save_network
 from vosctl.training import distributed
+from vosctl.training.interruption import Interruption, ignore_in_worker
 from vosctl.training.objective import Objective, Propagated
+from vosctl.training.precision import keep_depthwise_in_fp32
 from vosctl.training.reporting import Reporter
 from vosctl.training.run_folder import Position, RunFolder, averaged
 from vosctl.training.samples import Batch, NumberedBatches, Samples, collate
 from vosctl.training.settings import TrainingSettings
-from vosctl.training.sources import AnnotatedSequence
-from vosctl.training.validation import region_similarity
+from vosctl.training.validation import validate
 
 FINAL_LR = 0.01
 """The learning rate at the end, in units of the largest."""
@@ -48,7 +49,7 @@ class Trainer:
         self,
         network: PropagationNetwork,
         samples: Samples,
-        validation: list[AnnotatedSequence],
+        validation: list[Sequence],
         settings: TrainingSettings,
         placement: Placement,
         folder: RunFolder,
@@ -58,6 +59,8 @@ class Trainer:
         self._samples, self._validation = samples, validation
         self._network = network.to(placement.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network.train()
+        if placement.precision == "bf16" and placement.device.type == "cpu":
+            keep_depthwise_in_fp32(self._network)
         objective = Objective(self._network, settings.dice)
         self._objective: nn.Module = DistributedDataParallel(objective) if distributed.world() > 1 else objective
         self._optimiser = torch.optim.AdamW(self._parameter_groups(), weight_decay=settings.weight_decay)
@@ -106,39 +109,38 @@ class Trainer:
         self._export("last.safetensors")
         self._reporter.saved(self._position)
 
-    def _export(self, name: str) -> Path:
+    def _export(self, name: str) -> None:
         """Write the averaged weights, as they will be used."""
-        raw = {key: value.clone() for key, value in self._network.state_dict().items()}
-        self._network.load_state_dict(self._average)
-        path = self._folder.path / name
-        save_network(self._network, path, {"step": str(self._position.step)})
-        self._network.load_state_dict(raw)
-        return path
+        copy = create_network(self._network.name)
+        copy.load_state_dict(self._average)
+        save_network(copy, self._folder.path / name, {"step": str(self._position.step)})
 
     def run(self) -> None:
-        """Train to the end of the run. When interrupted, the state is saved before the interruption goes on."""
+        """Train to the end of the run.
+
+        Raises:
+            KeyboardInterrupt: interrupted; the step under way was finished and the state saved.
+        """
         if self._position.step == 0:
             self.validate()
         batches = self._batches()
-        due = {"save": self._settings.checkpoint_minutes, "preview": 0.0, "validate": self._settings.val_minutes}
-        next_time = {what: self._position.seconds + 60 * minutes for what, minutes in due.items()}
-        try:
-            while (progress := self._progress()) < 1:
+        clocks = {
+            self.save: Clock(self._settings.checkpoint_minutes, self._position.seconds),
+            self.validate: Clock(self._settings.val_minutes, self._position.seconds),
+        }
+        previews = Clock(self._settings.preview_minutes, -inf)
+        with Interruption() as interruption:
+            while (progress := self._progress()) < 1 and not distributed.any_of(interruption.asked):
                 outcome, batch = self._step(batches, progress)
-                for what in [w for w, moment in next_time.items() if self._position.seconds >= moment]:
-                    if what == "save":
-                        self.save()
-                        next_time[what] = self._position.seconds + 60 * self._settings.checkpoint_minutes
-                    elif what == "preview":
-                        self._reporter.preview(batch, outcome.probabilities)
-                        next_time[what] = self._position.seconds + 60 * self._settings.preview_minutes
-                    else:
-                        self.validate()
-                        next_time[what] = self._position.seconds + 60 * self._settings.val_minutes
-        finally:
+                if previews.due(self._position.seconds):
+                    self._reporter.preview(batch, outcome.probabilities)
+                for action, clock in clocks.items():
+                    if clock.due(self._position.seconds):
+                        action()
             self.save()
+        if interruption.asked:
+            raise KeyboardInterrupt
         self.validate()
-        self.save()
 
     def _progress(self) -> float:
         """Share of the run that is done, the same in every process."""
@@ -147,19 +149,19 @@ class Trainer:
         return distributed.same(self._position.seconds / (3600 * self._settings.hours))
 
     def _batches(self) -> Iterator[Batch]:
-        numbers = NumberedBatches(
-            self._settings.batch, self._position.step, distributed.rank(), distributed.world()
-        )
+        numbers = NumberedBatches(self._settings.batch, self._position.step, distributed.rank(), distributed.world())
         workers = self._settings.workers
         loader: DataLoader[Any] = DataLoader(
             self._samples,
             batch_sampler=numbers,
             num_workers=workers,
             collate_fn=collate,
-            worker_init_fn=one_thread if workers else None,
+            worker_init_fn=prepare_worker if workers else None,
             pin_memory=self._placement.device.type == "cuda",
             persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,
+            # a forked process would hang in OpenCV or OpenMP, whose threads do not come along
+            multiprocessing_context="spawn" if workers else None,
         )
         return iter(loader)
 
@@ -184,9 +186,7 @@ class Trainer:
         self._reporter.step(position, progress, self._values(outcome, rate, norm, took, waited))
         return outcome, batch
 
-    def _values(
-        self, outcome: Propagated, rate: float, norm: Tensor, took: float, waited: float
-    ) -> dict[str, float]:
+    def _values(self, outcome: Propagated, rate: float, norm: Tensor, took: float, waited: float) -> dict[str, float]:
         numbers = distributed.mean(
             torch.stack([outcome.loss.detach(), outcome.cross_entropy, outcome.dice, outcome.iou[0], outcome.iou[-1]])
         ).tolist()
@@ -208,16 +208,12 @@ class Trainer:
         """Try the tracker with the averaged weights; the best ones are kept as best.safetensors."""
         if not self._validation or distributed.rank() != 0:
             return
-        raw = {key: value.clone() for key, value in self._network.state_dict().items()}
-        self._network.load_state_dict(self._average)
-        similarity = region_similarity(self._network, self._validation, self._placement)
-        self._network.load_state_dict(raw)
-        mean = sum(similarity.values()) / len(similarity)
-        better = mean > self._position.best
+        result = validate(self._network.name, self._average, self._validation, self._placement)
+        better = result.mean_region > self._position.best
         if better:
-            self._position.best = mean
+            self._position.best = result.mean_region
             self._export("best.safetensors")
-        self._reporter.validated(self._position, mean, similarity, better)
+        self._reporter.validated(self._position, result, better)
 
 
 def schedule(progress: float, warm_up: float) -> float:
@@ -230,12 +226,32 @@ def schedule(progress: float, warm_up: float) -> float:
     if progress < warm_up:
         return max(progress / warm_up, FINAL_LR)
     falling = (min(progress, 1.0) - warm_up) / (1 - warm_up)
-    return FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + math.cos(math.pi * falling))
+    return FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + cos(pi * falling))
 
 
-def one_thread(_worker: int) -> None:
-    """Keep a worker to one thread: there are as many workers as are wanted."""
+class Clock:
+    """Tells when something that is done every few minutes is due.
+
+    Args:
+        minutes: time between two times.
+        last: when it was done last, seconds.
+    """
+
+    def __init__(self, minutes: float, last: float) -> None:
+        self._seconds, self._last = 60 * minutes, last
+
+    def due(self, now: float) -> bool:
+        """Whether it is due; if so, it counts as done at `now`."""
+        if now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
+
+
+def prepare_worker(_number: int) -> None:
+    """Keep a worker to one thread, as there are as many workers as are wanted, and leave signals to its parent."""
     import cv2
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    ignore_in_worker()

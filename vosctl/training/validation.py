@@ -1,62 +1,92 @@
-"""Validation: the tracker on whole sequences, judged by J."""
+"""Validation: the tracker on whole sequences, judged by J and F as `vosctl eval` does."""
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from vosctl.engine.devices import Placement
 from vosctl.engine.torch_engine import TorchEngine
-from vosctl.network.base import PropagationNetwork
+from vosctl.evaluation.dataset import Objects, Sequence, check_trackable, find_sequences
+from vosctl.evaluation.metrics import region_and_boundary
+from vosctl.evaluation.scoring import scored_frames
+from vosctl.network.checkpoints import create_network
 from vosctl.tracking.tracker import Tracker
-from vosctl.training.sources import VOID, AnnotatedSequence, Reader, find_sequences
+from vosctl.training.sources import read_image
+from vosctl.video.masks import read_indexed_png
 
 
-def find_validation(folder: Path) -> list[AnnotatedSequence]:
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """How well the sequences were tracked.
+
+    Attributes:
+        region: mean J of each sequence by name, 0..1.
+        boundary: mean F of each sequence by name, 0..1.
+    """
+
+    region: dict[str, float]
+    boundary: dict[str, float]
+
+    @property
+    def mean_region(self) -> float:
+        """Mean J over the sequences."""
+        return float(np.mean(list(self.region.values())))
+
+    @property
+    def mean_boundary(self) -> float:
+        """Mean F over the sequences."""
+        return float(np.mean(list(self.boundary.values())))
+
+
+def find_validation(folder: Path) -> list[Sequence]:
     """The sequences of a folder in the DAVIS layout.
 
     Raises:
-        UsageError: the folder is not in the DAVIS layout.
+        VosctlError: the folder is not in the DAVIS layout, or a sequence of it cannot be tracked and scored.
     """
-    sequences, _ = find_sequences([folder])
+    sequences = find_sequences(folder)
+    for sequence in sequences:
+        check_trackable(sequence)
+        scored_frames(sequence)
     return sequences
 
 
-def region_similarity(
-    network: PropagationNetwork, sequences: list[AnnotatedSequence], placement: Placement
-) -> dict[str, float]:
-    """Track the objects of each sequence from its first annotated frame and compare with the annotations.
+def validate(
+    network: str, weights: Mapping[str, Tensor], sequences: list[Sequence], placement: Placement
+) -> Validation:
+    """Track the objects of each sequence from its first frame and compare with the annotations.
 
     Args:
-        network: the network; it is copied and stays as it is.
+        network: name of the network.
+        weights: its state dict, which is copied.
+        sequences: what to track.
         placement: device and precision to track with.
-
-    Returns:
-        Mean J of each sequence by name, over its objects and all frames but the first and the last, as DAVIS counts.
     """
-    engine = TorchEngine(copy.deepcopy(network).cpu().float(), placement, "in training")
-    tracker = Tracker.from_engine(engine)
-    return {sequence.name: _sequence_similarity(tracker, sequence) for sequence in sequences}
+    copy = create_network(network)
+    copy.load_state_dict({key: value.cpu() for key, value in weights.items()})
+    tracker = Tracker.from_engine(TorchEngine(copy, placement, "in training"))
+    scores = {sequence.name: _score(tracker, sequence) for sequence in sequences}
+    return Validation({name: s[0] for name, s in scores.items()}, {name: s[1] for name, s in scores.items()})
 
 
-def _sequence_similarity(tracker: Tracker, sequence: AnnotatedSequence) -> float:
-    reader = Reader(0)
-    values: list[float] = []
-    ids: list[int] = []
-    for index, item in enumerate(sequence.frames):
-        image, truth = reader.read(item)
-        if index == 0:
-            ids = [int(i) for i in np.unique(truth) if i not in (0, VOID)]
-            tracker.start(image, np.where(truth == VOID, 0, truth))
-            continue
-        labels = tracker.step(image).labels
-        if index < len(sequence.frames) - 1:
-            values += [_jaccard(labels == i, truth == i, truth != VOID) for i in ids]
-    return float(np.mean(values)) if values else float("nan")
-
-
-def _jaccard(found: np.ndarray, true: np.ndarray, valid: np.ndarray) -> float:  # type: ignore[type-arg]
-    union = np.count_nonzero((found | true) & valid)
-    return 1.0 if union == 0 else np.count_nonzero(found & true) / union
+def _score(tracker: Tracker, sequence: Sequence) -> tuple[float, float]:
+    """Mean J and F over the objects of the first frame and the frames that count."""
+    first, *others = sequence.images.items()
+    annotation = read_indexed_png(sequence.annotations[first[0]])
+    objects = Objects.of(annotation, "multi", sequence.name)
+    tracker.start(read_image(first[1]), objects.keep(annotation))
+    counted = set(scored_frames(sequence))
+    values = []
+    for stem, path in others:
+        labels = tracker.step(read_image(path)).labels
+        if stem in counted:
+            truth = objects.masks(read_indexed_png(sequence.annotations[stem]))
+            found = objects.predicted_masks(labels)
+            values += [region_and_boundary(f, t) for f, t in zip(found, truth, strict=True)]
+    region, boundary = np.mean(values, axis=0)
+    return float(region), float(boundary)

@@ -1,0 +1,174 @@
+import csv
+import signal
+import subprocess
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from vosctl.cli.train import train
+from vosctl.errors import UsageError, VosctlError
+from vosctl.network.checkpoints import load_network
+from vosctl.training.run import resume, start
+from vosctl.training.run_folder import RunFolder
+from vosctl.training.settings import TrainingSettings, settings_from_toml
+
+
+def run(*arguments: object) -> str:
+    """Run `vosctl train` in this process; its output."""
+    result = CliRunner().invoke(train, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def rows(path: Path) -> list[dict[str, float]]:
+    with path.open() as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Path:
+    """Settings of a tiny run."""
+    path = tmp_path / "quick.toml"
+    path.write_text(
+        'batch = 2\nsize = 64\ntargets = 2\nworkers = 0\nlog_steps = 1\ndevice = "cpu"\nprecision = "fp32"\n'
+        "checkpoint_minutes = 60\nlr = 1e-3\n"
+    )
+    return path
+
+
+def test_stage_2_writes_logs_preview_and_weights(stills: Path, videos: Path, quick: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    output = run(
+        "--settings", quick, "--stage", 2, "--videos", videos, "--images", stills, "--val", videos,
+        "-o", folder, "--steps", 3,
+    )  # fmt: skip
+    log = rows(folder / "log.csv")
+    assert [row["step"] for row in log] == [1, 2, 3]
+    assert all(np.isfinite(list(row.values())).all() for row in log)
+    validation = rows(folder / "validation.csv")
+    assert [row["step"] for row in validation] == [0, 3]
+    assert {"mean_j", "mean_f", "j_binary", "f_two"} <= validation[0].keys()
+    assert Image.open(folder / "preview.png").size == (4 * 192, 2 * 192)
+    assert load_network(folder / "last.safetensors").name == "lite"
+    assert load_network(folder / "best.safetensors").name == "lite"
+    assert "mean J" in output
+    assert not list(folder.glob("*.partial*"))
+
+
+def test_stage_1_learns_a_disc(stills: Path, quick: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    run("--settings", quick, "--stage", 1, "--images", stills, "-o", folder, "--steps", 20, "--lr", 3e-3)
+    losses = [row["loss"] for row in rows(folder / "log.csv")]
+    assert np.mean(losses[-4:]) < 0.85 * np.mean(losses[:4])
+
+
+class Script:
+    """A display that interrupts the run after a step."""
+
+    def __init__(self, interrupt_at: int = 0) -> None:
+        self.interrupt_at = interrupt_at
+        self.lines: list[str] = []
+
+    def step(self, position, progress):
+        if position.step == self.interrupt_at:
+            signal.raise_signal(signal.SIGINT)
+
+    def logged(self, line): ...
+
+    def validated(self, position, result, better): ...
+
+    def saved(self, position): ...
+
+    def note(self, line):
+        self.lines.append(line)
+
+
+def quick_settings(quick: Path, videos: Path, **changes) -> TrainingSettings:
+    return TrainingSettings(
+        **{**settings_from_toml(quick), "stage": 2, "videos": (str(videos),), "steps": 4, **changes}
+    )
+
+
+def test_an_interrupted_run_goes_on_as_if_it_was_not(videos: Path, quick: Path, tmp_path: Path):
+    settings = quick_settings(quick, videos, init="lite")
+    start(settings, tmp_path / "whole", lambda: nullcontext(Script()))
+    with pytest.raises(KeyboardInterrupt):
+        start(settings, tmp_path / "parts", lambda: nullcontext(Script(interrupt_at=2)))
+    assert RunFolder(tmp_path / "parts").load_state()["position"]["step"] == 2
+    resume(tmp_path / "parts", {"workers": 1}, lambda: nullcontext(Script()))
+    whole, parts = (RunFolder(tmp_path / name).load_state() for name in ("whole", "parts"))
+    assert parts["position"]["step"] == 4
+    assert parts["position"]["resumed"] == 1
+    for key, value in whole["average"].items():
+        np.testing.assert_allclose(parts["average"][key].numpy(), value.numpy(), rtol=1e-5, atol=1e-6, err_msg=key)
+    losses = [[row["loss"] for row in rows(tmp_path / name / "log.csv")] for name in ("whole", "parts")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_two_processes_are_one_with_the_doubled_batch(videos: Path, quick: Path, tmp_path: Path):
+    start(quick_settings(quick, videos, init="lite", batch=2), tmp_path / "one", lambda: nullcontext(Script()))
+    code = "from vosctl.cli.train import train; train()"
+    arguments = f"--settings {quick} --stage 2 --videos {videos} --init lite --batch 1 --steps 4 -o {tmp_path / 'two'}"
+    script = tmp_path / "train.py"
+    script.write_text(code)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            str(script),
+            *arguments.split(),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    losses = [[row["loss"] for row in rows(tmp_path / name / "log.csv")] for name in ("one", "two")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_bad_data_is_told_and_left_out_or_refused(stills: Path, quick: Path, tmp_path: Path):
+    (stills / "masks" / "0.png").unlink()
+    settings = TrainingSettings(**{**settings_from_toml(quick), "stage": 1, "images": (str(stills),), "steps": 1})
+    told = Script()
+    start(settings, tmp_path / "run", lambda: nullcontext(told))
+    assert any("0.jpg: has no mask" in line for line in told.lines)
+    with pytest.raises(VosctlError, match=r"--strict: 1 files.*0\.jpg"):
+        start(replace(settings, strict=True), tmp_path / "strict", lambda: nullcontext(Script()))
+    assert not (tmp_path / "strict").exists()
+
+
+def test_a_run_is_not_overwritten(stills: Path, quick: Path, tmp_path: Path):
+    settings = TrainingSettings(**{**settings_from_toml(quick), "stage": 1, "images": (str(stills),), "steps": 1})
+    start(settings, tmp_path / "run", lambda: nullcontext(Script()))
+    with pytest.raises(UsageError, match="holds a run already"):
+        start(settings, tmp_path / "run", lambda: nullcontext(Script()))
+    with pytest.raises(UsageError, match="--seed cannot change"):
+        resume(tmp_path / "run", {"seed": 3}, lambda: nullcontext(Script()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--stage", "1"], "-o RUN"),
+        (["-o", "r", "--steps", "1"], "--stage 1"),
+        (["-o", "r", "--stage", "2", "--steps", "1"], "--videos DIR"),
+        (["-o", "r", "--stage", "1", "--images", "x"], "--hours or as --steps"),
+        (["-o", "r", "--stage", "1", "--images", "nowhere", "--steps", "1"], "no folder nowhere/images"),
+        (["-o", "r", "--stage", "1", "--images", "x", "--steps", "1", "--size", "100"], "--size 100"),
+        (["--resume", "nowhere"], "--resume nowhere"),
+        (["--resume", "r", "-o", "s"], "leave --output"),
+    ],
+)
+def test_wrong_usage_is_named(arguments, words):
+    result = CliRunner().invoke(train, arguments)
+    assert isinstance(result.exception, UsageError)
+    assert words in str(result.exception)

@@ -1,0 +1,80 @@
+"""`vosctl train`: train a network on annotated stills or sequences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vosctl.errors import UsageError
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command(short_help="Train a network on your own objects.")
+@click.option("--stage", type=click.IntRange(1, 2), help="1: on stills. 2: on sequences, through time.")
+@click.option("--images", multiple=True, metavar="DIR", help="Stills, DIR/images and DIR/masks. May be repeated.")
+@click.option("--videos", multiple=True, metavar="DIR", help="Sequences in the DAVIS layout. May be repeated.")
+@click.option("--val", metavar="DIR", help="Whole sequences (DAVIS layout) to try the tracker on; the best is kept.")
+@click.option("-o", "--output", type=FOLDER, metavar="RUN", help="Folder of the new run.")
+@click.option("--resume", type=FOLDER, metavar="RUN", help="Go on with a run, from its last checkpoint.")
+@click.option("--network", type=click.Choice(["lite", "rgmp"]), help="What to train.  [default: lite]")
+@click.option("--init", metavar="NAME|FILE", help="Weights to start from.  [default: none, from scratch]")
+@click.option("--hours", type=float, help="Length of the run in time spent training.")
+@click.option("--steps", type=int, help="Length of the run in steps, instead of --hours.")
+@click.option("--batch", type=int, help="Samples a step and process.  [default: 6]")
+@click.option("--size", type=int, metavar="PIXELS", help="Side of the window, a multiple of 32.  [default: 320]")
+@click.option("--lr", type=float, help="Largest learning rate.  [default: 0.0003]")
+@click.option("--targets", type=int, help="Frames a sample goes on for in stage 2.  [default: 3]")
+@click.option("--max-skip", type=int, help="Largest step between a sequence's frames.  [default: 3]")
+@click.option("--video-share", type=float, help="Share of stage 2's samples cut from sequences.  [default: 0.6]")
+@click.option("--workers", type=int, help="Processes that make samples.  [default: 1]")
+@click.option("--seed", type=int, help="Samples are drawn from it.  [default: 1]")
+@click.option("--device", metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train.  [default: auto]")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="What to compute in.  [default: auto]")
+@click.option("--strict", is_flag=True, default=None, help="Refuse bad data instead of leaving it out.")
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="TOML file of settings, such as a run's settings.toml; the options above override it.",
+)
+def train(output: Path | None, resume: Path | None, settings: Path | None, **given: Any) -> None:
+    """Train a network: stage 1 on stills, then stage 2 on sequences.
+
+    A run has a folder with its settings, logs (log.csv, validation.csv), preview.png of what it is trained on, and
+    weights: last.safetensors, and best.safetensors by mean J on --val. Interrupt it at any moment; --resume goes on.
+    To use several GPUs or machines, start it by torchrun.
+
+    \b
+    Examples:
+      vosctl train --stage 1 --images stills -o run1 --size 256 --batch 8 --lr 6e-4 --hours 1
+      vosctl train --stage 2 --videos DAVIS --init run1/last.safetensors --val held-out -o run2 --hours 2
+      vosctl train --resume run2
+      torchrun --nproc-per-node 2 -m vosctl train --stage 2 --videos DAVIS --init lite -o run3 --steps 5000
+    """
+    changes = {key: value for key, value in given.items() if value not in (None, ())}
+    if resume is not None and (output is not None or settings is not None):
+        raise UsageError("--resume: goes on in the run's folder with its settings; leave --output and --settings out")
+
+    from rich.console import Console
+
+    from vosctl.training import run
+    from vosctl.training.display import TerminalDisplay
+    from vosctl.training.settings import TrainingSettings, settings_from_toml
+
+    def screen() -> TerminalDisplay:
+        return TerminalDisplay(Console(stderr=True))
+
+    if resume is not None:
+        run.resume(resume, changes, screen)
+        return
+    if output is None:
+        raise UsageError("give the folder of a new run as -o RUN, or go on with one by --resume RUN")
+    merged = {**(settings_from_toml(settings) if settings is not None else {}), **changes}
+    if "stage" not in merged:
+        raise UsageError("give --stage 1 (stills) or --stage 2 (sequences)")
+    if "hours" in changes or "steps" in changes:
+        merged = {**merged, "hours": changes.get("hours", 0.0), "steps": changes.get("steps", 0)}
+    run.start(TrainingSettings(**merged), output, screen)

@@ -1,0 +1,162 @@
+"""A run from end to end: data found and checked, network made or loaded, trained, or taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from vosctl.errors import UsageError, VosctlError
+from vosctl.network.base import PropagationNetwork
+from vosctl.network.checkpoints import create_network, load_network
+from vosctl.training import distributed
+from vosctl.training.precision import training_placement
+from vosctl.training.reporting import Display, Reporter
+from vosctl.training.run_folder import SETTINGS, RunFolder
+from vosctl.training.samples import Samples, SampleSettings
+from vosctl.training.settings import TrainingSettings, settings_from_toml
+from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Problem, find_sequences, find_stills
+from vosctl.training.trainer import Trainer
+from vosctl.training.validation import find_validation
+
+CHANGEABLE = frozenset(
+    {
+        "hours",
+        "steps",
+        "lr",
+        "workers",
+        "device",
+        "precision",
+        "val",
+        "log_steps",
+        "checkpoint_minutes",
+        "preview_minutes",
+        "val_minutes",
+    }
+)
+"""Settings that may be given anew when a run is resumed."""
+
+PROBLEMS_SHOWN = 20
+
+
+class Screen(Display, Protocol):
+    """A display that can also say a line."""
+
+    def note(self, line: str) -> None:
+        """Say something that stays in sight."""
+        ...
+
+
+def start(settings: TrainingSettings, output: Path, screen: Callable[[], AbstractContextManager[Screen]]) -> None:
+    """Start a run in a new folder and train to its end.
+
+    Raises:
+        VosctlError: the settings ask for what is not there, or the data is bad and `strict` is set.
+        KeyboardInterrupt: interrupted; the run can be resumed.
+    """
+    _train(settings, lambda: RunFolder.create(output, settings.saved()), screen, resume=False)
+
+
+def resume(path: Path, changes: dict[str, Any], screen: Callable[[], AbstractContextManager[Screen]]) -> None:
+    """Take up a run where its last checkpoint was written, and train to its end.
+
+    Args:
+        path: the run's folder.
+        changes: settings given anew, among `CHANGEABLE`.
+
+    Raises:
+        VosctlError: no run is there, or one of its parts is gone or damaged.
+        KeyboardInterrupt: interrupted; the run can be resumed.
+    """
+    folder = RunFolder.existing(path)
+    settings = TrainingSettings(**settings_from_toml(path / SETTINGS))
+    for name in changes:
+        if name not in CHANGEABLE:
+            raise UsageError(
+                f"--{name.replace('_', '-')} cannot change when a run is resumed; start another run for it"
+            )
+    if "hours" in changes or "steps" in changes:
+        changes = {"hours": 0.0, "steps": 0, **changes}
+    settings = replace(settings, **changes)
+
+    def open_folder() -> RunFolder:
+        folder.save_settings(settings.saved())
+        return folder
+
+    _train(settings, open_folder, screen, resume=True)
+
+
+def _train(
+    settings: TrainingSettings,
+    open_folder: Callable[[], RunFolder],
+    screen: Callable[[], AbstractContextManager[Screen]],
+    *,
+    resume: bool,
+) -> None:
+    placement = training_placement(settings.device, settings.precision)
+    torch.manual_seed(settings.seed)
+    network = _network(settings)
+    validation = find_validation(Path(settings.val)) if settings.val else []
+    with distributed.process_group(placement.device.type), screen() as shown:
+        first = distributed.rank() == 0
+        stills, sequences = _data(settings, shown if first else None)
+        folder = open_folder() if first else RunFolder(Path())
+        samples = Samples(stills, sequences, _sample_settings(settings))
+        reporter = Reporter(folder, settings.log_steps, shown if first else None)
+        trainer = Trainer(network, samples, validation, settings, placement, folder, reporter)
+        if resume:
+            trainer.resume()
+        if first:
+            shown.note(
+                f"{settings.network}: {len(stills)} stills and {len(sequences)} sequences; "
+                f"{placement}, {placement.precision}; run folder {folder.path}"
+            )
+        trainer.run()
+
+
+def _network(settings: TrainingSettings) -> PropagationNetwork:
+    if not settings.init:
+        return create_network(settings.network)
+    network = load_network(settings.init)
+    if network.name != settings.network:
+        raise UsageError(f"--init {settings.init}: is a {network.name} network; add --network {network.name}")
+    return network
+
+
+def _data(settings: TrainingSettings, screen: Screen | None) -> tuple[list[AnnotatedImage], list[AnnotatedSequence]]:
+    """Find and check the data; what is bad is told and left out, or refused."""
+    stills, problems = find_stills(Path(folder) for folder in settings.images)
+    sequences: list[AnnotatedSequence] = []
+    if settings.stage == 2:
+        sequences, more = find_sequences(Path(folder) for folder in settings.videos)
+        problems += more
+    if screen is not None:
+        _tell(problems, screen)
+    if problems and settings.strict:
+        raise VosctlError(f"--strict: {len(problems)} files of the training data are bad, the first is {problems[0]}")
+    if settings.stage == 1 and not stills:
+        raise VosctlError(f"--images {' '.join(settings.images)}: nothing there can be trained on")
+    if settings.stage == 2 and not sequences:
+        raise VosctlError(f"--videos {' '.join(settings.videos)}: nothing there can be trained on")
+    return stills, sequences
+
+
+def _tell(problems: list[Problem], screen: Screen) -> None:
+    for problem in problems[:PROBLEMS_SHOWN]:
+        screen.note(f"Left out: {problem}")
+    if len(problems) > PROBLEMS_SHOWN:
+        screen.note(f"Left out: {len(problems) - PROBLEMS_SHOWN} more")
+
+
+def _sample_settings(settings: TrainingSettings) -> SampleSettings:
+    return SampleSettings(
+        size=settings.size,
+        targets=settings.targets if settings.stage == 2 else 1,
+        max_skip=settings.max_skip,
+        video_share=settings.video_share if settings.stage == 2 else 0.0,
+        seed=settings.seed,
+    )
