@@ -158,7 +158,7 @@ def _sequence_folders(root: Path) -> list[tuple[Path, Path]]:
 def find_sequences(roots: Iterable[Path]) -> tuple[list[AnnotatedSequence], list[Problem]]:
     """Find the sequences of folders in the DAVIS layout (`JPEGImages/<name>/*.jpg`, `Annotations/<name>/*.png`).
 
-    Frames without a mask are left out as problems; a sequence needs an object that is seen in two frames.
+    Frames without a mask are left out, which is one problem a sequence; it needs an object that is seen in two frames.
 
     Raises:
         UsageError: a folder is not in the DAVIS layout.
@@ -166,7 +166,11 @@ def find_sequences(roots: Iterable[Path]) -> tuple[list[AnnotatedSequence], list
     sequences: list[AnnotatedSequence] = []
     problems: list[Problem] = []
     for images, masks in (pair for root in roots for pair in _sequence_folders(root)):
-        items = _check_all((path, masks / f"{path.stem}.png", images.name) for path in _images_in(images))
+        pairs = [(path, masks / f"{path.stem}.png", images.name) for path in _images_in(images)]
+        annotated = [pair for pair in pairs if pair[1].is_file()]
+        if len(annotated) < len(pairs):
+            problems.append(Problem(images, f"{len(pairs) - len(annotated)} of {len(pairs)} frames have no mask"))
+        items = _check_all(annotated)
         problems += [item for item in items if isinstance(item, Problem)]
         frames = tuple(item for item in items if isinstance(item, AnnotatedImage))
         seen = Counter(i for frame in frames for i in frame.ids)
