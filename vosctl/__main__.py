@@ -2,4 +2,6 @@
 
 from vosctl.cli import main
 
-main()
+# training's workers import this module again, under another name
+if __name__ == "__main__":
+    main()
