@@ -4,9 +4,15 @@ from __future__ import annotations
 
 
 class VosctlError(Exception):
-    """Base of everything vosctl raises on purpose. The command line prints its message and exits with `exit_code`."""
+    """Base of everything vosctl raises on purpose. The command line prints its message and exits with `exit_code`.
 
-    exit_code = 1
+    Attributes:
+        exit_code: the program's exit status.
+        silent: True when there is nothing to tell the user.
+    """
+
+    exit_code: int = 1
+    silent: bool = False
 
 
 class UsageError(VosctlError):

@@ -17,6 +17,8 @@ from vosctl.errors import VosctlError
 COMMANDS = {
     "segment": "vosctl.cli.segment:segment",
     "demo": "vosctl.cli.demo:demo",
+    "train": "vosctl.cli.train:train",
+    "eval": "vosctl.cli.eval:eval_command",
 }
 
 
@@ -25,7 +27,7 @@ class CommandError(click.ClickException):
 
     def __init__(self, error: VosctlError) -> None:
         super().__init__(str(error))
-        self.exit_code = error.exit_code
+        self.exit_code = error.exit_code  # type: ignore[misc]
 
 
 class LazyGroup(click.Group):
@@ -45,7 +47,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except VosctlError as error:
-            if not str(error):
+            if error.silent:
                 ctx.exit(error.exit_code)
             raise CommandError(error) from error
         except KeyboardInterrupt:

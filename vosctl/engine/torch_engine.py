@@ -38,7 +38,8 @@ class TorchEngine:
 
     @torch.inference_mode()
     def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
-        return self._network.encode_reference(self._image(image[None]), self._mask(mask[None]))
+        state: State = self._network.encode_reference(self._image(image[None]), self._mask(mask[None]))
+        return state
 
     @torch.inference_mode()
     def propagate(

@@ -62,7 +62,8 @@ class InvertedResidual(nn.Module):
             out = F.relu6(self.expand_bn(self.expand(out)))
         out = F.relu6(self.depthwise_bn(self.depthwise(out)))
         out = self.project_bn(self.project(out))
-        return out + x if self.residual else out
+        projected: Tensor = out + x if self.residual else out
+        return projected
 
 
 def inverted_residual_stages(in_channels: int, stages: tuple[tuple[int, ...], ...]) -> tuple[nn.ModuleList, list[int]]:

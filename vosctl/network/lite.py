@@ -77,7 +77,8 @@ class Reading(nn.Module):
         query = self.key(r4).flatten(2).transpose(1, 2)  # (N, HW, 64)
         affinity = torch.softmax(query @ key.flatten(2) / KEY_CHANNELS**0.5, dim=2)  # (N, HW, memory's HW)
         read = affinity @ value.flatten(2).transpose(1, 2)  # (N, HW, 96)
-        return read.transpose(1, 2).unflatten(2, r4.shape[2:])
+        shape = (read.shape[0], read.shape[2], *r4.shape[2:])
+        return read.transpose(1, 2).reshape(shape)
 
 
 class GlobalConvolution(nn.Module):

@@ -13,7 +13,7 @@ from vosctl.network.resnet import bottleneck_stage
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:
-    """Bilinear upsampling with aligned corners, which the official weights were trained with (PyTorch 0.3's only mode)."""
+    """Bilinear upsampling with aligned corners: PyTorch 0.3's only mode, which the official weights were trained in."""
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=True)
 
 

@@ -38,29 +38,35 @@ class FullFrame:
     scales: tuple[float, ...]
 
     def encode_reference(self, image: NDArray[np.uint8], mask: NDArray[np.float32]) -> ReferencePerScale:
-        """Encode a reference once per scale. Image (H, W, 3) uint8, mask (H, W) float32 in [0, 1]."""
-        image, mask = self._pad(image), self._pad(mask)
+        """Encode a reference once per scale. Image (H, W, 3) uint8, mask padded float32 in [0, 1]."""
+        padded = self.pad(image)
         return tuple(
-            self.engine.encode_reference(self._resize(image, scale), self._resize(mask, scale)) for scale in self.scales
+            self.engine.encode_reference(self._resize(padded, scale), self._resize(mask, scale))
+            for scale in self.scales
         )
 
     def propagate(
         self, image: NDArray[np.uint8], masks: NDArray[np.float32], references: Sequence[ReferencePerScale]
     ) -> NDArray[np.float32]:
-        """Propagate N objects: image (H, W, 3) uint8, masks (N, H, W) float32; returns (N, H, W) float32."""
-        padded = self._pad(image)
-        padded_masks = [self._pad(mask) for mask in masks]
-        total = np.zeros((len(masks), *padded.shape[:2]), np.float32)
+        """Propagate N objects: image (H, W, 3) uint8, masks (N, ...) padded float32; returns (N, ...) padded float32.
+
+        What the network says of the padding is part of the next guidance mask, as in the official release.
+        """
+        padded = self.pad(image)
+        total = np.zeros_like(masks)
         for index, scale in enumerate(self.scales):
-            scaled = self._resize(padded, scale)
-            images = np.broadcast_to(scaled, (len(masks), *scaled.shape))
-            scaled_masks = np.stack([self._resize(mask, scale) for mask in padded_masks])
+            images = np.repeat(self._resize(padded, scale)[None], len(masks), axis=0)
+            scaled_masks = np.stack([self._resize(mask, scale) for mask in masks])
             probabilities = self.engine.propagate(images, scaled_masks, [reference[index] for reference in references])
             for sum_of_scales, probability in zip(total, probabilities, strict=True):
                 sum_of_scales += cv2.resize(probability, padded.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        top, left = self._borders()
         total /= len(self.scales)
-        return total[:, top : top + self.height, left : left + self.width]
+        return total
+
+    def crop(self, values: Array) -> Array:
+        """Cut the padding away from (..., padded height, padded width)."""
+        top, left = self._borders()
+        return values[..., top : top + self.height, left : left + self.width]
 
     def _borders(self) -> tuple[int, int]:
         stride = self.engine.stride
@@ -69,7 +75,7 @@ class FullFrame:
             (padded_size(self.width, stride) - self.width) // 2,
         )
 
-    def _pad(self, values: Array) -> Array:
+    def pad(self, values: Array) -> Array:
         """Pad with zeros, centred; an image becomes float in [0, 1] where the engine takes that."""
         if values.dtype == np.uint8 and self.engine.takes_float:
             values = values.astype(np.float32) / np.float32(255)

@@ -145,7 +145,8 @@ class Tracker:
         full_frame = FullFrame(self._engine, height, width, self._settings.scales)
         if not self._settings.paper_protocol:
             return FullFrameFollower(full_frame)
-        return FullFrameFollower(full_frame, full_frame.encode_reference(frame, (labels > 0).astype(np.float32)))
+        union = full_frame.pad((labels > 0).astype(np.float32))
+        return FullFrameFollower(full_frame, full_frame.encode_reference(frame, union))
 
     def _started(self) -> WindowedFollower | FullFrameFollower:
         if self._follower is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from vosctl.tracking.window import mask_box
 
 @dataclass(slots=True, eq=False)
 class FullFrameObject:
-    """Reference per scale and the last soft mask, (H, W) float32, of one object."""
+    """Reference per scale and the last soft mask, padded, float32 in [0, 1], of one object."""
 
     reference: ReferencePerScale
     probability: NDArray[np.float32]
@@ -37,7 +38,7 @@ class FullFrameFollower:
 
     def add(self, object_id: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
         """Take `mask`, (H, W), as the object's reference; replaces one of the same id."""
-        soft = mask.astype(np.float32)
+        soft = self._full_frame.pad(mask.astype(np.float32))
         self._objects[object_id] = FullFrameObject(self._full_frame.encode_reference(image, soft), soft)
         self._objects = dict(sorted(self._objects.items()))
 
@@ -54,13 +55,14 @@ class FullFrameFollower:
         merged = self._propagate(image, followed)
         for one, probability in zip(followed, merged[1:], strict=True):
             one.probability = probability
+        merged = self._full_frame.crop(merged)
         ids = np.array([0, *self._objects], np.uint8)
         labels = ids[merged.argmax(axis=0)]
         alpha = np.clip((1 - merged[0]) * 255 + 0.5, 0, 255).astype(np.uint8)
-        return TrackedFrame(labels, alpha, tuple(_report(key, labels, one) for key, one in self._objects.items()))
+        return TrackedFrame(labels, alpha, tuple(map(_report, self._objects, itertools.repeat(labels), merged[1:])))
 
     def _propagate(self, image: NDArray[np.uint8], followed: list[FullFrameObject]) -> NDArray[np.float32]:
-        """Probabilities of the background and of every object, (N + 1, H, W)."""
+        """Probabilities of the background and of every object, (N + 1, padded height, padded width)."""
         masks = np.stack([one.probability for one in followed])
         references = [one.reference for one in followed]
         if len(followed) == 1:
@@ -73,9 +75,9 @@ class FullFrameFollower:
         return soft_aggregation(probabilities[:-1], background=1 - probabilities[-1])
 
 
-def _report(object_id: int, labels: NDArray[np.uint8], one: FullFrameObject) -> TrackedObject:
+def _report(object_id: int, labels: NDArray[np.uint8], probability: NDArray[np.float32]) -> TrackedObject:
     mask = labels == object_id
     box = mask_box(mask)
     if box is None:
         return TrackedObject(object_id, "lost", 0.0, 0, None)
-    return TrackedObject(object_id, "tracked", float(one.probability[mask].mean()), int(np.count_nonzero(mask)), box)
+    return TrackedObject(object_id, "tracked", float(probability[mask].mean()), int(np.count_nonzero(mask)), box)

@@ -20,6 +20,7 @@ CONTEXT = 2.0  # window side over the longer side of the object's box
 REFERENCE_CONTEXT = 1.6  # the same for the reference
 MIN_SIDE = 96.0  # pixels
 SMOOTHING = 0.6  # weight of the new window against the one before
+MAIN_PART = 0.1  # share of the largest part's area from which a part of the mask counts for the window
 LOST_GROWTH = 1.2  # growth of the window per frame while the object is lost
 
 Box = tuple[float, float, float, float]  # x, y, width, height
@@ -130,15 +131,40 @@ class Window:
         )
 
     def grown(self, frame_height: int, frame_width: int) -> Window:
-        """The window for the frame after one in which the object was not seen, until it shows the whole frame."""
+        """The window for the frame after one in which the object was not seen: wider, and drawn into the frame, until
+        it shows the whole of it."""
         side = min(self.side * LOST_GROWTH, max(frame_height, frame_width, self.side))
-        return Window.around(*self.center, side, self.size)
+        center_x, center_y = self.center
+        return Window.around(
+            _clamped_center(center_x, side, frame_width), _clamped_center(center_y, side, frame_height), side, self.size
+        )
+
+
+def _clamped_center(center: float, side: float, length: int) -> float:
+    """The centre nearest to `center` at which a window of this side lies in a frame of this length, or covers it."""
+    return min(max(center, side / 2), length - side / 2) if side <= length else length / 2
 
 
 def _warp(values: NDArray, matrix: NDArray[np.float64], width: int, height: int) -> NDArray:  # type: ignore[type-arg]
     """Sample `values` at `matrix` applied to each output pixel, zero outside."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(values, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+
+
+def main_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """x, y, width, height of a (H, W) mask's main parts; None when it is empty.
+
+    Parts below `MAIN_PART` of the largest one's area do not count: a speck far away would widen the window for good.
+    """
+    count, _, parts, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    if count <= 2:
+        return mask_box(mask)
+    areas = parts[1:, cv2.CC_STAT_AREA]
+    main = parts[1:][areas >= MAIN_PART * areas.max()]
+    left, top = main[:, cv2.CC_STAT_LEFT], main[:, cv2.CC_STAT_TOP]
+    right, bottom = left + main[:, cv2.CC_STAT_WIDTH], top + main[:, cv2.CC_STAT_HEIGHT]
+    x, y = int(left.min()), int(top.min())
+    return x, y, int(right.max()) - x, int(bottom.max()) - y
 
 
 def mask_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:

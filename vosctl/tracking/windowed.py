@@ -12,7 +12,7 @@ from vosctl.engine.base import Engine
 from vosctl.tracking.compositing import ObjectView, composite
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.results import TrackedFrame
-from vosctl.tracking.window import CONTEXT, REFERENCE_CONTEXT, Window, mask_box
+from vosctl.tracking.window import CONTEXT, REFERENCE_CONTEXT, Window, main_box, mask_box
 
 # In window pixels and mean probability: what counts as seen, and what it takes to be found again after a loss.
 SEEN_PIXELS = 16
@@ -93,7 +93,7 @@ class WindowedFollower:
         pixels = int(np.count_nonzero(mask))
         score = float(probability[mask].mean()) if pixels else 0.0
         seen = pixels >= FOUND_PIXELS and score >= FOUND_SCORE if one.lost else pixels >= SEEN_PIXELS
-        box = mask_box(mask) if seen else None
+        box = main_box(mask) if seen else None
         one.seen_in, one.probability = one.window, probability
         if box is None:
             one.window = one.window.grown(self._height, self._width)

@@ -18,6 +18,7 @@ class OutputClosedError(VosctlError):
     """
 
     exit_code = 141
+    silent = True
 
 
 class Sink(Protocol):

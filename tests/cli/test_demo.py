@@ -1,0 +1,19 @@
+from vosctl.video.masks import read_indexed_png
+
+
+def test_demo_needs_no_argument_and_can_be_repeated(invoke, tmp_path, monkeypatch, demo_frames, bright_engine):
+    monkeypatch.setattr("vosctl.tracking.tracker.create_engine", lambda *args, **kwargs: bright_engine)
+    for _ in range(2):
+        result = invoke("demo", "-q")
+        assert result.exit_code == 0, result.output
+    folder = tmp_path / "vosctl-demo"
+    assert {path.name for path in folder.iterdir()} == {"clip.mp4", "first-mask.png", "overlay.mp4", "masks"}
+    assert read_indexed_png(folder / "first-mask.png").max() == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["vosctl-demo"]
+
+
+def test_a_folder_that_cannot_be_made(invoke, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = invoke("demo", "-o", "file/sub")
+    assert result.exit_code == 1
+    assert "choose another folder with -o" in result.stderr

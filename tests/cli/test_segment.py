@@ -1,0 +1,240 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+from conftest import square_frame, write_video
+from PIL import Image
+
+from vosctl.video.masks import read_indexed_png, write_indexed_png
+
+RED, BLUE = (230, 40, 40), (40, 40, 230)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """clip.mp4 of 12 frames, 96x64, two squares with ids 2 and 9, and m.png."""
+    made = [square_frame(64, 96, (2, RED, 10 + 2 * i, 16, 24), (9, BLUE, 60 - i, 30, 20)) for i in range(12)]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    write_indexed_png(tmp_path / "m.png", made[0][1])
+    return [labels for _, labels in made]
+
+
+@pytest.fixture
+def fake(monkeypatch, bright_engine):
+    """The command with an engine that finds colours."""
+    monkeypatch.setattr("vosctl.tracking.tracker.create_engine", lambda *args, **kwargs: bright_engine)
+    return bright_engine
+
+
+def test_every_output_in_one_pass(invoke, clip, fake, tmp_path):
+    result = invoke(
+        "segment", "clip.mp4", "--first-mask", "m.png", "--overlay", "o.mp4", "--masks", "masks",
+        "--matte", "matte.mkv", "--cutout", "cut.mov", "--rle", "r.jsonl",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    for name in ("o.mp4", "matte.mkv", "cut.mov"):
+        with av.open(str(tmp_path / name)) as container:
+            assert sum(1 for _ in container.decode(video=0)) == 12
+    names = sorted(path.name for path in (tmp_path / "masks").iterdir())
+    assert names == [f"{index:05d}.png" for index in range(12)]
+    for name, expected in zip(names, clip, strict=True):
+        labels = read_indexed_png(tmp_path / "masks" / name)
+        assert set(np.unique(labels)) == {0, 2, 9}
+        assert (labels == expected).mean() > 0.95
+    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert len(lines) == 24
+    assert {line["object"] for line in lines} == {2, 9}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["clip.mp4", "m.png", "o.mp4", "masks", "matte.mkv", "cut.mov", "r.jsonl"]
+    )
+
+
+def test_the_summary_says_what_was_done(invoke, clip, fake):
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png")
+    assert result.exit_code == 0
+    assert "clip: 96x64 at 25 fps, 2 objects; bright on fake, cpu, fp32" in result.stderr
+    assert "12 frames, " in result.stderr
+    assert "fps end to end" in result.stderr
+    assert "p95" in result.stderr
+    assert "Wrote clip_overlay.mp4" in result.stderr
+    assert result.stdout == ""
+
+
+def test_quiet_and_max_frames(invoke, clip, fake, tmp_path):
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "-q", "--masks", "masks", "--max-frames", 5)
+    assert result.exit_code == 0
+    assert result.output == ""
+    assert len(list((tmp_path / "masks").iterdir())) == 5
+
+
+def test_json_events(invoke, clip, fake):
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--json")
+    assert result.exit_code == 0
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [event["event"] for event in events] == ["start", *["frame"] * 12, "summary"]
+    assert events[0]["objects"] == 2
+    assert events[-1]["frames"] == 12
+    assert events[-1]["precision"] == "fp32"
+    assert events[-1]["outputs"] == ["clip_overlay.mp4"]
+
+
+def test_losses_and_finds_are_said(invoke, fake, tmp_path):
+    made = [square_frame(64, 96, (1, RED, 10 if i < 3 or i > 6 else 200, 16, 24)) for i in range(12)]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    write_indexed_png(tmp_path / "m.png", made[0][1])
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "-v")
+    assert "object 1 lost" in result.stderr
+    assert "object 1 found" in result.stderr
+    events = [
+        json.loads(line)["event"]
+        for line in invoke("segment", "clip.mp4", "--first-mask", "m.png", "--json", "--overwrite").stdout.splitlines()
+    ]
+    assert events.count("lost") == events.count("found") == 1
+
+
+def test_rle_to_standard_output(invoke, clip, fake, tmp_path):
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--rle", "-")
+    assert result.exit_code == 0
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(lines) == 24
+    assert not (tmp_path / "clip_overlay.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "status"),
+    [
+        (["absent.mp4", "--first-mask", "m.png"], "absent.mp4", 2),
+        (["clip.mp4", "--first-mask", "absent.png"], "absent.png", 2),
+        (["clip.mp4"], "Missing option '--first-mask'", 2),
+        (["m.txt", "--first-mask", "m.png"], "m.txt", 1),
+        (["clip.mp4", "--first-mask", "m.png", "--overlay", "o.xyz"], "o.xyz", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--cutout", "o.mp4"], ".webm", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--overlay", "no/such/o.mp4"], "no/such", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--overlay", "clip.mp4", "--overwrite"], "clip.mp4", 2),
+        (["clip.mp4", "--first-mask", "small.png"], "--fix-mask", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--scales", "0.5"], "--window off", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--scales", "a,b", "--window", "off"], "--scales a,b", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--window-size", "100"], "multiple of 32", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--window-size", "64", "--window", "off"], "no meaning", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--paper-protocol", "--scales", "1"], "--paper-protocol", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--weights", "nonesuch"], "names: lite", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--weights", "bad.pth"], "bad.pth", 1),
+        (["clip.mp4", "--first-mask", "m.png", "--device", "warp9"], "--device warp9", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--precision", "fp8"], "--precision", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--json", "--rle", "-"], "standard output", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--max-frames", "0"], "--max-frames", 2),
+    ],
+)
+def test_bad_requests_get_one_clear_line(invoke, clip, tmp_path, arguments, message, status):
+    (tmp_path / "m.txt").write_text("this is no video")
+    (tmp_path / "bad.pth").write_bytes(b"nothing")
+    Image.fromarray(np.eye(48, 72, dtype=np.uint8) * 255).save(tmp_path / "small.png")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    result = invoke("segment", *arguments)
+    assert result.exit_code == status, result.output
+    last = result.stderr.strip().splitlines()[-1]
+    assert message in last
+    assert last.startswith("Error: ")
+    assert "Traceback" not in result.output
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_existing_outputs_need_overwrite(invoke, clip, fake, tmp_path):
+    (tmp_path / "o.mp4").write_bytes(b"precious")
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--overlay", "o.mp4")
+    assert result.exit_code == 2
+    assert "--overwrite" in result.stderr
+    assert (tmp_path / "o.mp4").read_bytes() == b"precious"
+    assert invoke("segment", "clip.mp4", "--first-mask", "m.png", "--overlay", "o.mp4", "--overwrite").exit_code == 0
+    assert (tmp_path / "o.mp4").read_bytes() != b"precious"
+
+
+def test_a_mask_of_another_size_is_repaired_aloud(invoke, clip, fake, tmp_path):
+    Image.fromarray(square_frame(32, 48, (255, RED, 5, 8, 12))[1]).save(tmp_path / "small.png")
+    result = invoke("segment", "clip.mp4", "--first-mask", "small.png", "--fix-mask", "--masks", "masks")
+    assert result.exit_code == 0, result.output
+    assert "small.png" in result.stderr
+
+
+def test_options_come_from_the_environment(invoke, clip, fake, tmp_path):
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", env={"VOSCTL_SEGMENT_MAX_FRAMES": "3"})
+    assert "3 frames" in result.stderr
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--overwrite", env={"VOSCTL_DEVICE": "warp9"})
+    assert result.exit_code == 0, "the fake engine takes any device"
+
+
+def test_a_bug_is_one_line_too(invoke, clip, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("vosctl.tracking.tracker.create_engine", fail)
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png")
+    assert result.exit_code == 1
+    assert "unexpected ZeroDivisionError: division by zero" in result.stderr
+    assert "VOSCTL_DEBUG=1" in result.stderr
+
+
+def test_the_shipped_weights_from_end_to_end(invoke, demo_frames, tmp_path):
+    write_video(tmp_path / "demo.mp4", [frame for frame, _ in demo_frames])
+    write_indexed_png(tmp_path / "m.png", demo_frames[0][1])
+    result = invoke("segment", "demo.mp4", "--first-mask", "m.png", "--masks", "masks", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    labels = read_indexed_png(tmp_path / "masks" / "00011.png")
+    expected = demo_frames[-1][1]
+    for object_id in (1, 2):
+        one, other = labels == object_id, expected == object_id
+        assert (one & other).sum() / (one | other).sum() > 0.85
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_with_130_and_leaves_nothing_that_looks_finished(tmp_path, demo_frames, sent):
+    write_video(tmp_path / "long.mp4", [frame for frame, _ in demo_frames] * 40)
+    write_indexed_png(tmp_path / "m.png", demo_frames[0][1])
+    command = [
+        sys.executable,
+        "-m",
+        "vosctl",
+        "segment",
+        "long.mp4",
+        "--first-mask",
+        "m.png",
+        "--masks",
+        "masks",
+        "--json",
+    ]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if json.loads(line)["event"] == "frame" and json.loads(line)["frame"] == 3:
+                process.send_signal(sent)
+                break
+        rest = process.stdout.read()
+        errors = process.stderr.read()
+    assert process.returncode == 130, errors
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "masks").exists()
+    kept = [json.loads(line) for line in rest.splitlines() if '"kept"' in line]
+    assert [event["path"] for event in kept] == ["masks.partial"]
+    for mask in (tmp_path / "masks.partial").iterdir():
+        assert read_indexed_png(mask).shape == (240, 432)
+
+
+def test_a_reader_that_goes_away_ends_the_run_quietly(tmp_path, demo_frames):
+    write_video(tmp_path / "long.mp4", [frame for frame, _ in demo_frames] * 40)
+    write_indexed_png(tmp_path / "m.png", demo_frames[0][1])
+    command = [sys.executable, "-m", "vosctl", "segment", "long.mp4", "--first-mask", "m.png", "--rle", "-", "-q"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        begin = time.monotonic()
+        errors = process.stderr.read()
+    assert process.returncode == 141
+    assert errors == ""
+    assert time.monotonic() - begin < 60

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+
+from vosctl.engine.devices import has_fast_cpu_bf16, resolve_placement
+from vosctl.errors import UsageError, VosctlError
+
+
+def random_object(seed, size=64):
+    generator = np.random.default_rng(seed)
+    image = generator.integers(0, 256, (size, size, 3), np.uint8)
+    mask = (generator.random((size, size)) > 0.5).astype(np.float32)
+    return image, mask
+
+
+def test_the_engine_gives_the_networks_answer(tiny_engine):
+    image, mask = random_object(0)
+    reference = tiny_engine.encode_reference(image, mask)
+    answer = tiny_engine.propagate(image[None], mask[None], [reference])
+    network = tiny_engine._network
+    with torch.inference_mode():
+        pixels = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+        soft = torch.from_numpy(mask)[None, None]
+        expected = network.propagate(pixels, soft, *network.encode_reference(pixels, soft))
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer, expected[:, 0].numpy(), atol=1e-5)
+
+
+def test_floats_and_bytes_are_the_same_image(tiny_engine):
+    image, mask = random_object(0)
+    floats = image.astype(np.float32) / 255
+    reference = tiny_engine.encode_reference(image, mask)
+    np.testing.assert_allclose(
+        tiny_engine.propagate(image[None], mask[None], [reference]),
+        tiny_engine.propagate(floats[None], mask[None], [tiny_engine.encode_reference(floats, mask)]),
+        atol=1e-6,
+    )
+    assert floats.max() <= 1.0, "the caller's image must not be touched"
+
+
+def test_the_batch_follows_the_objects(tiny_engine):
+    """The batched reference states are kept between frames: they must change when objects come, go or change places."""
+    objects = [random_object(seed) for seed in range(3)]
+    references = [tiny_engine.encode_reference(*one) for one in objects]
+    alone = [
+        tiny_engine.propagate(image[None], mask[None], [reference])[0]
+        for (image, mask), reference in zip(objects, references, strict=True)
+    ]
+    for order in ([0, 1, 2], [2, 0], [0, 2], [1], [1, 1]):
+        images = np.stack([objects[index][0] for index in order])
+        masks = np.stack([objects[index][1] for index in order])
+        answers = tiny_engine.propagate(images, masks, [references[index] for index in order])
+        np.testing.assert_allclose(answers, [alone[index] for index in order], atol=1e-5)
+
+
+def test_auto_is_told_as_really_chosen(tiny_engine):
+    placement = resolve_placement("auto", "auto")
+    if placement.device.type == "cpu":
+        assert placement.precision == ("bf16" if has_fast_cpu_bf16() else "fp32")
+    assert tiny_engine.info.device == "cpu"
+    assert tiny_engine.info.precision == "fp32"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_without_cuda_is_an_error():
+    with pytest.raises(VosctlError, match="--device cuda: no CUDA device here"):
+        resolve_placement("cuda")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:1", ""])
+def test_unknown_devices_are_named(name):
+    with pytest.raises(UsageError, match="unknown; give auto, cpu, cuda"):
+        resolve_placement(name)
+
+
+def test_precisions_that_cannot_be_had_are_errors(monkeypatch):
+    with pytest.raises(UsageError, match="--precision fp8"):
+        resolve_placement("cpu", "fp8")
+    with pytest.raises(VosctlError, match="--precision fp16"):
+        resolve_placement("cpu", "fp16")
+    monkeypatch.setattr("vosctl.engine.devices.has_fast_cpu_bf16", lambda: False)
+    with pytest.raises(VosctlError, match="no bf16 instructions"):
+        resolve_placement("cpu", "bf16")

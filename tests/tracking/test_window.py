@@ -1,0 +1,108 @@
+import cv2
+import numpy as np
+import pytest
+
+from vosctl.tracking.window import FILL, MIN_SIDE, Window, main_box, mask_box
+
+
+def disc(height, width, x, y, radius):
+    rows, columns = np.mgrid[0:height, 0:width]
+    return ((columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 <= radius**2).astype(np.float32)
+
+
+def iou(one, other):
+    return (one & other).sum() / (one | other).sum()
+
+
+@pytest.mark.parametrize("side", [50, 64, 97, 200, 331])
+@pytest.mark.parametrize(("x", "y"), [(20, 30), (-17, -9), (150, 60)])
+def test_into_the_window_and_back(side, x, y):
+    mask = disc(150, 220, x + side / 2, y + side / 2, side / 4)
+    window = Window(x, y, side, 64)
+    back = window.to_frame(window.crop_mask(mask), 0, 0, 220, 150)
+    assert back.shape == (150, 220)
+    if (mask > 0.5).sum() > 100:
+        assert iou(back > 0.5, mask > 0.5) > 0.93
+
+
+def test_the_way_back_has_no_shift():
+    """A pixel's centre lies at +0.5 in every resampling: half a pixel of drift a frame would carry a mask away."""
+    mask = disc(200, 200, 100, 100, 40)
+    window = Window(30, 25, 150, 64)
+    back = window.to_frame(window.crop_mask(mask), 0, 0, 200, 200)
+    moments = cv2.moments(back)
+    assert abs(moments["m10"] / moments["m00"] - 99.5) < 0.1
+    assert abs(moments["m01"] / moments["m00"] - 99.5) < 0.1
+
+
+def test_window_to_window_has_no_shift():
+    mask = disc(200, 200, 100, 100, 30)
+    one, other = Window(40, 30, 130, 64), Window(52, 47, 110, 64)
+    carried = other.resample(one.crop_mask(mask), one)
+    assert iou(carried > 0.5, other.crop_mask(mask) > 0.5) > 0.93
+    moments, expected = cv2.moments(carried), cv2.moments(other.crop_mask(mask))
+    assert abs(moments["m10"] / moments["m00"] - expected["m10"] / expected["m00"]) < 0.15
+    assert abs(moments["m01"] / moments["m00"] - expected["m01"] / expected["m00"]) < 0.15
+
+
+def test_outside_the_frame_is_the_mean_and_nothing():
+    window = Window(-32, -32, 64, 64)
+    image = np.full((100, 100, 3), 255, np.uint8)
+    crop = window.crop(image)
+    assert tuple(crop[10, 10]) == FILL
+    assert tuple(crop[50, 50]) == (255, 255, 255)
+    mask = window.crop_mask(np.ones((100, 100), np.float32))
+    assert mask[10, 10] == 0
+    assert mask[50, 50] == 1
+
+
+def test_a_window_that_left_the_frame_is_blank():
+    image = np.full((100, 100, 3), 255, np.uint8)
+    assert (Window(500, 500, 64, 32).crop(image) == FILL).all()
+
+
+def test_following_a_box_is_smoothed_but_arrives():
+    window = Window.of_box((100, 100, 60, 40), 2.0, 64)
+    assert window.side == 120
+    goal = (160.0, 130.0, 90.0, 40.0)
+    moved = window.moved_to(goal)
+    assert window.side < moved.side < 180
+    for _ in range(12):
+        window = window.moved_to(goal)
+    assert abs(window.side - 180) <= 1
+    assert np.allclose(window.center, (205, 150), atol=1.5)
+
+
+def test_small_objects_keep_some_surroundings():
+    assert Window.of_box((10, 10, 3, 2), 2.0, 64).side == MIN_SIDE
+
+
+def test_a_lost_objects_window_grows_to_the_frame_and_no_further():
+    window = Window(10, 10, 100, 64)
+    for _ in range(50):
+        window = window.grown(480, 640)
+    assert window.side == 640
+    assert window.center == (320, 240)
+
+
+def test_a_lost_objects_window_is_drawn_into_the_frame():
+    window = Window(600, 440, 100, 64).grown(480, 640)
+    assert window.x + window.side <= 641
+    assert window.y + window.side <= 481
+
+
+def test_specks_do_not_count_for_the_window():
+    mask = np.zeros((100, 100), bool)
+    mask[20:60, 30:60] = True
+    mask[95:98, 95:98] = True
+    assert main_box(mask) == (30, 20, 30, 40)
+    mask[70:90, 60:80] = True  # a part of a third of the largest one's area
+    assert main_box(mask) == (30, 20, 50, 70)
+    assert main_box(np.zeros_like(mask)) is None
+
+
+def test_mask_box():
+    mask = np.zeros((20, 30), bool)
+    assert mask_box(mask) is None
+    mask[4:9, 7:10] = True
+    assert mask_box(mask) == (7, 4, 3, 5)
