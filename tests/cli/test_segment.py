@@ -111,7 +111,16 @@ def test_rle_to_standard_output(invoke, clip, fake, tmp_path):
     [
         (["absent.mp4", "--first-mask", "m.png"], "absent.mp4", 2),
         (["clip.mp4", "--first-mask", "absent.png"], "absent.png", 2),
-        (["clip.mp4"], "Missing option '--first-mask'", 2),
+        (["clip.mp4"], "give --first-mask FILE, --box x,y,w,h, --point x,y or --select", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--box", "1,2,30,30"], "--first-mask and --box: each", 2),
+        (["clip.mp4", "--box", "1,2,30,30", "--fix-mask"], "--fix-mask: is for --first-mask", 2),
+        (["clip.mp4", "--box", "1,2,30"], "'1,2,30': give x,y,width,height", 2),
+        (["clip.mp4", "--box", "1,2,0,9"], "above 0", 2),
+        (["clip.mp4", "--box", "500,2,20,20"], "box 500,2,20,20: covers less than", 2),
+        (["clip.mp4", "--point", "12"], "'12': give x,y in whole pixels", 2),
+        (["clip.mp4", "--point", "1,2:x"], "'1,2:x': after the colon", 2),
+        (["clip.mp4", "--point", "20,25:-"], "at least one without :-", 2),
+        (["clip.mp4", "--point", "96,25"], "point 96,25: lies outside the 96x64 picture", 2),
         (["m.txt", "--first-mask", "m.png"], "m.txt", 1),
         (["clip.mp4", "--first-mask", "m.png", "--overlay", "o.xyz"], "o.xyz", 2),
         (["clip.mp4", "--first-mask", "m.png", "--cutout", "o.mp4"], ".webm", 2),
@@ -153,6 +162,28 @@ def test_existing_outputs_need_overwrite(invoke, clip, fake, tmp_path):
     assert (tmp_path / "o.mp4").read_bytes() == b"precious"
     assert invoke("segment", "clip.mp4", "--first-mask", "m.png", "--overlay", "o.mp4", "--overwrite").exit_code == 0
     assert (tmp_path / "o.mp4").read_bytes() != b"precious"
+
+
+@pytest.mark.parametrize(
+    "ways", [("--box", "7,13,30,30", "--box", "57,27,26,26"), ("--point", "22,28", "--point", "50,28:-")]
+)
+def test_boxes_and_points_stand_for_a_mask(invoke, clip, fake, tmp_path, ways):
+    result = invoke("segment", "clip.mp4", *ways, "--masks", "masks")
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "masks").iterdir())) == 12, "the first frame, looked at for the mask, is not lost"
+    for index in (0, 11):
+        labels = read_indexed_png(tmp_path / "masks" / f"{index:05d}.png")
+        for object_id, expected_id in ((1, 2), (2, 9))[: ways.count("--box") or 1]:
+            found, expected = labels == object_id, clip[index] == expected_id
+            assert (found & expected).sum() / (found | expected).sum() > 0.8
+
+
+def test_select_needs_a_display(invoke, clip, fake, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    result = invoke("segment", "clip.mp4", "--select")
+    assert result.exit_code == 1
+    assert "give --first-mask, --box or --point instead of --select" in result.stderr
 
 
 def test_a_mask_of_another_size_is_repaired_aloud(invoke, clip, fake, tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from vosctl.cli.first_objects import Box, FirstMaskRequest, PointMark, first_mask_options
 from vosctl.cli.options import (
     engine_options,
     output_options,
@@ -19,23 +20,17 @@ from vosctl.errors import UsageError
 
 @click.command(short_help="Follow objects through a video.")
 @click.argument("source", metavar="INPUT")
-@click.option(
-    "--first-mask",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The objects in the first frame: black and white, indexed PNG, or a colour for each object.",
-)
-@click.option(
-    "--fix-mask", is_flag=True, help="Repair a mask of another size or with soft edges, and say what was done."
-)
+@first_mask_options
+@click.option("--select", is_flag=True, help="Draw the objects on the first frame, in a window.")
 @output_options
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
 @tracking_options
 @engine_options
 @reporting_options
 def segment(**options: Any) -> None:
-    """Follow the objects of the first mask through INPUT.
+    """Follow the objects of the first frame through INPUT.
+
+    One of --first-mask, --box, --point and --select says what the objects are.
 
     INPUT is a video file, a directory or glob of images, an rtsp:// or http:// address, or - for a video on standard
     input (y4m, Matroska). Any number of outputs is written in one pass; with none given, INPUT's name + _overlay.mp4 in
@@ -45,6 +40,7 @@ def segment(**options: Any) -> None:
     Examples:
       vosctl segment dance.mp4 --first-mask dancer.png
       vosctl segment dance.mp4 --first-mask dancer.png --cutout dancer.mov --masks masks/
+      vosctl segment dance.mp4 --box 220,60,180,400
       vosctl segment frames/ --first-mask 00000.png --rle - | jq .box
     """
     run_segment(**options)
@@ -52,7 +48,7 @@ def segment(**options: Any) -> None:
 
 def run_segment(
     source: str,
-    first_mask: Path,
+    first_mask: Path | None,
     fix_mask: bool,
     max_frames: int | None,
     window: str | None,
@@ -68,24 +64,27 @@ def run_segment(
     as_json: bool,
     overwrite: bool,
     no_audio: bool,
+    box: tuple[Box, ...] = (),
+    point: tuple[PointMark, ...] = (),
+    select: bool = False,
     **outputs: Path | None,
 ) -> None:
     """Run one video from source to outputs; the parameters are the options of `segment`."""
     from vosctl.cli.reporting import Reporter
-    from vosctl.video.first_mask import read_first_mask
     from vosctl.video.sinks import OutputRequest, open_sinks
     from vosctl.video.sources import open_source
 
+    first = FirstMaskRequest(first_mask, fix_mask, box, point, select)
+    first.check()
     settings = tracking_settings(window, window_size, scales, paper_protocol)
     if as_json and str(outputs.get("rle")) == "-":
         raise UsageError("--json and --rle -: both write to standard output; give --rle a file")
     with Reporter(quiet, verbose, as_json) as reporter, open_source(source) as frames:
-        mask = read_first_mask(first_mask, (frames.info.height, frames.info.width), fix=fix_mask)
-        for repair in mask.repairs:
-            reporter.note(f"{first_mask}: {repair}")
+        labels, pictures = first.peek(frames, reporter.note)
         if not any(outputs.values()):
             outputs["overlay"] = Path(f"{frames.info.name}_overlay.mp4")
-        inputs = (first_mask,) if source == "-" or "://" in source else (Path(source), first_mask)
+        files = () if source == "-" or "://" in source else (Path(source),)
+        inputs = files if first_mask is None else (*files, first_mask)
         request = OutputRequest(**outputs, overwrite=overwrite, audio=not no_audio, inputs=inputs)
         sinks = open_sinks(request, frames.info, reporter.warn)
         try:
@@ -97,9 +96,9 @@ def run_segment(
             for sink in sinks:
                 sink.abort()
             raise
-        objects = len(set(mask.labels.flat) - {0})
+        objects = len(set(labels.flat) - {0})
         reporter.start(frames.info, tracker.info, objects)
-        pipeline = Pipeline(frames, tracker, mask.labels, sinks, reporter.frame)
+        pipeline = Pipeline(pictures, tracker, labels, sinks, reporter.frame)
         try:
             summary = pipeline.run(max_frames, finish_on_interrupt=frames.info.live)
         finally:
