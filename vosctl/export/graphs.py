@@ -16,6 +16,11 @@ from vosctl.network.base import PropagationNetwork
 from vosctl.network.efficientnet import SameConv2d
 
 WEIGHTS_PREFIX = "network."  # of the networks' keys in the traced modules
+MEANINGS = {
+    "image": "RGB, 0..255",
+    "mask": "the object, 0..1; in the step graph the last probability, not thresholded",
+    "probability": "of the object, 0..1; the next mask",
+}
 TRACED_SIZE = 64  # pixels: tracing is a run, and the dynamic graphs do not depend on its size
 
 
@@ -156,6 +161,19 @@ def _trace(
     model = onnx.load_from_string(buffer.getvalue())
     _strip_prefix(model)
     return model
+
+
+def describe_tensors(model: onnx.ModelProto) -> dict[str, str]:
+    """Type, shape and meaning of each input and output, as metadata: {"input image": "uint8 (...): RGB, 0..255"}."""
+    described = {}
+    for kind, values in (("input", model.graph.input), ("output", model.graph.output)):
+        for value in values:
+            tensor = value.type.tensor_type
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+            shape = ", ".join(str(axis.dim_param or axis.dim_value) for axis in tensor.shape.dim)
+            meaning = MEANINGS.get(value.name, "reference state, never changed")
+            described[f"{kind} {value.name}"] = f"{dtype} ({shape}): {meaning}"
+    return described
 
 
 def _strip_prefix(model: onnx.ModelProto) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from vosctl.errors import UsageError
 
 PRECISIONS = ("fp32", "fp16", "int8")
 DEFAULT_OPSET = 17
+OPSETS = range(13, 21)  # per-channel scales came with 13; 20 is the last the exporter writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,44 @@ class GraphShape:
             return first | {1: "height", 2: "width"}
         return first | {2: f"{name}_height", 3: f"{name}_width"}
 
-    def __str__(self) -> str:
-        size = f"{self.size[0]}x{self.size[1]}" if self.size else "dynamic"
-        return f"{size}, {self.objects or 'any number of'} object(s)"
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Real frames that the ranges of int8 activations are taken from.
+
+    Attributes:
+        video: what `vosctl.video.sources.open_source` opens.
+        first_mask: file with the objects of its first frame.
+    """
+
+    video: str
+    first_mask: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """Settings of an export.
+
+    Attributes:
+        shape: fixed or free sizes.
+        precision: one of `PRECISIONS`.
+        opset: version of the ONNX operators, one of `OPSETS`.
+        calibration: for int8.
+    """
+
+    shape: GraphShape = GraphShape()
+    precision: str = "fp32"
+    opset: int = DEFAULT_OPSET
+    calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"--precision {self.precision}: unknown; give {', '.join(PRECISIONS)}")
+        if self.opset not in OPSETS:
+            raise UsageError(f"--opset {self.opset}: must be {OPSETS[0]} to {OPSETS[-1]}")
+        if self.precision == "int8" and self.calibration is None:
+            raise UsageError("--precision int8: needs real frames; add --calibrate VIDEO --calibrate-mask MASK")
+        if self.precision != "int8" and self.calibration is not None:
+            raise UsageError("--calibrate: is for --precision int8 only")
+        if self.shape.objects is not None and not 1 <= self.shape.objects <= 255:
+            raise UsageError(f"--objects {self.shape.objects}: must be 1 to 255, or dynamic")

@@ -12,7 +12,7 @@ from onnx.external_data_helper import set_external_data
 
 from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.engine.weights import GRAPHS_FOLDER, GRAPHS_INDEX
-from vosctl.export.graphs import trace_graphs
+from vosctl.export.graphs import describe_tensors, trace_graphs
 from vosctl.export.settings import DEFAULT_OPSET, GraphShape
 from vosctl.network.checkpoints import NETWORKS, create_network
 
@@ -36,7 +36,7 @@ def make_graphs(name: str) -> tuple[dict[str, onnx.ModelProto], dict[str, dict[s
         for initializer in weights:
             set_external_data(initializer, NOWHERE, 0, len(initializer.raw_data))
             initializer.ClearField("raw_data")
-        onnx.helper.set_model_props(model, metadata.to_properties())
+        onnx.helper.set_model_props(model, metadata.to_properties() | describe_tensors(model))
     return graphs, shapes
 
 

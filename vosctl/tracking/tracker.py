@@ -29,9 +29,11 @@ class Tracker:
 
     Args:
         weights: registered name, checkpoint file, or folder of exported graphs.
-        engine: "auto", "torch", "onnx" or "openvino".
+        engine: "auto", "torch" or "onnx".
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16", "fp16" or "int8".
+        provider: ONNX Runtime's execution provider: "auto", "cpu", "cuda", "tensorrt" or "openvino".
+        threads: CPU threads of the network; 0 takes one for each core.
         settings: how objects are followed.
 
     Raises:
@@ -45,11 +47,16 @@ class Tracker:
         engine: str = "auto",
         device: str = "auto",
         precision: str = "auto",
+        provider: str = "auto",
+        threads: int = 0,
         settings: TrackingSettings | None = None,
     ) -> None:
         if settings and settings.paper_protocol and engine == "auto":
             engine = "torch"  # the protocol's scaled images are floats
-        self._set_up(create_engine(weights, engine=engine, device=device, precision=precision), settings)
+        made = create_engine(
+            weights, engine=engine, device=device, precision=precision, provider=provider, threads=threads
+        )
+        self._set_up(made, settings)
 
     @classmethod
     def from_engine(cls, engine: Engine, settings: TrackingSettings | None = None) -> Tracker:

@@ -1,0 +1,111 @@
+"""`vosctl export-onnx`: a network as ONNX graphs that run without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vosctl.errors import UsageError
+
+DYNAMIC = "dynamic"
+
+
+@click.command("export-onnx", short_help="Export a network as ONNX graphs.")
+@click.option(
+    "--weights",
+    default="lite",
+    show_default=True,
+    metavar="NAME|FILE",
+    envvar="VOSCTL_WEIGHTS",
+    help="Registered weights, a .safetensors file or an official RGMP weights.pth.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder to write  [default: the weights' name + -onnx].",
+)
+@click.option(
+    "--size",
+    default=DYNAMIC,
+    show_default=True,
+    metavar="N|HxW|dynamic",
+    help="Height and width the graphs are fixed to; TensorRT and CUDA graphs want them fixed.",
+)
+@click.option("--objects", default=DYNAMIC, show_default=True, metavar="N|dynamic", help="Objects propagated at once.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="What the graphs compute in.",
+)
+@click.option("--opset", type=int, default=17, show_default=True, help="Version of the ONNX operators.")
+@click.option("--calibrate", metavar="VIDEO", help="int8: real frames to take the ranges from.")
+@click.option(
+    "--calibrate-mask",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="int8: the objects in the first frame of --calibrate.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an export that exists.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
+def export_onnx(
+    weights: str,
+    output: Path | None,
+    size: str,
+    objects: str,
+    precision: str,
+    opset: int,
+    calibrate: str | None,
+    calibrate_mask: Path | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Export a network as two ONNX graphs, reference.onnx and step.onnx, with a README that runs them.
+
+    The graphs take plain image bytes. They are held against torch before they are kept: in fp32 every probability, in
+    fp16 and int8 the masks. int8 is kept only where it is faster on this machine.
+
+    \b
+    Examples:
+      vosctl export-onnx
+      vosctl export-onnx --size 320 --objects 1 --precision fp16 -o lite-fp16
+      vosctl export-onnx --precision int8 --calibrate clip.mp4 --calibrate-mask mask.png
+    """
+    if (calibrate is None) != (calibrate_mask is None):
+        raise UsageError("--calibrate and --calibrate-mask: give both, the video and the objects of its first frame")
+    from vosctl.export.exporter import export_onnx as export
+    from vosctl.export.settings import Calibration, ExportSettings, GraphShape
+
+    settings = ExportSettings(
+        shape=GraphShape(_size(size), _objects(objects)),
+        precision=precision,
+        opset=opset,
+        calibration=Calibration(calibrate, calibrate_mask) if calibrate and calibrate_mask else None,
+    )
+    folder = output or Path(f"{Path(weights).stem}-onnx")
+    export(
+        weights, folder, settings, overwrite=overwrite, tell=lambda line: None if quiet else click.echo(line, err=True)
+    )
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    """Height and width of "320", "480x864" or "dynamic"."""
+    if text == DYNAMIC:
+        return None
+    height, _, width = text.partition("x")
+    try:
+        return int(height), int(width or height)
+    except ValueError:
+        raise UsageError(f"--size {text}: give one side, HxW such as 480x864, or {DYNAMIC}") from None
+
+
+def _objects(text: str) -> int | None:
+    if text == DYNAMIC:
+        return None
+    if not text.isdecimal():
+        raise UsageError(f"--objects {text}: give a number, or {DYNAMIC}")
+    return int(text)

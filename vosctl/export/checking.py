@@ -1,0 +1,96 @@
+"""Exported graphs held against torch before they may be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vosctl.engine.base import Engine
+from vosctl.errors import VosctlError
+from vosctl.export.clip import CheckClip, least_agreement, mean_j
+
+LARGEST_DIFFERENCE = 1e-3  # of probabilities, for fp32
+LEAST_AGREEMENT = {"fp16": 0.995, "int8": 0.97}  # share of the pixels, in every frame
+STEPS = 2
+FOLLOWED_FRAMES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class MaskCheck:
+    """Masks of the exported graphs against those of torch, on the made clip.
+
+    Attributes:
+        agreement: least share of equal pixels in any frame, 0..1.
+        j: mean J of the graphs' masks against the truth, 0..1.
+        j_torch: the same for torch's masks.
+    """
+
+    agreement: float
+    j: float
+    j_torch: float
+
+
+def check_probabilities(exported: Engine, torch: Engine, sizes: Sequence[tuple[int, int]], objects: int) -> float:
+    """Run both engines on the same input, for one object and for several, at every size.
+
+    Args:
+        exported: runs the exported graphs.
+        torch: runs the network they were made from.
+        sizes: heights and widths in pixels.
+        objects: the most objects at once.
+
+    Returns:
+        The largest difference of any probability.
+
+    Raises:
+        VosctlError: it is `LARGEST_DIFFERENCE` or more.
+    """
+    clip = CheckClip.made(STEPS + 1)
+    worst = max(_difference(exported, torch, clip, size, count) for size in sizes for count in sorted({1, objects}))
+    if not worst < LARGEST_DIFFERENCE:
+        raise VosctlError(
+            f"the exported graphs differ from torch by {worst:.1e} in probability, {LARGEST_DIFFERENCE:.0e} is the "
+            "most allowed; nothing was written, try another --opset or report it"
+        )
+    return worst
+
+
+def _difference(exported: Engine, torch: Engine, clip: CheckClip, size: tuple[int, int], count: int) -> float:
+    """Largest difference over the steps of a short run in which both are fed torch's masks."""
+    ids = clip.object_ids
+    views = [list(clip.views(ids[index % len(ids)], size)) for index in range(count)]
+    first = [one[0] for one in views]
+    references = [[engine.encode_reference(*view) for view in first] for engine in (exported, torch)]
+    masks = np.stack([mask for _, mask in first])
+    worst = 0.0
+    for step in range(1, STEPS + 1):
+        images = np.stack([one[step][0] for one in views])
+        found = exported.propagate(images, masks, references[0])
+        masks = torch.propagate(images, masks, references[1])
+        worst = max(worst, float(np.abs(found - masks).max()))
+    return worst
+
+
+def check_masks(exported: Engine, torch: Engine, size: tuple[int, int], precision: str) -> MaskCheck:
+    """Follow the objects of the made clip with both engines, each fed with its own masks.
+
+    Args:
+        exported: runs the exported graphs.
+        torch: runs the network they were made from.
+        size: height and width in pixels of what they are shown.
+        precision: of the exported graphs, a key of `LEAST_AGREEMENT`.
+
+    Raises:
+        VosctlError: in some frame fewer pixels agree than `LEAST_AGREEMENT` asks.
+    """
+    clip = CheckClip.made(FOLLOWED_FRAMES)
+    masks, masks_torch, truth = clip.follow(exported, size), clip.follow(torch, size), clip.truth(size)
+    result = MaskCheck(least_agreement(masks, masks_torch), mean_j(masks, truth), mean_j(masks_torch, truth))
+    if result.agreement < LEAST_AGREEMENT[precision]:
+        raise VosctlError(
+            f"--precision {precision}: its masks agree with torch's on {result.agreement:.2%} of the pixels of the "
+            f"worst frame, {LEAST_AGREEMENT[precision]:.1%} is the least allowed; nothing was written, use fp32"
+        )
+    return result

@@ -1,0 +1,85 @@
+"""The clip that an export is checked on: frames of real photographs with exact masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.demo.scene import Scene
+from vosctl.engine.base import Engine
+from vosctl.tracking.window import CONTEXT, mask_box
+
+Masks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckClip:
+    """Frames and masks.
+
+    Attributes:
+        frames: (H, W, 3) uint8 RGB each.
+        labels: (H, W) uint8 object ids each.
+    """
+
+    frames: list[NDArray[np.uint8]]
+    labels: list[NDArray[np.uint8]]
+
+    @classmethod
+    def made(cls, length: int, width: int = 640, height: int = 360) -> CheckClip:
+        """The first frames of the demo's scene; it has two objects."""
+        scene = Scene(width, height)
+        frames, labels = zip(*(scene.frame(index) for index in range(length)), strict=True)
+        return cls(list(frames), list(labels))
+
+    @property
+    def object_ids(self) -> list[int]:
+        return [int(value) for value in np.unique(self.labels[0]) if value]
+
+    def views(self, object_id: int, size: tuple[int, int]) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+        """What a network is shown of an object: a part of each frame around it, resampled to `size`, with its mask."""
+        height, width = size
+        box = mask_box(self.labels[0] == object_id)
+        if box is None:
+            raise ValueError(f"the clip has no object {object_id}")
+        left, top, box_width, box_height = box
+        scale = CONTEXT * max(box_width / width, box_height / height)  # frame pixels per pixel of the view
+        shift_x, shift_y = left + box_width / 2 - scale * width / 2, top + box_height / 2 - scale * height / 2
+        into_frame = np.array([[scale, 0, shift_x], [0, scale, shift_y]], np.float32)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        for frame, labels in zip(self.frames, self.labels, strict=True):
+            image = cv2.warpAffine(frame, into_frame, (width, height), flags=flags)
+            mask = cv2.warpAffine((labels == object_id).astype(np.float32), into_frame, (width, height), flags=flags)
+            yield np.asarray(image, np.uint8), np.asarray(mask, np.float32)
+
+    def follow(self, engine: Engine, size: tuple[int, int]) -> Masks:
+        """Follow all objects in their views, fed with the engine's own masks: (frames - 1, objects, H, W) bool."""
+        views = [list(self.views(one, size)) for one in self.object_ids]
+        references = [engine.encode_reference(*one[0]) for one in views]
+        probabilities = np.stack([one[0][1] for one in views])
+        masks = []
+        for index in range(1, len(self.frames)):
+            images = np.stack([one[index][0] for one in views])
+            probabilities = engine.propagate(images, probabilities, references)
+            masks.append(probabilities > 0.5)
+        return np.stack(masks)
+
+    def truth(self, size: tuple[int, int]) -> Masks:
+        """The true masks of what `follow` gives."""
+        views = [[mask > 0.5 for _, mask in self.views(one, size)][1:] for one in self.object_ids]
+        return np.stack(views, axis=1)
+
+
+def mean_j(masks: Masks, truth: Masks) -> float:
+    """Mean J, intersection over union, over frames and objects, 0..1."""
+    union = np.count_nonzero(masks | truth, axis=(2, 3))
+    intersection = np.count_nonzero(masks & truth, axis=(2, 3))
+    return float(np.mean(np.where(union > 0, intersection / np.maximum(union, 1), 1.0)))
+
+
+def least_agreement(masks: Masks, others: Masks) -> float:
+    """Least share of equal pixels in any frame, 0..1."""
+    return float((masks == others).mean(axis=(2, 3)).min())

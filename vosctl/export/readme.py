@@ -1,0 +1,96 @@
+"""The README of an exported folder."""
+
+from __future__ import annotations
+
+from vosctl.engine.graph_metadata import GraphMetadata
+
+TEMPLATE = """\
+# {weights}: video object segmentation in two ONNX graphs
+
+Made by vosctl {version} from `{weights}` (network {network}, sha256 `{sha256}`), {precision}.
+Terms of the weights: {licence}.
+
+`reference.onnx` is run once an object, on a frame whose mask is known. `step.onnx` is run once a frame. Both read their
+weights from `weights.bin`, which must lie beside them. All of this is also in the graphs' metadata.
+
+| graph | | name | shape | type and range |
+|---|---|---|---|---|
+| reference | in | `image` | ({one}, {height}, {width}, 3) | uint8, RGB |
+| | in | `mask` | ({one}, {height}, {width}) | float32, 0..1: the object |
+| | out | {state} | fixed for a given size | float32: the reference state |
+| step | in | `image` | ({objects}, {height}, {width}, 3) | uint8, RGB: the frame now |
+| | in | `mask` | ({objects}, {height}, {width}) | float32, 0..1: the last probability, not thresholded |
+| | in | {state} | as they came | float32 |
+| | out | `probability` | ({objects}, {height}, {width}) | float32, 0..1: the object |
+
+Of the state only the mask changes from frame to frame: feed `probability` back as the next `mask`; the tensors of the
+reference stay as they are, and nothing grows. Height and width are {sizes}; a reference and the steps that use it have
+the same size. Several objects are a batch: concatenate their images, masks and states along the first axis{fixed}.
+
+The network was trained on square windows of {window}x{window} around the object, twice as wide as it (1.6 times for the
+reference), and sees small objects best that way. This runs it so, with nothing but NumPy and ONNX Runtime:
+
+```python
+import numpy as np
+import onnxruntime
+
+reference = onnxruntime.InferenceSession("reference.onnx")
+step = onnxruntime.InferenceSession("step.onnx")
+names = [output.name for output in reference.get_outputs()]
+HEIGHT, WIDTH, OBJECTS = {view_height}, {view_width}, {view_objects}
+
+
+def window(mask, context):  # rows and columns of the frame to look at, and their distance in pixels
+    ys, xs = np.nonzero(mask > 0.5)
+    scale = context * max(np.ptp(ys) / HEIGHT, np.ptp(xs) / WIDTH, 48 / HEIGHT)
+    rows = ys.min() + np.ptp(ys) / 2 + (np.arange(HEIGHT) - HEIGHT / 2) * scale
+    return rows, xs.min() + np.ptp(xs) / 2 + (np.arange(WIDTH) - WIDTH / 2) * scale, scale
+
+
+def look(array, rows, columns):  # the window's part of a frame or mask, its border continued
+    rows, columns = rows.astype(int).clip(0, len(array) - 1), columns.astype(int).clip(0, array.shape[1] - 1)
+    return np.stack([array[rows][:, columns]] * OBJECTS)
+
+
+def follow(frames, first_mask):  # (H, W, 3) uint8 RGB each, (H, W) bool; yields (H, W) float32, 0..1
+    frames, mask = iter(frames), first_mask.astype(np.float32)
+    rows, columns, scale = window(mask, 1.6)
+    first = {{"image": look(next(frames), rows, columns)[:1], "mask": look(mask, rows, columns)[:1]}}
+    state = [np.concatenate([tensor] * OBJECTS) for tensor in reference.run(names, first)]
+    for frame in frames:
+        if (mask > 0.5).any():  # else the object is lost: keep looking where it was
+            rows, columns, scale = window(mask, 2.0)
+        inputs = {{"image": look(frame, rows, columns), "mask": look(mask, rows, columns)}}
+        probability = step.run(["probability"], inputs | dict(zip(names, state)))[0][0]
+        y, x = ((np.arange(n) - start) // scale for n, start in zip(mask.shape, (rows[0], columns[0])))
+        in_y, in_x = (y >= 0) & (y < HEIGHT), (x >= 0) & (x < WIDTH)
+        mask = np.zeros_like(mask)
+        mask[np.ix_(in_y, in_x)] = probability[np.ix_(y[in_y].astype(int), x[in_x].astype(int))]
+        yield mask
+```
+"""
+
+
+def readme(metadata: GraphMetadata) -> str:
+    """The README, in Markdown, with a loop that runs the graphs."""
+    height, width = metadata.size or ("H", "W")
+    view_height, view_width = metadata.size or (metadata.window, metadata.window)
+    return TEMPLATE.format(
+        weights=metadata.weights,
+        version=metadata.version,
+        network=metadata.network,
+        sha256=metadata.sha256,
+        precision=metadata.precision,
+        licence=metadata.licence,
+        state=", ".join(f"`{name}`" for name in metadata.state_names),
+        one=1 if metadata.objects else "N",
+        objects=metadata.objects or "N",
+        height=height,
+        width=width,
+        sizes=f"fixed to {height} and {width}" if metadata.size else f"free, multiples of {metadata.stride}",
+        fixed=f" to exactly {metadata.objects}, repeating some if need be" if metadata.objects else "",
+        window=metadata.window,
+        view_height=view_height,
+        view_width=view_width,
+        view_objects=metadata.objects or 1,
+    )
