@@ -118,21 +118,24 @@ def locate_weights(weights: str | os.PathLike[str]) -> Path:
     return entry.path
 
 
-@lru_cache
 def file_sha256(path: Path) -> str:
     """Hex digest of a file.
 
     Raises:
         VosctlError: the file cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        state = path.stat()
+        return _digest(path, state.st_size, state.st_mtime_ns)
     except OSError as error:
         raise VosctlError(f"{path}: cannot be read ({error.strerror}); check that it exists and is readable") from error
-    return digest.hexdigest()
+
+
+@lru_cache
+def _digest(path: Path, size: int, changed: int) -> str:
+    """The digest of a file as it was at that moment: one run may ask for it several times."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify_entry(entry: WeightsEntry) -> None:

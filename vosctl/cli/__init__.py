@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "vosctl.cli.demo:demo",
     "train": "vosctl.cli.train:train",
     "eval": "vosctl.cli.eval:eval_command",
+    "weights": "vosctl.cli.weights:weights",
 }
 
 

@@ -1,0 +1,139 @@
+"""Watch the memory of a long run: source -> tracker -> every output, thousands of frames through the real pipeline.
+
+    python benchmarks/memory.py [--frames 20000] [--window-size 160] [--weights lite] [--size 432x240]
+
+The frames are the demo scene, over and over, piped in as y4m, so that decoding is part of it; the outputs go to a
+temporary folder. Prints the resident memory every thousand frames and the slope of a line through the second half of
+them; exits 1 when it rises by more than 0.5 MB per thousand frames. Needs psutil.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from vosctl.demo.scene import PERIOD, Scene
+from vosctl.pipeline import Pipeline
+from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
+from vosctl.video.frames import Frame
+from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sources import open_source
+
+STEP = 1000
+"""Frames between two readings."""
+ALLOWED_SLOPE = 0.5
+"""MB per thousand frames."""
+
+
+def y4m_pictures(width: int, height: int) -> tuple[list[bytes], NDArray[np.uint8]]:
+    """One period of the scene as y4m frames, and the first frame's labels."""
+    scene = Scene(width, height)
+    pictures: list[bytes] = []
+    for index in range(PERIOD):
+        image, labels = scene.frame(index)
+        if index == 0:
+            first = labels
+        pictures.append(b"FRAME\n" + cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420).tobytes())
+    return pictures, first
+
+
+def feed(pipe: int, pictures: list[bytes], width: int, height: int, frames: int) -> None:
+    """Write the video into the pipe; ends early when its reader went away."""
+    try:
+        with os.fdopen(pipe, "wb") as stream:
+            stream.write(f"YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 C420jpeg\n".encode())
+            for index in range(frames):
+                stream.write(pictures[index % len(pictures)])
+    except BrokenPipeError:
+        return
+
+
+class Readings:
+    """Resident memory as the run goes on."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._started = time.perf_counter()
+        self.frames: list[int] = []
+        self.megabytes: list[float] = []
+
+    def __call__(self, frame: Frame, result: TrackedFrame) -> None:
+        done = frame.index + 1
+        if done % STEP:
+            return
+        self.frames.append(done)
+        self.megabytes.append(self._process.memory_info().rss / 1e6)
+        lost = sum(one.status == "lost" for one in result.objects)
+        rate = done / (time.perf_counter() - self._started)
+        print(f"{done:6} frames  {self.megabytes[-1]:7.1f} MB  {rate:5.1f} fps  {lost} lost", flush=True)
+
+    def slope(self) -> float:
+        """MB per thousand frames over the second half, where caches are full and pools have settled."""
+        half = len(self.frames) // 2
+        return float(np.polyfit(self.frames[half:], self.megabytes[half:], 1)[0]) * 1000
+
+
+def outputs(folder: Path) -> OutputRequest:
+    return OutputRequest(
+        overlay=folder / "overlay.mp4",
+        masks=folder / "masks",
+        matte=folder / "matte.mkv",
+        cutout=folder / "cutout.mov",
+        rle=folder / "objects.jsonl",
+    )
+
+
+def run(frames: int, window_size: int, weights: str, width: int, height: int) -> Readings:
+    """One run with every output, read from a pipe."""
+    pictures, first = y4m_pictures(width, height)
+    reading, writing = os.pipe()
+    feeder = threading.Thread(target=feed, args=(writing, pictures, width, height, frames), daemon=True)
+    feeder.start()
+    readings = Readings()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        os.fdopen(reading, "rb") as stdin,
+        open_source("-", stdin=stdin) as source,
+    ):
+        tracker = Tracker(weights, settings=TrackingSettings(window_size=window_size))
+        sinks = open_sinks(outputs(Path(folder)), source.info, print)
+        summary = Pipeline(source, tracker, first, sinks, readings).run()
+        print(f"{summary.frames} frames in {summary.seconds:.0f} s, {len(summary.outputs)} outputs, {tracker.info}")
+    return readings
+
+
+def arguments() -> tuple[int, int, str, int, int]:
+    """Frames, window size, weights, width and height."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=20_000)
+    parser.add_argument("--window-size", type=int, default=160, help="0: the network's own")
+    parser.add_argument("--weights", default="lite")
+    parser.add_argument("--size", default="432x240", help="width x height, even")
+    chosen = parser.parse_args()
+    if chosen.frames < 4 * STEP:
+        parser.error(f"--frames: at least {4 * STEP}, for a slope")
+    width, _, height = chosen.size.partition("x")
+    return chosen.frames, chosen.window_size, chosen.weights, int(width), int(height)
+
+
+def main() -> int:
+    """Run and judge; returns the exit status."""
+    readings = run(*arguments())
+    slope = readings.slope()
+    verdict = "constant" if slope <= ALLOWED_SLOPE else "it grows"
+    print(f"slope over the second half: {slope:+.3f} MB per 1000 frames: {verdict}")
+    return int(slope > ALLOWED_SLOPE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

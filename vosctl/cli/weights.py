@@ -1,0 +1,196 @@
+"""`vosctl weights`: what is there, whether it is whole, and checkpoints in and out by name."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vosctl.errors import VosctlError
+from vosctl.registry import WeightsEntry, find_weights, registered_weights, user_folder, verify_entry
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+PIPE_WIDTH = 200
+"""Columns of a table when standard output is no terminal: nothing is cut."""
+
+
+@click.group(short_help="List, check, import and export weights.")
+def weights() -> None:
+    """List, check, import and export weights.
+
+    Weights that are imported go to $VOSCTL_HOME/weights, by default in the user's data directory, and are then taken by
+    every command as --weights NAME.
+    """
+
+
+@weights.command("list", short_help="What can be asked for by name.")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List the weights that --weights takes by name, shipped and imported."""
+    entries = registered_weights()
+    if as_json:
+        click.echo(json.dumps([_as_json(entry) for entry in entries.values()], indent=2))
+        return
+    from rich.console import Console
+
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(_table(entries.values()))
+    click.echo(f"Imported weights are kept in {user_folder()}")
+
+
+@weights.command(short_help="Everything known of one.")
+@click.argument("name")
+@json_option
+def info(name: str, as_json: bool) -> None:
+    """Show everything known of the weights NAME: network, file, digest, licence, training data, quality."""
+    entry = find_weights(name)
+    contents = _contents(entry.path)
+    if as_json:
+        click.echo(json.dumps({**_as_json(entry), **contents}, indent=2))
+        return
+    state = _state(entry)
+    for title, value in (
+        ("name", entry.name + (", shipped with vosctl" if entry.shipped else ", imported")),
+        ("network", entry.network),
+        ("file", str(entry.path)),
+        ("state", state),
+        ("sha256", entry.sha256),
+        ("values", ", ".join(f"{count:,} {kind}" for kind, count in contents["values"].items())),
+        ("licence", entry.licence),
+        ("trained on", entry.training_data),
+        ("quality", entry.quality),
+    ):
+        click.echo(f"{title:<11} {value}")
+
+
+@weights.command(short_help="Compare files with their digests.")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.pass_context
+def verify(context: click.Context, names: tuple[str, ...]) -> None:
+    """Compare the files of the named weights, or of all, with their registered sha256. Exit 1 when one differs."""
+    chosen = [find_weights(name) for name in names] if names else list(registered_weights().values())
+    failures = 0
+    for entry in chosen:
+        try:
+            verify_entry(entry)
+            click.echo(f"{entry.name}: ok  {entry.sha256}  {entry.path}")
+        except VosctlError as error:
+            failures += 1
+            click.echo(f"{entry.name}: FAILED  {error}", err=True)
+    if failures:
+        context.exit(1)
+
+
+@weights.command("import", short_help="Take a checkpoint in under a name.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="What --weights shall take.")
+@click.option("--licence", metavar="TEXT", help="What the weights may be used for.  [default: what the file says]")
+@click.option("--overwrite", is_flag=True, help="Replace imported weights of that name.")
+def import_command(file: Path, name: str, licence: str | None, overwrite: bool) -> None:
+    """Take FILE in under a name, for use as --weights NAME.
+
+    FILE is an official RGMP weights.pth, converted to safetensors value for value, or a .safetensors file of vosctl's,
+    such as one that `vosctl train` wrote. A .pth counts as the official release, which is for non-commercial research
+    only, unless --licence says otherwise.
+
+    \b
+    Examples:
+      vosctl weights import weights.pth --name official
+      vosctl weights import runs/mine/best.safetensors --name mine --licence "our own, all rights reserved"
+    """
+    from vosctl.weights_store import import_weights
+
+    entry = import_weights(file, name, licence=licence, overwrite=overwrite)
+    click.echo(f"Imported {file} as '{entry.name}' ({entry.network}): {entry.path}")
+    click.echo(f"Licence: {entry.licence}")
+    click.echo(f"Use it with --weights {entry.name}")
+
+
+@weights.command("export", short_help="Write weights to a file.")
+@click.argument("name", metavar="NAME|FILE")
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+def export_command(name: str, output: Path, overwrite: bool) -> None:
+    """Write weights to OUTPUT: .pth for the official RGMP layout (keys with `module.`), or .safetensors.
+
+    What was imported from a .pth comes out of it with the same keys and the same values.
+
+    \b
+    Examples:
+      vosctl weights export official weights.pth
+      vosctl weights export lite lite.safetensors
+    """
+    from vosctl.weights_store import export_weights
+
+    click.echo(f"Wrote {export_weights(name, output, overwrite=overwrite)}")
+
+
+@weights.command(short_help="Forget imported weights.")
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget the imported weights NAME and delete their file. Shipped weights stay."""
+    from vosctl.weights_store import remove_weights
+
+    click.echo(f"Removed {remove_weights(name)}")
+
+
+def _state(entry: WeightsEntry) -> str:
+    try:
+        verify_entry(entry)
+    except VosctlError as error:
+        return f"FAILED: {error}"
+    return "verified"
+
+
+def _as_json(entry: WeightsEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "network": entry.network,
+        "file": str(entry.path),
+        "sha256": entry.sha256,
+        "state": _state(entry),
+        "shipped": entry.shipped,
+        "licence": entry.licence,
+        "training_data": entry.training_data,
+        "quality": entry.quality,
+    }
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    """How many tensors the file has, and how many values of each type."""
+    from safetensors import SafetensorError, safe_open
+
+    values: dict[str, int] = {}
+    tensors = 0
+    try:
+        with safe_open(path, framework="numpy") as file:
+            for key in file.keys():  # noqa: SIM118 - not a mapping
+                part = file.get_slice(key)
+                count = 1
+                for length in part.get_shape():
+                    count *= length
+                values[part.get_dtype()] = values.get(part.get_dtype(), 0) + count
+                tensors += 1
+    except (SafetensorError, OSError) as error:
+        raise VosctlError(f"{path}: damaged or missing ({error}); see `vosctl weights verify`") from error
+    return {"tensors": tensors, "values": values}
+
+
+def _table(entries: Iterable[WeightsEntry]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    for title in ("name", "network", "from", "MB", "state", "licence"):
+        table.add_column(title, justify="right" if title == "MB" else "left")
+    for entry in entries:
+        size = f"{entry.path.stat().st_size / 1e6:.1f}" if entry.path.exists() else "-"
+        state = "verified" if _state(entry) == "verified" else "FAILED"
+        table.add_row(entry.name, entry.network, "vosctl" if entry.shipped else "import", size, state, entry.licence)
+    return table
