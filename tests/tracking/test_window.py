@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vosctl.tracking.window import FILL, MIN_SIDE, Window, main_box, mask_box
+from vosctl.tracking.window import CONTEXT, FILL, MIN_SIDE, Window, main_box, mask_box
 
 
 def disc(height, width, x, y, radius):
@@ -62,15 +62,14 @@ def test_a_window_that_left_the_frame_is_blank():
 
 
 def test_following_a_box_is_smoothed_but_arrives():
-    window = Window.of_box((100, 100, 60, 40), 2.0, 64)
-    assert window.side == 120
-    goal = (160.0, 130.0, 90.0, 40.0)
+    window = Window.of_box((100, 100, 100, 40), CONTEXT, 64)
+    goal = (160.0, 130.0, 150.0, 40.0)
     moved = window.moved_to(goal)
-    assert window.side < moved.side < 180
+    assert window.side < moved.side < 150 * CONTEXT
     for _ in range(12):
         window = window.moved_to(goal)
-    assert abs(window.side - 180) <= 1
-    assert np.allclose(window.center, (205, 150), atol=1.5)
+    assert abs(window.side - 150 * CONTEXT) <= 1
+    assert np.allclose(window.center, (235, 150), atol=1.5)
 
 
 def test_small_objects_keep_some_surroundings():

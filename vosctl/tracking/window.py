@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 # would show the object twice.)
 FILL = (124, 116, 104)
 
-CONTEXT = 2.0  # window side over the longer side of the object's box
+CONTEXT = 1.7  # window side over the longer side of the object's box
 REFERENCE_CONTEXT = 1.6  # the same for the reference
 MIN_SIDE = 96.0  # pixels
 SMOOTHING = 0.6  # weight of the new window against the one before
