@@ -16,9 +16,11 @@ from vosctl.errors import VosctlError
 
 COMMANDS = {
     "segment": "vosctl.cli.segment:segment",
+    "webcam": "vosctl.cli.webcam:webcam",
     "demo": "vosctl.cli.demo:demo",
     "train": "vosctl.cli.train:train",
     "eval": "vosctl.cli.eval:eval_command",
+    "bench": "vosctl.cli.bench:bench",
     "weights": "vosctl.cli.weights:weights",
 }
 

@@ -1,0 +1,41 @@
+"""Which engines, devices and precisions this machine has for some weights: those that can be created."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from vosctl.benchmark.cases import Backend, BenchmarkSettings
+from vosctl.engine import create_engine
+from vosctl.engine.factory import ENGINES, PRECISIONS
+from vosctl.errors import VosctlError
+
+DEVICES = ("cuda", "mps", "cpu")
+
+
+def find_backends(settings: BenchmarkSettings) -> list[Backend]:
+    """All that can be had of what was asked for, the one that `--engine auto` takes first.
+
+    Raises:
+        VosctlError: the weights cannot be loaded, or nothing that was asked for can be had.
+    """
+    usual = create_engine(settings.weights).info
+    found: list[Backend] = []
+    reason = ""
+    engines = [one for one in ENGINES if one != "auto" and _chosen(one, settings.engines)]
+    devices = [one for one in DEVICES if _chosen(one, settings.devices)]
+    precisions = [one for one in PRECISIONS if one != "auto"]
+    for engine, device, precision in product(engines, devices, precisions):
+        try:
+            info = create_engine(settings.weights, engine=engine, device=device, precision=precision).info
+        except VosctlError as error:
+            reason = reason or str(error)
+            continue
+        found.append(Backend(engine, device, precision, info.device))
+    if not found:
+        raise VosctlError(f"--engine, --device: nothing of it can be had here; {reason}")
+    wanted = (usual.engine, usual.device, usual.precision)
+    return sorted(found, key=lambda one: (one.engine, one.device_name, one.precision) != wanted)
+
+
+def _chosen(word: str, words: tuple[str, ...]) -> bool:
+    return "all" in words or word in words

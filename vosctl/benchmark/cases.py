@@ -1,0 +1,141 @@
+"""What is measured: the settings of a benchmark, one case of it, and what a case comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vosctl.engine.factory import ENGINES
+from vosctl.errors import UsageError
+
+SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160)}
+"""Width and height by name."""
+OUTPUTS = {
+    "none": "", "overlay": "overlay.mp4", "masks": "masks", "matte": "matte.mp4", "cutout": "cutout.mov",
+    "rle": "objects.jsonl",
+}  # fmt: skip
+"""Kinds of output by name, with the file or folder each is written to; "none" decodes and tracks only."""
+MOST_OBJECTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkSettings:
+    """What to measure.
+
+    Attributes:
+        weights: registered name, checkpoint file or folder of exported graphs.
+        engines: "all", or names of engines.
+        devices: "all", or "cpu", "cuda", "mps".
+        sizes: keys of `SIZES`.
+        objects: numbers of objects, 1 to `MOST_OBJECTS`.
+        outputs: keys of `OUTPUTS`; the first is written at every size, number of objects and engine, the others at
+            every size with the first number of objects and the fastest engine, for they cost the same with any.
+        frames: frames that count in each case.
+        warmup: frames before them that do not.
+    """
+
+    weights: str = "lite"
+    engines: tuple[str, ...] = ("all",)
+    devices: tuple[str, ...] = ("all",)
+    sizes: tuple[str, ...] = ("480p", "1080p", "4k")
+    objects: tuple[int, ...] = (1, 3, 7)
+    outputs: tuple[str, ...] = ("overlay", "none", "masks", "matte", "cutout", "rle")
+    frames: int = 60
+    warmup: int = 5
+
+    def __post_init__(self) -> None:
+        _check_words("--engine", self.engines, ("all", *(one for one in ENGINES if one != "auto")))
+        _check_words("--device", self.devices, ("all", "cpu", "cuda", "mps"))
+        _check_words("--sizes", self.sizes, tuple(SIZES))
+        _check_words("--outputs", self.outputs, tuple(OUTPUTS))
+        if not self.objects or not all(1 <= count <= MOST_OBJECTS for count in self.objects):
+            raise UsageError(f"--objects: give numbers from 1 to {MOST_OBJECTS}, separated by commas")
+        if self.frames < 1 or self.warmup < 1:
+            flag = "--frames" if self.frames < 1 else "--warmup"
+            raise UsageError(f"{flag}: must be 1 or more")
+
+
+def _check_words(flag: str, words: tuple[str, ...], known: tuple[str, ...]) -> None:
+    wrong = next((word for word in words if word not in known), None)
+    if wrong is not None or not words:
+        raise UsageError(f"{flag} {wrong or ''}: unknown; give one or more of {', '.join(known)}, separated by commas")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """An engine that this machine has, as it was asked for and as it really is.
+
+    Attributes:
+        engine: "torch", "onnx", ...
+        device: what to ask for, "cpu", "cuda" or "mps".
+        precision: what it computes in.
+        device_name: what was really chosen.
+    """
+
+    engine: str
+    device: str
+    precision: str
+    device_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One measurement, made in a process of its own.
+
+    Attributes:
+        weights: as in `BenchmarkSettings`.
+        backend: what runs the network.
+        objects: how many are followed.
+        frames: frames that count.
+        warmup: frames before them.
+        size: key of `SIZES`; empty for the network's step alone, which knows no size of frame.
+        output: key of `OUTPUTS`; empty for the network's step alone.
+        clip: the made video.
+        mask: its first mask.
+    """
+
+    weights: str
+    backend: Backend
+    objects: int
+    frames: int
+    warmup: int
+    size: str = ""
+    output: str = ""
+    clip: Path = Path()
+    mask: Path = Path()
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Of times, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+    @classmethod
+    def of(cls, seconds: list[float]) -> Percentiles:
+        p50, p95, p99 = np.percentile(np.array(seconds) * 1e3, (50, 95, 99))
+        return cls(float(p50), float(p95), float(p99))
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a case came to.
+
+    Attributes:
+        frame: time for a frame: of the network's step, or from one tracked frame to the next with everything else
+            going on beside it.
+        rate: frames per second over all frames that count, outputs completed.
+        track: time the tracker took for a frame; None for the network's step alone.
+        resident: peak resident memory of the process, MB; None where the system does not tell.
+        gpu: memory taken on the GPU, MB; None without one.
+    """
+
+    frame: Percentiles
+    rate: float
+    track: Percentiles | None = None
+    resident: float | None = None
+    gpu: int | None = None

@@ -1,0 +1,111 @@
+"""One case, measured in this process."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.benchmark.cases import OUTPUTS, Case, Measurement, Percentiles
+from vosctl.demo.scene import CUP_ID, Scene
+from vosctl.diagnosis.machine import nvidia_gpus
+from vosctl.engine import Engine, create_engine
+from vosctl.pipeline import Pipeline
+from vosctl.tracking import TrackedFrame, Tracker
+from vosctl.video.first_mask import read_first_mask
+from vosctl.video.frames import Frame
+from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sources import open_source
+
+
+def measure(case: Case) -> Measurement:
+    """Measure a case.
+
+    Raises:
+        VosctlError: the engine cannot be had, or the run failed.
+    """
+    before = _gpu_memory() if case.backend.device == "cuda" else None
+    backend = case.backend
+    engine = create_engine(case.weights, engine=backend.engine, device=backend.device, precision=backend.precision)
+    measured = _measure_run(case, engine) if case.output else _measure_step(case, engine)
+    gpu = None if before is None else _gpu_memory() - before
+    return Measurement(**{**measured, "resident": peak_resident(), "gpu": gpu})
+
+
+def _measure_step(case: Case, engine: Engine) -> dict[str, Any]:
+    """The network's two calls on what it is shown of a moving object, in the shape it was trained for."""
+    scene = Scene(480, 270)
+    views = [[cv2.resize(part, (engine.window, engine.window)) for part in scene.frame(index)] for index in range(8)]
+    images = [np.stack([np.asarray(image, np.uint8)] * case.objects) for image, _ in views]
+    mask = (np.asarray(views[0][1]) == CUP_ID).astype(np.float32)
+    references = [engine.encode_reference(images[0][0], mask) for _ in range(case.objects)]
+    masks = np.stack([mask] * case.objects)
+    times = []
+    for index in range(case.warmup + case.frames):
+        begin = time.perf_counter()
+        engine.propagate(images[index % len(images)], masks, references)
+        times.append(time.perf_counter() - begin)
+    counted = times[case.warmup :]
+    return {"frame": Percentiles.of(counted), "rate": len(counted) / sum(counted)}
+
+
+class _TimedTracker(Tracker):
+    """A tracker that keeps the time of every step."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._set_up(engine, None)
+        self.times: list[float] = []
+
+    def step(self, frame: NDArray[np.uint8]) -> TrackedFrame:
+        begin = time.perf_counter()
+        result = super().step(frame)
+        self.times.append(time.perf_counter() - begin)
+        return result
+
+
+def _measure_run(case: Case, engine: Engine) -> dict[str, Any]:
+    """Decode, track and write, as `vosctl segment` does it."""
+    tracker = _TimedTracker(engine)
+    moments: list[float] = []
+
+    def note(frame: Frame, result: TrackedFrame) -> None:
+        moments.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as folder, open_source(str(case.clip)) as source:
+        mask = read_first_mask(case.mask, (source.info.height, source.info.width))
+        wanted: dict[str, Any] = {}
+        if OUTPUTS[case.output]:
+            wanted[case.output] = Path(folder) / OUTPUTS[case.output]
+        sinks = open_sinks(OutputRequest(**wanted), source.info, lambda line: None)
+        Pipeline(source, tracker, mask.labels, sinks, note).run(case.warmup + case.frames)
+        done = time.perf_counter()
+    started = case.warmup - 1  # the moment the last frame that does not count was done
+    return {
+        "frame": Percentiles.of(np.diff(moments[started:]).tolist()),
+        "rate": case.frames / (done - moments[started]),
+        "track": Percentiles.of(tracker.times[started:]),
+    }
+
+
+def peak_resident() -> float | None:
+    """The most memory this process has had resident, in MB; None where the system does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():  # `getrusage` counts the parent's memory too, from before the program was replaced
+        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    if platform.system() != "Darwin":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes there
+
+
+def _gpu_memory() -> int:
+    """MB in use on the first GPU, by anybody: the only count that knows of every engine."""
+    return nvidia_gpus()[0].used

@@ -1,0 +1,109 @@
+"""A whole benchmark: which cases, each measured in a fresh process, so that no peak or warm cache is another's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from vosctl.benchmark.cases import Backend, BenchmarkSettings, Case, Measurement, Percentiles
+from vosctl.benchmark.clip import MadeClips
+from vosctl.diagnosis.machine import Machine, describe_machine, package_versions
+from vosctl.errors import VosctlError
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """All figures of one run.
+
+    Attributes:
+        settings: what was asked for.
+        machine: where it ran.
+        versions: of Python and the packages.
+        results: each case and what it came to, in the order they ran.
+    """
+
+    settings: BenchmarkSettings
+    machine: Machine
+    versions: dict[str, str]
+    results: tuple[tuple[Case, Measurement], ...]
+
+
+def run_benchmark(settings: BenchmarkSettings, on_case: Callable[[int, int, str], None]) -> Benchmark:
+    """Measure everything.
+
+    Args:
+        settings: what to measure.
+        on_case: told before each case: how many are done, how many there are, and the next one in words.
+
+    Raises:
+        VosctlError: no engine can be had, or a case failed; the message is the case's own.
+    """
+    backends = [Backend(**one) for one in _ask({"probe": asdict(settings)}, "looking for engines")]
+    results = []
+    with tempfile.TemporaryDirectory(prefix="vosctl-bench-") as folder:
+        clips = MadeClips(Path(folder))
+        cases = plan(settings, backends)
+        for number, planned in enumerate(cases):
+            on_case(number, len(cases), describe(planned))
+            case = _with_clip(planned, clips)
+            results.append((case, _measurement(_ask({"case": asdict(case)}, describe(case)))))
+    return Benchmark(settings, describe_machine(), package_versions(), tuple(results))
+
+
+def plan(settings: BenchmarkSettings, backends: list[Backend]) -> list[Case]:
+    """The cases, in order: the network's step, then end to end with each engine, then the other outputs."""
+
+    def case(backend: Backend, objects: int, size: str = "", output: str = "") -> Case:
+        return Case(settings.weights, backend, objects, settings.frames, settings.warmup, size, output)
+
+    first, *others = settings.outputs
+    steps = [case(backend, objects) for objects, backend in product(settings.objects, backends)]
+    whole = [
+        case(backend, objects, size, first)
+        for size, objects, backend in product(settings.sizes, settings.objects, backends)
+    ]
+    written = [case(backends[0], settings.objects[0], size, output) for size, output in product(settings.sizes, others)]
+    return steps + whole + written
+
+
+def describe(case: Case) -> str:
+    """The case in words."""
+    backend = f"{case.backend.engine} {case.backend.precision} on {case.backend.device_name}"
+    what = f"{case.size}, to {case.output}" if case.output else "network step"
+    return f"{backend}, {case.objects} object{'s' if case.objects > 1 else ''}, {what}"
+
+
+def _with_clip(case: Case, clips: MadeClips) -> Case:
+    if not case.output:
+        return case
+    clip, mask = clips.write(case.size, case.objects, case.warmup + case.frames)
+    return replace(case, clip=clip, mask=mask)
+
+
+def _measurement(fields: dict[str, Any]) -> Measurement:
+    track = fields["track"]
+    times = {"frame": Percentiles(**fields["frame"]), "track": Percentiles(**track) if track else None}
+    return Measurement(**{**fields, **times})
+
+
+def _ask(request: dict[str, Any], what: str) -> Any:
+    """Have a fresh process do it.
+
+    Raises:
+        VosctlError: it failed.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "vosctl.benchmark.worker"],
+        input=json.dumps(request, default=str), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise VosctlError(f"{what}: {said[-1] if said else f'the process ended with status {done.returncode}'}")
+    return json.loads(done.stdout.splitlines()[-1])

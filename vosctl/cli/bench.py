@@ -1,0 +1,113 @@
+"""`vosctl bench`: how fast it is here, and what memory it takes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from vosctl.errors import UsageError
+
+PIPE_WIDTH = 200
+"""Columns of the tables when standard output is no terminal: nothing is cut."""
+
+
+@click.command(short_help="Measure speed and memory here.")
+@click.option(
+    "--sizes", default="480p,1080p,4k", show_default=True, metavar="S[,S...]", help="Of 480p, 720p, 1080p, 4k."
+)
+@click.option("--objects", default="1,3,7", show_default=True, metavar="N[,N...]", help="How many are followed.")
+@click.option(
+    "--engine", "engines", default="all", show_default=True, metavar="all|NAME[,NAME...]", help="What runs the network."
+)
+@click.option(
+    "--device", "devices", default="all", show_default=True, metavar="all|cpu|cuda|mps", help="Where it runs."
+)
+@click.option(
+    "--outputs",
+    default="overlay,none,masks,matte,cutout,rle",
+    show_default=True,
+    metavar="KIND[,KIND...]",
+    help="The first one is written in every case, the others once a size; none decodes and tracks only.",
+)
+@click.option("--weights", default="lite", show_default=True, metavar="NAME|FILE", envvar="VOSCTL_WEIGHTS")
+@click.option("--frames", type=int, default=60, show_default=True, help="Frames that count in each case.")
+@click.option("--warmup", type=int, default=5, show_default=True, help="Frames before them that do not.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def bench(
+    sizes: str,
+    objects: str,
+    engines: str,
+    devices: str,
+    outputs: str,
+    weights: str,
+    frames: int,
+    warmup: int,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Measure speed and memory on this machine, on made clips.
+
+    Every engine, device and precision that can be had here is measured: the network's step alone, then decoding,
+    tracking and writing together, as `vosctl segment` does it. Each case runs in a process of its own, so that its peak
+    memory is its own.
+
+    \b
+    Examples:
+      vosctl bench --sizes 1080p --objects 1 --frames 30
+      vosctl bench --json > here.json
+    """
+    from vosctl.benchmark import report
+    from vosctl.benchmark.cases import BenchmarkSettings
+    from vosctl.benchmark.run import run_benchmark
+
+    settings = BenchmarkSettings(
+        weights=weights,
+        engines=_words(engines),
+        devices=_words(devices),
+        sizes=_words(sizes),
+        objects=_numbers(objects),
+        outputs=_words(outputs),
+        frames=frames,
+        warmup=warmup,
+    )
+    with _progress(quiet) as on_case:
+        benchmark = run_benchmark(settings, on_case)
+    if as_json:
+        click.echo(json.dumps(report.as_json(benchmark), indent=2))
+        return
+    from rich.console import Console
+
+    for line in report.heading(benchmark):
+        click.echo(line)
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    for table in report.tables(benchmark):
+        console.print(table)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(word) for word in text.split(",")))
+    except ValueError:
+        raise UsageError(f"--objects {text}: give numbers separated by commas, such as 1,3") from None
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """The case that is running, on standard error while it is a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda done, total, what: None
+        return
+    with console.status("Looking for engines") as status:
+        yield lambda done, total, what: status.update(f"{done + 1} of {total}: {what}")

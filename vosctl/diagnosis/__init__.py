@@ -1,0 +1,1 @@
+"""What machine and installation this is, and what is wrong with it."""

@@ -1,0 +1,112 @@
+"""The machine and the versions that figures and findings belong to. Imports none of the packages it names."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = (
+    "vosctl", "torch", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "openvino", "numpy", "opencv-python",
+    "opencv-python-headless", "av", "pillow",
+)  # fmt: skip
+_DRIVER_TIMEOUT = 20.0  # seconds; a wedged driver never answers
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """An NVIDIA GPU as its driver lists it.
+
+    Attributes:
+        name: the product's name.
+        driver: version of the driver.
+        memory: MB on the device.
+        used: MB in use now, by anybody.
+    """
+
+    name: str
+    driver: str
+    memory: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What figures depend on.
+
+    Attributes:
+        system: operating system and architecture.
+        cpu: the processor's name.
+        cores: logical cores this process may use.
+        memory: MB of main memory; None where it cannot be told.
+        gpus: NVIDIA GPUs.
+    """
+
+    system: str
+    cpu: str
+    cores: int
+    memory: int | None
+    gpus: tuple[Gpu, ...]
+
+
+def describe_machine() -> Machine:
+    """This machine."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    try:
+        gpus = tuple(nvidia_gpus())
+    except (OSError, subprocess.SubprocessError, ValueError):
+        gpus = ()
+    return Machine(f"{platform.system()} {platform.machine()}", _cpu_name(), cores, _memory(), gpus)
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of those of `PACKAGES` that are installed."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def nvidia_gpus() -> list[Gpu]:
+    """What `nvidia-smi` lists; nothing where there is no such program.
+
+    Raises:
+        OSError, subprocess.SubprocessError, ValueError: the program is there and fails, hangs or says something else.
+    """
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    fields = "name,driver_version,memory.total,memory.used"
+    listed = subprocess.run(
+        [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"],
+        capture_output=True, text=True, check=True, timeout=_DRIVER_TIMEOUT,
+    )  # fmt: skip
+    gpus = []
+    for line in listed.stdout.splitlines():
+        name, driver, memory, used = (part.strip() for part in line.split(","))
+        gpus.append(Gpu(name, driver, int(memory), int(used)))
+    return gpus
+
+
+def _cpu_name() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+            title, _, name = line.partition(":")
+            if title.strip() == "model name":
+                return name.strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> int | None:
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return None
+    return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6)
