@@ -118,14 +118,29 @@ class LatencyHistogram:
         return float(np.searchsorted(cumulative, max(cumulative[-1] * percent / 100, 1)) / 10_000)
 
 
-@dataclass(slots=True)
-class _SinkThread:
-    """One output and the thread that writes it."""
+class SinkThread:
+    """One output and the thread that writes it.
 
-    sink: Sink
-    frames: Channel[tuple[Frame, TrackedFrame]]
-    thread: threading.Thread | None = None
-    finished: Path | None = None
+    Args:
+        sink: the output, opened.
+        failed: told, on that thread, what stopped it.
+    """
+
+    def __init__(self, sink: Sink, failed: Callable[[BaseException], None]) -> None:
+        self.sink = sink
+        self.frames: Channel[tuple[Frame, TrackedFrame]] = Channel()
+        self.finished: Path | None = None
+        self._failed = failed
+        self.thread = threading.Thread(target=self._write, name=sink.name, daemon=True)
+
+    def _write(self) -> None:
+        try:
+            for frame, result in self.frames:
+                self.sink.write(frame, result)
+            if not self.frames.cancelled:
+                self.finished = self.sink.finish()
+        except BaseException as error:
+            self._failed(error)
 
 
 class Pipeline:
@@ -152,7 +167,7 @@ class Pipeline:
         self._first_mask = first_mask
         self._on_frame = on_frame
         self._frames: Channel[Frame] = Channel()
-        self._outputs = [_SinkThread(sink, Channel()) for sink in sinks]
+        self._outputs = [SinkThread(sink, self._fail) for sink in sinks]
         self._error: BaseException | None = None
         self._latency = LatencyHistogram()
         self.kept: list[Path] = []
@@ -173,7 +188,6 @@ class Pipeline:
         decoder = threading.Thread(target=self._decode, args=(max_frames,), name="decode", daemon=True)
         decoder.start()
         for output in self._outputs:
-            output.thread = threading.Thread(target=self._write, args=(output,), name=output.sink.name, daemon=True)
             output.thread.start()
         interrupt: KeyboardInterrupt | None = None
         count = 0
@@ -220,21 +234,11 @@ class Pipeline:
             output.frames.put((frame, result))
         self._on_frame(frame, result)
 
-    def _write(self, output: _SinkThread) -> None:
-        try:
-            for frame, result in output.frames:
-                output.sink.write(frame, result)
-            if not output.frames.cancelled:
-                output.finished = output.sink.finish()
-        except BaseException as error:
-            self._fail(error)
-
     def _finish_outputs(self) -> None:
         for output in self._outputs:
             output.frames.finish()
         for output in self._outputs:
-            if output.thread is not None:
-                self._join(output.thread)
+            self._join(output.thread)
         for output in self._outputs:
             if output.finished is None and (kept := output.sink.abort()) is not None:
                 self.kept.append(kept)

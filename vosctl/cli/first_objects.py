@@ -24,7 +24,7 @@ Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 PointMark = tuple[int, int, bool]  # x, y in pixels; whether it lies on the object
 
 
-class BoxType(click.ParamType):  # type: ignore[type-arg] - generic only in recent releases of click
+class BoxType(click.ParamType):  # type: ignore[type-arg]  # generic only in recent releases of click
     """`x,y,w,h` in pixels."""
 
     name = "x,y,w,h"
@@ -132,7 +132,7 @@ class FirstMaskRequest:
         """The labels, and all frames of the source, though the first may have been looked at for them."""
         if self.first_mask is not None:
             size = source.info.height, source.info.width
-            return _read_mask(self.first_mask, size, self.fix_mask, note), source
+            return self.read_mask(size, note), source
         frames = iter(source)
         first = next(frames)
         return self.labels(first.image, note), chain((first,), frames)
@@ -156,7 +156,7 @@ class FirstMaskRequest:
         from vosctl.selection import mask_from_box, mask_from_points
 
         if self.first_mask is not None:
-            return _read_mask(self.first_mask, image.shape[:2], self.fix_mask, note)
+            return self.read_mask(image.shape[:2], note)
         if self.select:
             from vosctl.selection.choosing import choose_objects
 
@@ -170,12 +170,14 @@ class FirstMaskRequest:
             labels[mask_from_box(image, box)] = object_id
         return labels
 
+    def read_mask(self, size: tuple[int, ...], note: Callable[[str], None]) -> NDArray[np.uint8]:
+        """The labels in the mask file, for frames of `size` (height, width); see `labels`."""
+        from vosctl.video.first_mask import read_first_mask
 
-def _read_mask(path: Path, size: tuple[int, ...], fix: bool, note: Callable[[str], None]) -> NDArray[np.uint8]:
-    from vosctl.video.first_mask import read_first_mask
-
-    height, width = size
-    mask = read_first_mask(path, (height, width), fix=fix)
-    for repair in mask.repairs:
-        note(f"{path}: {repair}")
-    return mask.labels
+        if self.first_mask is None:
+            raise ValueError("there is no mask file")
+        height, width = size
+        mask = read_first_mask(self.first_mask, (height, width), fix=self.fix_mask)
+        for repair in mask.repairs:
+            note(f"{self.first_mask}: {repair}")
+        return mask.labels

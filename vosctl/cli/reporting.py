@@ -60,8 +60,8 @@ class Reporter:
         elif not self._quiet:
             self._say(line)
 
-    def start(self, source: SourceInfo, engine: EngineInfo, objects: int) -> None:
-        """The engine is loaded and the first frame is about to be read."""
+    def start(self, source: SourceInfo, engine: EngineInfo, objects: int | None) -> None:
+        """The engine is loaded and the first frame is about to be read; `objects` is None where they come later."""
         self._started = time.perf_counter()
         rate = f" at {float(source.frame_rate):.5g} fps" if source.frame_rate else ""
         if self._as_json:
@@ -75,9 +75,9 @@ class Reporter:
                 **_engine_fields(engine),
             )
         elif not self._quiet:
-            counted = f"{objects} object{'s' if objects != 1 else ''}"
+            counted = "" if objects is None else f", {objects} object{'s' if objects != 1 else ''}"
             self._say(
-                f"{source.name}: {source.width}x{source.height}{rate}, {counted}; "
+                f"{source.name}: {source.width}x{source.height}{rate}{counted}; "
                 f"{engine.weights} on {engine.engine}, {engine.device}, {engine.precision}"
             )
             self._start_progress(source.frame_count)
@@ -137,6 +137,17 @@ class Reporter:
             )
             for path in summary.outputs:
                 self._say(f"Wrote {path}" if str(path) != "-" else "Wrote to standard output")
+
+    def latency(self, p50: float, p95: float, captured: int, dropped: int, to: str) -> None:
+        """How live a live run was: seconds from capture `to` "display" or "result", and frames."""
+        if self._as_json:
+            figures = {"p50_ms": round(p50 * 1e3, 2), "p95_ms": round(p95 * 1e3, 2)}
+            self._event("latency", to=to, **figures, captured=captured, dropped=dropped)
+        elif not self._quiet:
+            self._say(
+                f"Capture to {to}: p50 {p50 * 1e3:.1f} ms, p95 {p95 * 1e3:.1f} ms; "
+                f"{dropped} of {captured} captured frames dropped"
+            )
 
     def _start_progress(self, total: int | None) -> None:
         from rich.console import Console

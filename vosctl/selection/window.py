@@ -100,9 +100,12 @@ class Window:
 
     def poll(self, wait: float) -> list[Event]:
         """What happened since, waiting `wait` seconds for a key."""
-        name = key_name(cv2.waitKeyEx(max(1, round(wait * 1000))))
-        if name is not None:
-            self._events.append(Key(name))
+        code = cv2.waitKeyEx(max(1, round(wait * 1000)))
+        while code != -1:  # one call gives one key
+            name = key_name(code)
+            if name is not None:
+                self._events.append(Key(name))
+            code = cv2.waitKeyEx(1)
         if cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
             self._events.append(Closed())
         events = list(self._events)

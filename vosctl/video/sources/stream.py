@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -84,7 +84,7 @@ class VideoSource(Source):
 
     @classmethod
     def from_address(cls, address: str) -> VideoSource:
-        """Open an rtsp:// (live) or http(s):// address; `VosctlError` when it does not answer within ten seconds."""
+        """Open an rtsp:// or http(s):// address; `VosctlError` when it does not answer within ten seconds."""
         parts = urlsplit(address)
         host = parts.hostname or ""
         label = parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host, query="").geturl()
@@ -112,7 +112,9 @@ class VideoSource(Source):
         container: InputContainer | None = None
         try:
             container = av.open(target, mode="r", **settings)
-            return cls(container, origin)
+            # What comes over http and has no length is live: a camera's MJPEG, for one.
+            endless = "timeout" in settings and container.duration is None
+            return cls(container, replace(origin, live=True) if endless else origin)
         except av.FFmpegError as error:
             if container is not None:
                 container.close()

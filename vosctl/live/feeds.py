@@ -1,0 +1,104 @@
+"""Feeds: frames in real time, each with the moment at which it was captured."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.sources import Source
+
+CAPTURE_TIME_BASE = Fraction(1, 90_000)
+"""Seconds per unit of `pts` where a frame's time is that of its capture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Captured:
+    """A frame and when it was captured.
+
+    Attributes:
+        frame: the frame; its `pts` is the time of capture, or for a file the file's own.
+        at: `time.perf_counter()` at the moment of capture, in seconds.
+    """
+
+    frame: Frame
+    at: float
+
+
+class Feed(ABC):
+    """Frames as they come. One thread iterates over it, once; any thread may call `stop`.
+
+    Attributes:
+        info: what is known before the first frame; width and height hold for every frame.
+        trouble: what the feed is waiting for, in a few words to be shown on the picture; None while all is well.
+    """
+
+    info: SourceInfo
+
+    def __init__(self) -> None:
+        self.trouble: str | None = None
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Have the iteration end soon."""
+        self._stopped.set()
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Captured]:
+        """The frames; whatever is open is closed at their end.
+
+        Raises:
+            VosctlError: there will be no more frames, though more were to be expected.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release a feed that was never iterated over."""
+
+
+class FileFeed(Feed):
+    """A file, or any source that has an end, played at its own speed.
+
+    Args:
+        source: opened; closed at the end.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.info = source.info
+        self._source = source
+
+    def __iter__(self) -> Iterator[Captured]:
+        offset: float | None = None
+        with self._source:
+            for frame in self._source:
+                if offset is None:
+                    offset = time.perf_counter() - frame.time
+                # Waiting by the clock of the whole file, not from frame to frame: lateness does not add up.
+                if self._stopped.wait(max(0.0, offset + frame.time - time.perf_counter())):
+                    return
+                yield Captured(frame, time.perf_counter())
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class CaptureClock:
+    """Numbers frames and stamps them with the time since the first one."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._last = -1
+        self._count = 0
+
+    def next(self, at: float) -> tuple[int, int]:
+        """Index and `pts` of a frame captured at `at`; `pts`, in units of `CAPTURE_TIME_BASE`, always rises."""
+        if self._first is None:
+            self._first = at
+        self._last = max(self._last + 1, round((at - self._first) / CAPTURE_TIME_BASE))
+        self._count += 1
+        return self._count - 1, self._last

@@ -1,0 +1,45 @@
+"""From what the user typed to a feed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from vosctl.errors import UsageError
+from vosctl.live.camera import CameraFeed, CameraSettings
+from vosctl.live.feeds import Feed, FileFeed
+from vosctl.live.stream import StreamFeed
+from vosctl.video.sources import open_source
+
+_DEVICE = re.compile(r"\d{1,3}|/dev/.+")
+
+
+def open_feed(spec: str, camera: CameraSettings, patience: float, note: Callable[[str], None]) -> Feed:
+    """Open a feed and its first frame.
+
+    Args:
+        spec: a camera's number or device file, a video file or folder of images, or an rtsp:// or http(s):// address.
+        camera: what is asked of a camera.
+        patience: seconds for which a dropped stream is tried again.
+        note: told in one line of what the user should know; also from the thread that reads the feed.
+
+    Raises:
+        UsageError: there is nothing of that name, or camera settings for something that is no camera.
+        VosctlError: it cannot be opened.
+    """
+    if _DEVICE.fullmatch(spec) and not Path(spec).is_file():
+        feed = CameraFeed(spec, camera)
+        for line in feed.notes:
+            note(line)
+        return feed
+    for flag, given in (("--size", camera.size), ("--fps", camera.fps), ("--backend", camera.backend != "auto")):
+        if given:
+            raise UsageError(f"{flag}: is for cameras, and {spec} is none; leave it out")
+    if spec == "-":
+        raise UsageError("-: standard input has no clock to play it by; use vosctl segment - instead")
+    source = open_source(spec)
+    if source.info.live:
+        return StreamFeed(source, partial(open_source, spec), patience, note)
+    return FileFeed(source)

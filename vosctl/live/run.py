@@ -1,0 +1,287 @@
+"""The live loop: take the newest frame, follow, write, show; then do what the user asked."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.errors import VosctlError
+from vosctl.live.capture import Capture
+from vosctl.live.edits import nothing_tracked, with_object, without_object
+from vosctl.live.feeds import Captured
+from vosctl.live.recorder import Recorder
+from vosctl.live.session import Add, Command, Quit, Remove, Session, TakeSnapshot, ToggleRecording
+from vosctl.live.snapshots import free_number, write_snapshot
+from vosctl.live.view import Status, draw_status, render_view
+from vosctl.live.virtual_camera import VirtualCamera
+from vosctl.pipeline import LatencyHistogram
+from vosctl.selection.canvas import draw_drawing, draw_strip
+from vosctl.selection.window import Window
+from vosctl.tracking import TrackedFrame, Tracker
+from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.sinks import OutputRequest, open_sinks
+
+_POLL_SECONDS = 0.02
+_REDRAW_SECONDS = 0.25
+_RECENT = 40  # frames that the figures on screen are of
+_FIRST_FRAME_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class LiveSummary:
+    """What a live run came to.
+
+    Attributes:
+        frames: frames followed.
+        captured: frames the feed gave.
+        dropped: of these, frames a newer one replaced.
+        seconds: from the first frame to the end.
+        latency: seconds from capture to display (to the result where there is no window).
+        tracking: seconds to track a frame.
+        outputs: what was written.
+    """
+
+    frames: int = 0
+    captured: int = 0
+    dropped: int = 0
+    seconds: float = 0.0
+    latency: LatencyHistogram = field(default_factory=LatencyHistogram)
+    tracking: LatencyHistogram = field(default_factory=LatencyHistogram)
+    outputs: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveParts:
+    """What a live run is put together from.
+
+    Attributes:
+        info: of the feed.
+        tracker: not started yet.
+        session: what the user sees and does.
+        first_objects: gives the labels, (H, W) uint8, of the first frame; None when it begins without objects.
+        outputs: written from the first frame to the last.
+        recording: begun with the run, to be stopped by the user; None when it is not asked for.
+        window: None without one.
+        camera: a virtual camera to show the view on.
+        on_frame: told of each followed frame.
+        note: told in one line of what was done.
+        warn: told in one line of what went wrong without ending the run.
+    """
+
+    info: SourceInfo
+    tracker: Tracker
+    session: Session
+    first_objects: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None
+    outputs: Recorder
+    recording: Recorder | None
+    window: Window | None
+    camera: VirtualCamera | None
+    on_frame: Callable[[Frame, TrackedFrame], None]
+    note: Callable[[str], None]
+    warn: Callable[[str], None]
+
+
+class LiveRun:
+    """One live run. Use once."""
+
+    def __init__(self, capture: Capture, parts: LiveParts) -> None:
+        self._capture = capture
+        self._parts = parts
+        self._session = parts.session
+        self._recording = parts.recording
+        self._recorded_from = time.perf_counter()
+        self._started = self._quit = False
+        self._redraw = 0.0  # when a picture that stands is drawn again
+        self._shown: deque[float] = deque(maxlen=_RECENT)
+        self._latencies: deque[float] = deque(maxlen=_RECENT)
+        self.summary = LiveSummary()
+        self.kept: list[Path] = []
+        """What a failed run leaves: what was whole of each output, under a name that says so."""
+
+    def run(self, max_frames: int | None = None) -> LiveSummary:
+        """Run until the feed ends, the user quits, or so many frames were followed.
+
+        Raises:
+            VosctlError: the feed broke off (the outputs are complete), or an output failed (they were given up).
+            KeyboardInterrupt: as it came; the outputs are complete: a live recording has no other end.
+        """
+        try:
+            self._loop(max_frames)
+        finally:
+            self._finish()
+        return self.summary
+
+    def _loop(self, max_frames: int | None) -> None:
+        self._capture.start()
+        captured = self._capture.take(_FIRST_FRAME_SECONDS)
+        if captured is None:
+            raise VosctlError(f"{self._parts.info.name}: gave no frame within {_FIRST_FRAME_SECONDS:.0f} s; check it")
+        begun = time.perf_counter()
+        while not self._quit:
+            if captured is not None:
+                self._follow(captured)
+            if self._parts.window is not None:
+                self._show(self._parts.window, captured)
+            elif captured is not None:
+                self._measure(captured)
+            self.summary.seconds = time.perf_counter() - begun
+            if max_frames is not None and self.summary.frames >= max_frames:
+                return
+            if self._capture.ended and not (self._session.paused or self._session.drawing):
+                self._capture.take(0)  # raises what it ended with
+                return
+            captured = None if self._session.paused else self._capture.take(_POLL_SECONDS)
+
+    def _follow(self, captured: Captured) -> None:
+        begun = time.perf_counter()
+        frame = captured.frame
+        result = self._tracked(frame.image)
+        self.summary.tracking.add(time.perf_counter() - begun)
+        self.summary.frames += 1
+        self._session.see(frame.image, result)
+        self._parts.outputs.write(frame, result)
+        if self._recording is not None:
+            self._recording.write(frame, result)
+        if self._parts.camera is not None:
+            self._parts.camera.send(render_view(frame.image, result, self._session.view))
+        self._parts.on_frame(frame, result)
+
+    def _tracked(self, image: NDArray[np.uint8]) -> TrackedFrame:
+        if self._started:
+            return self._parts.tracker.step(image)
+        if self.summary.frames == 0 and self._parts.first_objects is not None:
+            self._started = True
+            return self._parts.tracker.start(image, self._parts.first_objects(image))
+        return nothing_tracked(*image.shape[:2])
+
+    def _show(self, window: Window, captured: Captured | None) -> None:
+        wait = _POLL_SECONDS if self._session.paused or self._capture.ended else 0.001
+        if captured is None and time.perf_counter() < self._redraw:
+            events = window.poll(wait)
+        else:
+            events = window.show(self._picture(), wait)
+            self._redraw = time.perf_counter() + _REDRAW_SECONDS
+        if captured is not None:
+            self._measure(captured)
+        if events:
+            self._redraw = 0.0
+        for event in events:
+            for command in self._session.handle(event):
+                self._do(command)
+
+    def _measure(self, captured: Captured) -> None:
+        now = time.perf_counter()
+        self._shown.append(now)
+        self._latencies.append(now - captured.at)
+        self.summary.latency.add(now - captured.at)
+
+    def _picture(self) -> NDArray[np.uint8]:
+        session = self._session
+        if session.image is None or session.result is None:
+            return np.zeros((self._parts.info.height, self._parts.info.width, 3), np.uint8)
+        if session.drawing is not None:
+            canvas = draw_drawing(session.drawing, session.result.labels)
+            draw_strip(canvas, [f"Object {session.drawing.object_id}: {session.drawing.message}"])
+        else:
+            canvas = render_view(session.image, session.result, session.view)
+            draw_status(canvas, self._status(session, session.result))
+        if session.show_help:
+            draw_strip(canvas, [session.help], bottom=True)
+        return canvas
+
+    def _status(self, session: Session, result: TrackedFrame) -> Status:
+        span = self._shown[-1] - self._shown[0] if len(self._shown) > 1 else 0.0
+        return Status(
+            fps=(len(self._shown) - 1) / span if span else 0.0,
+            latency=float(np.median(self._latencies)) if self._latencies else 0.0,
+            dropped=self._capture.dropped,
+            objects=session.objects,
+            lost=frozenset(one.id for one in result.objects if one.status == "lost"),
+            selected=session.selected,
+            recording=None if self._recording is None else time.perf_counter() - self._recorded_from,
+            trouble=self._capture.trouble,
+            message=session.message,
+            paused=session.paused,
+        )
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case Add():
+                self._add(command)
+            case Remove(object_id):
+                self._parts.tracker.remove(object_id)
+                self._replace(without_object(self._result(), object_id))
+            case ToggleRecording():
+                self._toggle_recording()
+            case TakeSnapshot():
+                self._snapshot()
+            case Quit():
+                self._quit = True
+
+    def _add(self, command: Add) -> None:
+        if self._started:
+            self._parts.tracker.add(command.image, command.mask, command.object_id)
+        else:
+            labels = np.where(command.mask, np.uint8(command.object_id), np.uint8(0))
+            self._parts.tracker.start(command.image, labels)
+            self._started = True
+        self._replace(with_object(self._result(), command.object_id, command.mask))
+
+    def _result(self) -> TrackedFrame:
+        return self._session.result or nothing_tracked(self._parts.info.height, self._parts.info.width)
+
+    def _replace(self, result: TrackedFrame) -> None:
+        if self._session.image is not None:
+            self._session.see(self._session.image, result)
+
+    def _toggle_recording(self) -> None:
+        if self._recording is not None:
+            recording, self._recording = self._recording, None
+            self._complete(recording)
+            return
+        name = self._parts.info.name
+        number = free_number(f"{name}_record_{{}}.mp4")
+        path = Path(f"{name}_record_{number:03d}.mp4")
+        sinks = open_sinks(OutputRequest(overlay=path, audio=False), self._parts.info, self._parts.warn)
+        self._recording, self._recorded_from = Recorder(sinks, from_zero=True), time.perf_counter()
+        self._say(f"Recording {path}")
+
+    def _complete(self, recording: Recorder) -> None:
+        try:
+            for path in recording.finish():
+                self.summary.outputs.append(path)
+                self._say(f"Recorded {path}")
+        finally:
+            self.kept += recording.kept
+
+    def _snapshot(self) -> None:
+        if self._session.image is not None:
+            picture, mask = write_snapshot(self._parts.info.name, self._session.image, self._result().labels)
+            self.summary.outputs += [picture, mask]
+            self._say(f"Wrote {picture} and {mask}")
+
+    def _say(self, line: str) -> None:
+        self._session.message = line
+        self._parts.note(line)
+
+    def _finish(self) -> None:
+        """Complete what is being written, whatever ended the run."""
+        self.summary.captured, self.summary.dropped = self._capture.count, self._capture.dropped
+        recording, self._recording = self._recording, None
+        with ExitStack() as stack:  # one that fails does not keep the other from being completed
+            stack.callback(self._complete_outputs)
+            if recording is not None:
+                stack.callback(self._complete, recording)
+
+    def _complete_outputs(self) -> None:
+        try:
+            self.summary.outputs += self._parts.outputs.finish()
+        finally:
+            self.kept += self._parts.outputs.kept

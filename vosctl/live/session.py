@@ -1,0 +1,199 @@
+"""The live window's state: what keys and mouse mean, and what is to be done about it. No window, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.live.view import VIEWS, ViewName
+from vosctl.selection.drawing import ObjectDrawing
+from vosctl.selection.events import Closed, Event, Key, Mouse
+from vosctl.tracking.results import TrackedFrame
+
+LIVE_HELP = (
+    "drag or a: add object  c correct  d delete  Tab 1-9 select  Space pause  "
+    "r record  s snapshot  v view  h hide  q quit"
+)
+DRAWING_HELP = "b box  s stroke  p paint  e erase  Backspace anew  Enter take  Esc cancel"
+LARGEST_ID = 255
+
+_DRAG_PIXELS = 4
+"""The mouse must move so far before a press on the live picture begins a box; less is a click, which selects."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Add:
+    """Follow an object, or correct it: its mask, (H, W) bool, in `image`, (H, W, 3) uint8 RGB."""
+
+    object_id: int
+    image: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Stop following an object."""
+
+    object_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleRecording:
+    """Start or stop recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSnapshot:
+    """Write the picture and its mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """End the run."""
+
+
+Command = Add | Remove | ToggleRecording | TakeSnapshot | Quit
+
+
+class Session:
+    """The state of a live window.
+
+    Attributes:
+        view: how the objects are shown.
+        paused: whether the picture stands and nothing is followed.
+        drawing: the object being drawn on a picture that stands, while the others are followed on; None in between.
+        selected: the object that c and d mean.
+        message: the last thing that was done, for the screen.
+        show_help: whether the keys are on the screen.
+        image: the last picture, (H, W, 3) uint8 RGB; None before the first.
+        result: its objects.
+    """
+
+    def __init__(self, view: ViewName = "overlay") -> None:
+        self.view = view
+        self.paused = False
+        self.drawing: ObjectDrawing | None = None
+        self.selected: int | None = None
+        self.message = ""
+        self.show_help = True
+        self.image: NDArray[np.uint8] | None = None
+        self.result: TrackedFrame | None = None
+        self._press: Mouse | None = None
+
+    def see(self, image: NDArray[np.uint8], result: TrackedFrame) -> None:
+        """A frame was followed, or the objects in it were changed."""
+        self.image, self.result = image, result
+        objects = self.objects
+        if self.selected not in objects:
+            self.selected = objects[-1] if objects else None
+
+    @property
+    def objects(self) -> tuple[int, ...]:
+        """The ids that are followed."""
+        return tuple(one.id for one in self.result.objects) if self.result else ()
+
+    @property
+    def help(self) -> str:
+        """The keys that mean something now."""
+        return DRAWING_HELP if self.drawing else LIVE_HELP
+
+    def handle(self, event: Event) -> Sequence[Command]:
+        """Take one event in and say what is to be done."""
+        if isinstance(event, Closed):
+            return [Quit()]
+        if self.drawing is not None:
+            return self._draw(self.drawing, event)
+        if isinstance(event, Mouse):
+            self._point(event)
+            return []
+        return self._key(event.name)
+
+    def _draw(self, drawing: ObjectDrawing, event: Event) -> Sequence[Command]:
+        match event:
+            case Mouse():
+                drawing.mouse(event)
+            case Key("escape"):
+                self.drawing, self.message = None, "Nothing taken"
+            case Key("enter") if drawing.mask is not None:
+                self.drawing, self.selected = None, drawing.object_id
+                self.message = f"Object {drawing.object_id} taken"
+                return [Add(drawing.object_id, drawing.image, drawing.mask)]
+            case Key("enter"):
+                drawing.message = "Drag a box round the object first"
+            case Key(name):
+                drawing.key(name)
+        return []
+
+    def _key(self, name: str) -> Sequence[Command]:
+        self.message = ""
+        match name:
+            case "q" | "escape":
+                return [Quit()]
+            case "a":
+                self._add()
+            case "c":
+                self._correct()
+            case "d" | "delete" if self.selected is not None:
+                self.message = f"Object {self.selected} deleted"
+                return [Remove(self.selected)]
+            case "r":
+                return [ToggleRecording()]
+            case "s":
+                return [TakeSnapshot()]
+            case "space":
+                self.paused = not self.paused
+            case "v":
+                self.view = VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]
+            case "h":
+                self.show_help = not self.show_help
+            case "tab":
+                self._select_next()
+            case digit if digit.isdigit() and int(digit) in self.objects:
+                self.selected = int(digit)
+        return []
+
+    def _add(self) -> None:
+        free = next((one for one in range(1, LARGEST_ID + 1) if one not in self.objects), None)
+        if free is None:
+            self.message = f"{LARGEST_ID} objects are the most; delete one first"
+        elif self.image is not None:
+            self.drawing = ObjectDrawing(self.image, free)
+
+    def _correct(self) -> None:
+        if self.image is None or self.result is None or self.selected is None:
+            self.message = "There is no object to correct; a adds one"
+            return
+        mask = self.result.labels == self.selected
+        # A lost object has no mask to correct: it is drawn anew.
+        self.drawing = ObjectDrawing(self.image, self.selected, mask if mask.any() else None)
+
+    def _select_next(self) -> None:
+        objects = self.objects
+        if objects:
+            place = objects.index(self.selected) + 1 if self.selected in objects else 0
+            self.selected = objects[place % len(objects)]
+
+    def _point(self, event: Mouse) -> None:
+        """A click selects the object under it; a drag begins a box on the picture it began on."""
+        if event.action == "press":
+            self._press = event
+            self._select_at(event)
+        elif event.action == "release":
+            self._press = None
+        elif self._press and max(abs(event.x - self._press.x), abs(event.y - self._press.y)) >= _DRAG_PIXELS:
+            press, self._press = self._press, None
+            self._add()
+            if self.drawing is not None:
+                self.drawing.mouse(press)
+                self.drawing.mouse(event)
+
+    def _select_at(self, event: Mouse) -> None:
+        if self.result is None:
+            return
+        height, width = self.result.labels.shape
+        if 0 <= event.x < width and 0 <= event.y < height:
+            under = int(self.result.labels[event.y, event.x])
+            self.selected = under or self.selected
