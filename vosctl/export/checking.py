@@ -48,7 +48,8 @@ def check_probabilities(exported: Engine, torch: Engine, sizes: Sequence[tuple[i
         VosctlError: it is `LARGEST_DIFFERENCE` or more.
     """
     clip = CheckClip.made(STEPS + 1)
-    worst = max(_difference(exported, torch, clip, size, count) for size in sizes for count in sorted({1, objects}))
+    differences = [_difference(exported, torch, clip, size, count) for size in sizes for count in sorted({1, objects})]
+    worst = float(np.max(differences))  # NaN where there is one, unlike Python's max
     if not worst < LARGEST_DIFFERENCE:
         raise VosctlError(
             f"the exported graphs differ from torch by {worst:.1e} in probability, {LARGEST_DIFFERENCE:.0e} is the "
@@ -64,13 +65,13 @@ def _difference(exported: Engine, torch: Engine, clip: CheckClip, size: tuple[in
     first = [one[0] for one in views]
     references = [[engine.encode_reference(*view) for view in first] for engine in (exported, torch)]
     masks = np.stack([mask for _, mask in first])
-    worst = 0.0
+    differences = []
     for step in range(1, STEPS + 1):
         images = np.stack([one[step][0] for one in views])
         found = exported.propagate(images, masks, references[0])
         masks = torch.propagate(images, masks, references[1])
-        worst = max(worst, float(np.abs(found - masks).max()))
-    return worst
+        differences.append(np.abs(found - masks).max())
+    return float(np.max(differences))
 
 
 def check_masks(exported: Engine, torch: Engine, size: tuple[int, int], precision: str) -> MaskCheck:

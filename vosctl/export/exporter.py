@@ -152,7 +152,7 @@ def _view_size(torch: Engine, settings: ExportSettings) -> tuple[int, int]:
 def _check_exact(exported: Engine, torch: Engine, settings: ExportSettings, tell: Tell) -> None:
     sizes = [_view_size(torch, settings)]
     if settings.shape.size is None:
-        sizes.append((torch.window // 2, torch.window - 2 * torch.stride))
+        sizes.append((2 * torch.stride, 3 * torch.stride))
     worst = check_probabilities(exported, torch, sizes, settings.shape.objects or 3)
     tell(f"probabilities differ from torch's by {worst:.1e} at most")
 

@@ -1,0 +1,246 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+
+from vosctl.engine import create_engine
+from vosctl.engine.devices import resolve_placement
+from vosctl.engine.onnx_engine import OnnxEngine
+from vosctl.engine.onnx_sessions import open_checkpoint
+from vosctl.engine.providers import Provider
+from vosctl.engine.torch_engine import TorchEngine
+from vosctl.engine.weights import GRAPHS_FOLDER, graphs_index
+from vosctl.errors import VosctlError
+from vosctl.network.checkpoints import NETWORKS, create_network, save_network
+from vosctl.registry import find_weights
+from vosctl.tracking import Tracker
+
+SIZE = (64, 96)
+
+
+@pytest.fixture(scope="module")
+def lite():
+    return create_engine("lite", engine="onnx", device="cpu")
+
+
+@pytest.fixture
+def inputs():
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (3, *SIZE, 3), dtype=np.uint8)
+    return images, rng.random((3, *SIZE), dtype=np.float32)
+
+
+def run(engine, images, masks):
+    references = [engine.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
+    return engine.propagate(images, masks[::-1], references)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_graphs_in_the_package_are_those_of_the_networks(name, inputs, tmp_path):
+    """When this fails after a change of a network, run `python -m vosctl.export.shipped`."""
+    torch.manual_seed(2)
+    network = create_network(name)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 2.0)
+    save_network(network, tmp_path / "random.safetensors")
+    onnx_engine = create_engine(str(tmp_path / "random.safetensors"), engine="onnx", device="cpu")
+    torch_engine = create_engine(str(tmp_path / "random.safetensors"), engine="torch", device="cpu", precision="fp32")
+    assert (onnx_engine.stride, onnx_engine.window) == (torch_engine.stride, torch_engine.window)
+    assert onnx_engine.info.network == name
+    found, wanted = run(onnx_engine, *inputs), run(torch_engine, *inputs)
+    assert (found.shape, found.dtype) == ((3, *SIZE), np.float32)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert wanted.std() > 0
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_graphs_in_the_package_hold_no_weights(name):
+    for kind, shapes in graphs_index()[name].items():
+        model = onnx.load(GRAPHS_FOLDER / f"{name}.{kind}.onnx", load_external_data=False)
+        assert {tensor.name: list(tensor.dims) for tensor in model.graph.initializer} == shapes
+        assert not any(tensor.raw_data for tensor in model.graph.initializer)
+
+
+def test_masks_agree_with_torch(lite, demo_frames):
+    engines = lite, create_engine("lite", engine="torch", device="cpu", precision="fp32")
+    trackers = [Tracker.from_engine(engine) for engine in engines]
+    for tracker in trackers:
+        tracker.start(*demo_frames[0])
+    for frame, _ in demo_frames[1:]:
+        ours, torchs = (tracker.step(frame).labels for tracker in trackers)
+        assert np.mean(ours == torchs) >= 0.995
+        assert torchs.any()
+
+
+def test_a_batch_is_its_objects(lite, inputs):
+    images, masks = inputs
+    together = run(lite, images, masks)
+    references = [lite.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
+    for index in (2, 0):
+        alone = lite.propagate(images[[index]], masks[::-1][[index]], [references[index]])
+        np.testing.assert_allclose(alone[0], together[index], atol=1e-5)
+
+
+def test_the_reference_is_not_forgotten_and_not_confused(lite, inputs):
+    images, masks = inputs
+    first, second = lite.encode_reference(images[0], masks[0]), lite.encode_reference(images[1], 1 - masks[1])
+    one = lite.propagate(images[:1], masks[:1], [first])
+    other = lite.propagate(images[:1], masks[:1], [second])
+    again = lite.propagate(images[:1], masks[:1], [first])
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 0
+
+
+def test_info_says_what_runs(lite):
+    assert (lite.info.engine, lite.info.device, lite.info.precision) == ("onnx", "CPUExecutionProvider", "fp32")
+    assert (lite.info.weights, lite.info.network, lite.takes_float) == ("lite", "lite", False)
+
+
+def test_a_run_imports_no_torch():
+    code = """if True:
+        import sys
+        import numpy as np
+        from vosctl import Tracker
+        tracker = Tracker("lite", engine="onnx", device="cpu")
+        frame = np.zeros((64, 64, 3), np.uint8)
+        frame[20:40, 20:40] = 200
+        tracker.start(frame, frame[..., 0] > 0)
+        tracker.step(frame)
+        unwanted = {"torch", "onnx", "onnxscript"} & set(sys.modules)
+        sys.exit(", ".join(unwanted) or 0)
+    """
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_threads_are_taken_as_asked(tmp_path):
+    pair = open_checkpoint(find_weights("lite").path, Provider("cpu"), threads=1)
+    assert pair.step.get_session_options().intra_op_num_threads == 1
+    assert OnnxEngine(pair, "lite").info.weights == "lite"
+
+
+def test_a_pickled_checkpoint_runs_too(tmp_path, inputs):
+    arrays = load_file(find_weights("lite").path)
+    torch.save({key: torch.from_numpy(array) for key, array in arrays.items()}, tmp_path / "lite.pth")
+    engine = create_engine(str(tmp_path / "lite.pth"), engine="onnx", device="cpu")
+    wanted = TorchEngine(_lite_network(), resolve_placement("cpu", "fp32"), "lite")
+    np.testing.assert_allclose(run(engine, *inputs), run(wanted, *inputs), atol=1e-4)
+
+
+def _lite_network():
+    from vosctl.network.checkpoints import load_network
+
+    return load_network("lite")
+
+
+def _spoil(arrays, what):
+    if what == "missing":
+        del arrays["reading.key.weight"]
+    elif what == "shape":
+        arrays["reading.key.weight"] = arrays["reading.key.weight"][:3]
+    elif what == "nan":
+        arrays["reading.key.weight"][0, 0] = np.nan
+    else:
+        arrays.clear()
+        arrays["something.weight"] = np.zeros(3, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("missing", "reading.key.weight is missing"),
+        ("shape", r"reading.key.weight is \(3, 112, 1, 1\), not \(64, 112, 1, 1\)"),
+        ("nan", "reading.key.weight holds values that are not finite"),
+        ("other", r"not the weights of a network known here.*its first key is something.weight"),
+    ],
+)
+def test_wrong_weights_are_named(what, message, tmp_path):
+    arrays = dict(load_file(find_weights("lite").path))
+    _spoil(arrays, what)
+    save_file(arrays, tmp_path / "w.safetensors", {} if what == "other" else {"network": "lite"})
+    with pytest.raises(VosctlError, match=message):
+        create_engine(str(tmp_path / "w.safetensors"), engine="onnx", device="cpu")
+
+
+def test_damaged_and_missing_weights(tmp_path):
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(VosctlError, match="no such weights file"):
+        create_engine(str(path), engine="onnx", device="cpu")
+    path.write_bytes(find_weights("lite").path.read_bytes()[:5000])
+    with pytest.raises(VosctlError, match="damaged"):
+        create_engine(str(path), engine="onnx", device="cpu")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder like an export: graphs of another size of network need not be right to be told apart."""
+    for kind in ("reference", "step"):
+        (tmp_path / f"{kind}.onnx").write_bytes(_empty_graph({"format": "1"}))
+    return tmp_path
+
+
+def _empty_graph(properties):
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [value], [out])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.helper.set_model_props(model, properties)
+    return model.SerializeToString()
+
+
+PROPERTIES = {
+    "format": "1", "network": "lite", "stride": "32", "window": "320", "state": "key value r5", "precision": "fp32",
+    "size": "dynamic", "objects": "dynamic", "weights": "a", "weights_sha256": "1", "weights_licence": "",
+    "vosctl_version": "0",
+}  # fmt: skip
+
+
+def test_a_missing_graph_is_named(folder):
+    (folder / "step.onnx").unlink()
+    with pytest.raises(VosctlError, match=r"step\.onnx: missing; give --weights a folder written by"):
+        create_engine(str(folder), device="cpu")
+
+
+def test_a_graph_of_others_is_told(folder):
+    with pytest.raises(VosctlError, match="not a graph written by `vosctl export-onnx`"):
+        create_engine(str(folder), device="cpu")
+    (folder / "step.onnx").write_bytes(_empty_graph(PROPERTIES | {"format": "99"}))
+    with pytest.raises(VosctlError, match="format 99"):
+        create_engine(str(folder), device="cpu")
+
+
+def test_graphs_of_two_exports_are_told(folder):
+    (folder / "reference.onnx").write_bytes(_empty_graph(PROPERTIES))
+    (folder / "step.onnx").write_bytes(_empty_graph(PROPERTIES | {"weights_sha256": "2"}))
+    with pytest.raises(VosctlError, match="of different exports"):
+        create_engine(str(folder), device="cpu")
+
+
+def test_a_damaged_graph_is_told(folder):
+    (folder / "reference.onnx").write_bytes(b"no graph")
+    with pytest.raises(VosctlError, match=r"reference\.onnx: ONNX Runtime cannot load it .*export it again"):
+        create_engine(str(folder), device="cpu")
+
+
+def test_a_precision_the_graphs_have_not(folder):
+    for kind in ("reference", "step"):
+        (folder / f"{kind}.onnx").write_bytes(_empty_graph(PROPERTIES))
+    assert create_engine(str(folder), device="cpu").info.engine == "onnx"
+    with pytest.raises(VosctlError, match=r"--precision int8: the graphs of .* were exported in fp32"):
+        create_engine(str(folder), device="cpu", precision="int8")
+    with pytest.raises(VosctlError, match=r"--engine torch: .* is a folder of ONNX graphs"):
+        create_engine(str(folder), engine="torch")
+
+
+def test_no_path_of_a_machine_is_in_the_package():
+    for path in GRAPHS_FOLDER.iterdir():
+        content = path.read_bytes()
+        assert str(Path.home()).encode() + b"/" not in content
+        assert b"site-packages" not in content

@@ -1,0 +1,121 @@
+import onnxruntime
+import pytest
+
+from vosctl.engine import create_engine, factory, providers
+from vosctl.engine.providers import Provider, check_loaded, resolve_provider
+from vosctl.errors import UsageError, VosctlError
+
+
+@pytest.fixture
+def everything_works(monkeypatch):
+    monkeypatch.setattr(providers, "why_unusable", lambda provider: None)
+    monkeypatch.setattr(providers, "has_nvidia_gpu", lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("provider", "device", "chosen"),
+    [
+        ("auto", "auto", Provider("cuda")),
+        ("auto", "cpu", Provider("cpu")),
+        ("auto", "cuda:1", Provider("cuda", 1)),
+        ("cpu", "auto", Provider("cpu")),
+        ("tensorrt", "cuda:2", Provider("tensorrt", 2)),
+        ("openvino", "cpu", Provider("openvino")),
+    ],
+)
+def test_words_become_a_provider(provider, device, chosen, everything_works):
+    assert resolve_provider(provider, device) == chosen
+
+
+def test_auto_takes_the_cpu_when_the_gpus_libraries_are_missing(everything_works, monkeypatch):
+    monkeypatch.setattr(providers, "why_unusable", lambda provider: "no cuDNN")
+    assert resolve_provider() == Provider("cpu")
+    with pytest.raises(VosctlError, match="no cuDNN"):
+        resolve_provider("cuda")
+
+
+@pytest.mark.parametrize(
+    ("provider", "device", "message"),
+    [
+        ("tpu", "auto", "--provider tpu: unknown"),
+        ("auto", "mps", "--device mps: the onnx engine"),
+        ("auto", "cuda:x", "--device cuda:x"),
+        ("cuda", "cpu", "--provider cuda: does not run on --device cpu"),
+        ("cpu", "cuda", "--provider cpu: does not run on --device cuda"),
+    ],
+)
+def test_words_that_do_not_fit_are_named(provider, device, message):
+    with pytest.raises(UsageError, match=message):
+        resolve_provider(provider, device)
+
+
+@pytest.mark.parametrize(
+    ("provider", "package"),
+    [("cuda", "onnxruntime-gpu"), ("tensorrt", "onnxruntime-gpu"), ("openvino", "onnxruntime-openvino")],
+)
+def test_the_wrong_package_is_named(provider, package, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(VosctlError, match=f"--provider {provider}: .* has no .*; install {package} in its place"):
+        create_engine("lite", provider=provider)
+
+
+def test_the_missing_library_is_named(monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(providers, "_load_failure", lambda provider: "libcudnn.so.9: cannot open")
+    with pytest.raises(VosctlError, match=r"needs CUDA and cuDNN, but libcudnn\.so\.9: cannot open; install it"):
+        create_engine("lite", provider="cuda")
+
+
+def test_what_was_loaded_is_compared_with_the_request():
+    check_loaded(Provider("cpu"), ["CPUExecutionProvider"])
+    with pytest.raises(VosctlError, match="loaded CPUExecutionProvider instead of CUDAExecutionProvider"):
+        check_loaded(Provider("cuda"), ["CPUExecutionProvider"])
+
+
+def test_gpus_are_asked_for_by_number_with_the_cpu_left_out():
+    assert Provider("cuda", 1).session_providers() == [("CUDAExecutionProvider", {"device_id": 1})]
+    tensorrt, cuda = Provider("tensorrt", 3).session_providers()
+    assert tensorrt[0] == "TensorrtExecutionProvider"
+    assert tensorrt[1]["device_id"] == cuda[1]["device_id"] == 3
+
+
+@pytest.mark.parametrize(
+    ("request_", "gpu", "engine"),
+    [
+        ({}, False, "onnx"),
+        ({}, True, "torch"),
+        ({"device": "cpu"}, True, "onnx"),
+        ({"device": "cpu", "precision": "fp32"}, True, "onnx"),
+        ({"device": "cpu", "precision": "bf16"}, True, "torch"),
+        ({"device": "cuda"}, True, "torch"),
+        ({"device": "mps"}, True, "torch"),
+        ({"provider": "cuda"}, True, "onnx"),
+        ({"precision": "int8"}, False, "onnx"),
+    ],
+)
+def test_auto_takes_the_faster_engine(request_, gpu, engine, monkeypatch):
+    monkeypatch.setattr(factory, "_torch_has_gpu", lambda: gpu)
+    monkeypatch.setattr(factory, "_onnx_engine", lambda *args: "onnx")
+    monkeypatch.setattr(factory, "_torch_engine", lambda *args: "torch")
+    assert create_engine("lite", **request_) == engine
+
+
+def test_a_folder_of_graphs_runs_in_onnx_runtime(tmp_path, monkeypatch):
+    monkeypatch.setattr(factory, "_torch_has_gpu", lambda: True)
+    monkeypatch.setattr(factory, "_onnx_engine", lambda *args: "onnx")
+    assert create_engine(str(tmp_path)) == "onnx"
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"engine": "tensorflow"}, "--engine tensorflow: unknown"),
+        ({"precision": "fp8"}, "--precision fp8: unknown"),
+        ({"provider": "tpu"}, "--provider tpu: unknown"),
+        ({"engine": "torch", "provider": "cpu"}, "--provider cpu: is for the onnx engine"),
+        ({"engine": "onnx", "precision": "fp16", "device": "cpu"}, "--precision fp16: .*export-onnx --precision fp16"),
+    ],
+)
+def test_requests_that_cannot_be_served(request_, message):
+    with pytest.raises(UsageError, match=message):
+        create_engine("lite", **request_)

@@ -1,0 +1,178 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from conftest import square_frame
+
+from vosctl import __version__
+from vosctl.engine import create_engine
+from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.errors import UsageError, VosctlError
+from vosctl.export import exporter
+from vosctl.export.exporter import export_network
+from vosctl.export.settings import ExportSettings, GraphShape
+
+from .conftest import SOURCE, tiny
+
+
+def load(folder, graph):
+    return onnx.load(folder / f"{graph}.onnx", load_external_data=False)
+
+
+def axes(value):
+    return [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+
+
+def test_free_sizes_are_free_and_the_rest_is_fixed(dynamic_export):
+    network, folder, _ = dynamic_export
+    step = load(folder, "step")
+    inputs = {value.name: axes(value) for value in step.graph.input}
+    assert list(inputs) == ["image", "mask", *network.state_names]
+    assert inputs["image"] == ["objects", "height", "width", 3]
+    assert inputs["mask"] == ["objects", "height", "width"]
+    assert axes(step.graph.output[0]) == ["objects", "height", "width"]
+    assert [value.name for value in load(folder, "reference").graph.output] == list(network.state_names)
+
+
+def test_the_graphs_share_their_weights(dynamic_export):
+    _, folder, _ = dynamic_export
+    initializers = [tensor for graph in ("reference", "step") for tensor in load(folder, graph).graph.initializer]
+    external = [{entry.key: entry.value for entry in tensor.external_data} for tensor in initializers]
+    places = {(entry["offset"], entry["length"]) for entry in external if entry}
+    assert {entry["location"] for entry in external if entry} == {"weights.bin"}
+    assert len(places) < sum(1 for entry in external if entry)
+    assert (folder / "weights.bin").stat().st_size < sum(int(entry["length"]) for entry in external if entry)
+
+
+def test_batch_norms_and_pads_are_folded(dynamic_export):
+    _, folder, _ = dynamic_export
+    operators = {node.op_type for graph in ("reference", "step") for node in load(folder, graph).graph.node}
+    assert not operators & {"BatchNormalization", "Pad"}
+
+
+def test_metadata_and_readme_say_what_it_is(dynamic_export):
+    network, folder, told = dynamic_export
+    properties = {entry.key: entry.value for entry in load(folder, "step").metadata_props}
+    metadata = GraphMetadata.from_properties(properties)
+    assert (metadata.network, metadata.stride, metadata.window) == (network.name, 32, 96)
+    assert (metadata.weights, metadata.sha256, metadata.licence) == ("tiny", "0" * 64, "none")
+    assert metadata.version == __version__
+    assert properties["input image"] == "uint8 (objects, height, width, 3): RGB, 0..255"
+    text = (folder / "README.md").read_text()
+    assert all(name in text for name in (*network.state_names, "tiny", "0" * 64, __version__))
+    assert re.fullmatch(r"probabilities differ from torch's by \de-\d\d at most", re.sub(r"\d\.\de", "1e", told[0]))
+
+
+def test_fixed_sizes_run_in_batches_of_their_own(static_export, rng):
+    engine = create_engine(str(static_export), device="cpu")
+    images = rng.integers(0, 256, (3, 64, 96, 3), dtype=np.uint8)
+    masks = rng.random((3, 64, 96), dtype=np.float32)
+    references = [engine.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
+    together = engine.propagate(images, masks, references)
+    assert together.shape == (3, 64, 96)
+    alone = [engine.propagate(images[[i]], masks[[i]], [references[i]])[0] for i in range(3)]
+    np.testing.assert_allclose(together, np.stack(alone), atol=1e-6)
+    assert np.abs(together[0] - together[2]).max() > 1e-4
+
+
+def test_fixed_sizes_refuse_others(static_export):
+    engine = create_engine(str(static_export), device="cpu")
+    with pytest.raises(UsageError, match=r"exported for 64x96 and cannot run on 96x96.*--size dynamic"):
+        engine.encode_reference(np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), np.float32))
+
+
+def test_what_differs_from_torch_is_not_written(tmp_path, monkeypatch):
+    def spoiled(*args):
+        reference, step = trace_graphs(*args)
+        for tensor in step.graph.initializer:
+            array = onnx.numpy_helper.to_array(tensor)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array * np.float32(1.3), tensor.name))
+        return reference, step
+
+    trace_graphs = exporter.trace_graphs
+    monkeypatch.setattr(exporter, "trace_graphs", spoiled)
+    with pytest.raises(VosctlError, match=r"differ from torch by .* nothing was written"):
+        export_network(tiny("lite"), SOURCE, tmp_path / "out", ExportSettings())
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_is_replaced_only_when_asked(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "step.onnx").write_text("older")
+    settings = ExportSettings(GraphShape((64, 64), 1))
+    with pytest.raises(UsageError, match="--overwrite"):
+        export_network(tiny("lite"), SOURCE, folder, settings)
+    assert (folder / "step.onnx").read_text() == "older"
+    export_network(tiny("lite"), SOURCE, folder, settings, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    assert create_engine(str(folder), device="cpu").window == 64
+
+
+def test_a_folder_of_other_things_is_never_replaced(tmp_path):
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(UsageError, match=r"other files than an export \(holiday.jpg\)"):
+        export_network(tiny("lite"), SOURCE, tmp_path, ExportSettings(), overwrite=True)
+    with pytest.raises(UsageError, match="is a file"):
+        export_network(tiny("lite"), SOURCE, tmp_path / "holiday.jpg", ExportSettings(), overwrite=True)
+
+
+def test_sizes_must_fit_the_stride(tmp_path):
+    with pytest.raises(UsageError, match="--size 100x64: both must be multiples of 32"):
+        export_network(tiny("lite"), SOURCE, tmp_path / "out", ExportSettings(GraphShape((100, 64))))
+
+
+def test_the_readmes_loop_runs(static_export, dynamic_export, monkeypatch):
+    """On a network that knows nothing: the loop's shapes, its window and what it feeds back."""
+    for folder in (static_export, dynamic_export[1]):
+        monkeypatch.chdir(folder)
+        code = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL).group(1)
+        names = {}
+        exec(compile(code, "README.md", "exec"), names)
+        made = [square_frame(70, 120, (1, (250, 40, 40), 20 + 3 * i, 20, 24)) for i in range(4)]
+        masks = list(names["follow"]([frame for frame, _ in made], made[0][1] > 0))
+        assert len(masks) == 3
+        assert all(mask.shape == (70, 120) and mask.dtype == np.float32 for mask in masks)
+        assert all(0 < mask.max() <= 1 and mask.min() >= 0 for mask in masks)
+        assert masks[0][:, 110:].max() == 0  # beyond the window
+
+
+def test_fp16_halves_the_weights(dynamic_export, tmp_path, monkeypatch):
+    network, folder, _ = dynamic_export
+    monkeypatch.setattr("vosctl.export.checking.LEAST_AGREEMENT", {"fp16": 0.9})  # the network has no opinion
+    told = []
+    export_network(network, SOURCE, tmp_path / "half", ExportSettings(precision="fp16"), tell=told.append)
+    assert "mean J" in told[0]
+    half, full = tmp_path / "half" / "weights.bin", folder / "weights.bin"
+    assert half.stat().st_size < 0.6 * full.stat().st_size
+    engines = [create_engine(str(path.parent), device="cpu") for path in (half, full)]
+    assert [engine.info.precision for engine in engines] == ["fp16", "fp32"]
+    frame, labels = square_frame(96, 96, (1, (250, 40, 40), 30, 30, 40))
+    mask = labels.astype(np.float32)
+    found = [one.propagate(frame[None], mask[None], [one.encode_reference(frame, mask)]) for one in engines]
+    np.testing.assert_allclose(found[0], found[1], atol=0.02)
+
+
+def test_settings_that_do_not_go_together():
+    with pytest.raises(UsageError, match="needs real frames"):
+        ExportSettings(precision="int8")
+    with pytest.raises(UsageError, match="--opset 11"):
+        ExportSettings(opset=11)
+    with pytest.raises(UsageError, match="--objects 0"):
+        ExportSettings(GraphShape(objects=0))
+    with pytest.raises(UsageError, match="--precision bf16"):
+        ExportSettings(precision="bf16")
+
+
+def test_metadata_survives_the_graph():
+    metadata = GraphMetadata("lite", 32, 320, ("key", "r5"), "fp16", (320, 448), 3, "w", "abc", "free", "1.2")
+    assert GraphMetadata.from_properties(metadata.to_properties()) == metadata
+    free = replace(metadata, size=None, objects=None)
+    assert GraphMetadata.from_properties(free.to_properties()) == free
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

@@ -1,0 +1,94 @@
+import numpy as np
+import onnx
+import pytest
+from conftest import square_frame, write_video
+
+from vosctl.engine import create_engine
+from vosctl.errors import UsageError, VosctlError
+from vosctl.export.exporter import export_network
+from vosctl.export.settings import Calibration, ExportSettings, GraphShape
+from vosctl.video.masks import write_indexed_png
+
+from .conftest import SOURCE, tiny
+
+
+@pytest.fixture
+def calibration(tmp_path):
+    """A video of two moving squares, with their mask."""
+    made = [
+        square_frame(64, 96, (1, (230, 40, 40), 10 + 3 * i, 16, 24), (2, (40, 40, 230), 60, 30 - i, 20))
+        for i in range(5)
+    ]
+    write_indexed_png(tmp_path / "m.png", made[0][1])
+    return Calibration(str(write_video(tmp_path / "c.mp4", [image for image, _ in made])), tmp_path / "m.png")
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Times of int8 and fp32 that the export is to see, in seconds; a network that knows nothing may disagree."""
+    monkeypatch.setattr("vosctl.export.checking.LEAST_AGREEMENT", {"int8": 0.0})
+
+    def pretend(int8, fp32):
+        monkeypatch.setattr("vosctl.export.exporter.step_times", lambda engines, sample: [int8, fp32])
+
+    return pretend
+
+
+@pytest.mark.parametrize("name", ["lite", "rgmp"])
+def test_int8_is_per_channel_and_keeps_its_ends_in_floats(name, calibration, measured, tmp_path):
+    measured(0.01, 0.02)
+    told = []
+    settings = ExportSettings(GraphShape(objects=2), precision="int8", calibration=calibration)
+    export_network(tiny(name), SOURCE, tmp_path / "out", settings, tell=told.append)
+    assert "mean J" in told[0]
+    assert told[1] == "a step takes 10.0 ms in int8 and 20.0 ms in fp32 on this machine"
+
+    step = onnx.load(tmp_path / "out" / "step.onnx", load_external_data=False)
+    assert len({tensor.name for tensor in step.graph.initializer}) == len(step.graph.initializer)
+    used = {name for node in step.graph.node for name in node.input}
+    assert all(tensor.name in used for tensor in step.graph.initializer)
+    by_output = {output: node for node in step.graph.node for output in node.output}
+    weights = {node.name: by_output.get(node.input[1]) for node in step.graph.node if node.op_type == "Conv"}
+    quantized = {name for name, source in weights.items() if source and source.op_type == "DequantizeLinear"}
+    head = "/head2/Conv" if name == "lite" else "/pred2/Conv"
+    assert head in weights
+    assert head not in quantized
+    assert len(quantized) > 10
+    scales = [tensor for tensor in step.graph.initializer if tensor.name.endswith("weight_scale")]
+    assert any(tensor.dims and tensor.dims[0] > 1 for tensor in scales)
+    reference = onnx.load(tmp_path / "out" / "reference.onnx", load_external_data=False)
+    assert not any(node.op_type == "QuantizeLinear" for node in reference.graph.node)
+
+    engine = create_engine(str(tmp_path / "out"), device="cpu")
+    assert engine.info.precision == "int8"
+    frame, labels = square_frame(96, 96, (1, (230, 40, 40), 30, 30, 40))
+    mask = labels.astype(np.float32)
+    found = engine.propagate(frame[None], mask[None], [engine.encode_reference(frame, mask)])
+    assert found.shape == (1, 96, 96)
+    assert np.isfinite(found).all()
+
+
+def test_int8_that_is_slower_is_not_written(calibration, measured, tmp_path):
+    measured(0.02, 0.01)
+    settings = ExportSettings(precision="int8", calibration=calibration)
+    with pytest.raises(VosctlError, match=r"20.0 ms in int8 and 10.0 ms in fp32 on this machine; nothing was written"):
+        export_network(tiny("lite"), SOURCE, tmp_path / "out", settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_frame_is_not_enough(calibration, measured, tmp_path):
+    frame, _ = square_frame(64, 96, (1, (230, 40, 40), 10, 16, 24))
+    still = Calibration(str(write_video(tmp_path / "still.mp4", [frame])), calibration.first_mask)
+    with pytest.raises(VosctlError, match="one frame only"):
+        export_network(tiny("lite"), SOURCE, tmp_path / "out", ExportSettings(precision="int8", calibration=still))
+
+
+def test_calibration_needs_square_windows(calibration, tmp_path):
+    settings = ExportSettings(GraphShape((64, 96)), precision="int8", calibration=calibration)
+    with pytest.raises(UsageError, match="square --size"):
+        export_network(tiny("lite"), SOURCE, tmp_path / "out", settings)
+
+
+def test_calibration_is_for_int8(calibration):
+    with pytest.raises(UsageError, match="for --precision int8 only"):
+        ExportSettings(calibration=calibration)
