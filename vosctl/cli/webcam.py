@@ -175,7 +175,6 @@ def run_webcam(
                 window=window,
                 camera=camera,
                 on_frame=reporter.frame,
-                note=reporter.note,
                 warn=reporter.warn,
             ),
         )

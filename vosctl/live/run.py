@@ -71,7 +71,6 @@ class LiveParts:
         window: None without one.
         camera: a virtual camera to show the view on.
         on_frame: told of each followed frame.
-        note: told in one line of what was done.
         warn: told in one line of what went wrong without ending the run.
     """
 
@@ -84,7 +83,6 @@ class LiveParts:
     window: Window | None
     camera: VirtualCamera | None
     on_frame: Callable[[Frame, TrackedFrame], None]
-    note: Callable[[str], None]
     warn: Callable[[str], None]
 
 
@@ -251,13 +249,13 @@ class LiveRun:
         path = Path(f"{name}_record_{number:03d}.mp4")
         sinks = open_sinks(OutputRequest(overlay=path, audio=False), self._parts.info, self._parts.warn)
         self._recording, self._recorded_from = Recorder(sinks, from_zero=True), time.perf_counter()
-        self._say(f"Recording {path}")
+        self._session.message = f"Recording {path}"
 
     def _complete(self, recording: Recorder) -> None:
         try:
             for path in recording.finish():
                 self.summary.outputs.append(path)
-                self._say(f"Recorded {path}")
+                self._session.message = f"Recorded {path}"
         finally:
             self.kept += recording.kept
 
@@ -265,11 +263,7 @@ class LiveRun:
         if self._session.image is not None:
             picture, mask = write_snapshot(self._parts.info.name, self._session.image, self._result().labels)
             self.summary.outputs += [picture, mask]
-            self._say(f"Wrote {picture} and {mask}")
-
-    def _say(self, line: str) -> None:
-        self._session.message = line
-        self._parts.note(line)
+            self._session.message = f"Wrote {picture} and {mask}"
 
     def _finish(self) -> None:
         """Complete what is being written, whatever ended the run."""

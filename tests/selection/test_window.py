@@ -1,0 +1,38 @@
+import subprocess
+
+import pytest
+
+from vosctl.errors import VosctlError
+from vosctl.selection import window
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [(13, "enter"), (10, "enter"), (27, "escape"), (8, "backspace"), (65535, "delete"), (3014656, "delete"),
+     (9, "tab"), (32, "space"), (ord("A"), "a"), (ord("a"), "a"), (ord("1"), "1"), (65505, None), (-1, None)],
+)  # fmt: skip
+def test_keys_have_one_name_on_every_platform(code, name):
+    assert window.key_name(code) == name
+
+
+def test_no_display_is_said_before_anything_aborts(monkeypatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(VosctlError, match=r"DISPLAY is not set\); add --no-window"):
+        window.require_display("add --no-window")
+
+
+@pytest.mark.parametrize(
+    ("status", "errors", "message"),
+    [
+        (-6, b"could not connect to display", "on the display :42; add"),
+        (1, b"The function is not implemented", "headless"),
+    ],
+)
+def test_a_display_that_does_not_answer_is_said(monkeypatch, status, errors, message):
+    monkeypatch.setenv("DISPLAY", ":42")
+    monkeypatch.setattr(
+        subprocess, "run", lambda *args, **kwargs: subprocess.CompletedProcess(args, status, b"", errors)
+    )
+    with pytest.raises(VosctlError, match=message):
+        window.require_display("add --no-window")
