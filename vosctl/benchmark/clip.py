@@ -82,7 +82,7 @@ class MadeClips:
         patch, shape = self._copy(index)
         start, now = self._cup_middle(0), self._cup_middle(index)
         for number in range(objects - 2):
-            angle = 2 * math.pi * number / (objects - 2)
+            angle = math.pi + 2 * math.pi * number / (objects - 2)  # the cup itself is on the right
             x = RENDERED_WIDTH * (0.5 + 0.38 * math.cos(angle)) + 0.3 * (now[0] - start[0])
             y = RENDERED_HEIGHT * (0.5 + 0.36 * math.sin(angle)) + 0.3 * (now[1] - start[1])
             _paste(image, labels, patch, shape, (round(x), round(y)), 3 + number)

@@ -20,8 +20,10 @@ COMMANDS = {
     "demo": "vosctl.cli.demo:demo",
     "train": "vosctl.cli.train:train",
     "eval": "vosctl.cli.eval:eval_command",
+    "export-onnx": "vosctl.cli.export_onnx:export_onnx",
     "bench": "vosctl.cli.bench:bench",
     "weights": "vosctl.cli.weights:weights",
+    "doctor": "vosctl.cli.doctor:doctor",
 }
 
 

@@ -1,0 +1,59 @@
+"""`vosctl doctor`: what is here, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+
+@click.command(short_help="Find out what is wrong with this installation.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell only what is wrong.")
+@click.pass_context
+def doctor(context: click.Context, as_json: bool, quiet: bool) -> None:
+    """Check Python, packages, GPU, ONNX Runtime's providers, codecs, cameras and weights, and segment a made clip.
+
+    Each finding comes with its cure. Exit 1 when one of them stops work; warnings do not.
+    """
+    from vosctl.diagnosis.diagnose import diagnose
+    from vosctl.diagnosis.findings import Severity
+    from vosctl.diagnosis.machine import describe_machine, package_versions
+
+    counts = dict.fromkeys(Severity, 0)
+    listed = []
+    for title, findings in diagnose():
+        shown = [one for one in findings if not (quiet and one.severity is Severity.OK)]
+        for finding in findings:
+            counts[finding.severity] += 1
+            listed.append({"group": title, **asdict(finding)})
+        if as_json or not shown:
+            continue
+        click.secho(title, bold=True)
+        for finding in shown:
+            _show(finding.subject, finding.severity, finding.message, finding.cure)
+    works = counts[Severity.ERROR] == 0
+    if as_json:
+        facts = {"machine": asdict(describe_machine()), "versions": package_versions()}
+        click.echo(json.dumps({"works": works, **facts, "findings": listed}, indent=2))
+    elif works and not counts[Severity.WARNING]:
+        click.echo("Everything works.")
+    else:
+        verdict = "vosctl works" if works else "vosctl cannot work as it is"
+        click.echo(
+            f"{verdict}: {_count(counts[Severity.ERROR], 'error')}, {_count(counts[Severity.WARNING], 'warning')}."
+        )
+    if not works:
+        context.exit(1)
+
+
+def _show(subject: str, severity: str, message: str, cure: str) -> None:
+    colour = {"ok": "green", "warning": "yellow", "error": "red"}[severity]
+    click.echo(f"  {click.style(f'{severity:<8}', fg=colour)}{subject}: {message}")
+    if cure:
+        click.echo(f"          cure: {cure}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,79 @@
+"""Python, and the packages vosctl stands on: which, from where, and whether several claim the same files."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from vosctl.diagnosis.findings import Finding, error, ok, reason, warning
+
+IMPORTS = {
+    "vosctl": "vosctl", "torch": "torch", "onnxruntime": "onnxruntime", "cv2": "opencv-python", "av": "av",
+    "numpy": "numpy", "PIL": "pillow", "safetensors": "safetensors", "pycocotools": "pycocotools",
+}  # fmt: skip
+"""Modules by name, with the package that brings each."""
+RIVALS = {
+    "onnxruntime": (
+        ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml"),
+        "which of them is used is chance, and the GPU may be left idle",
+    ),
+    "cv2": (
+        ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
+        "whether windows can be shown is chance",
+    ),
+}
+"""Packages that write the same module, and what comes of having two."""
+OLDEST_PYTHON = (3, 11)
+
+
+def check_python() -> list[Finding]:
+    """The interpreter."""
+    found = f"{platform.python_version()}, {sys.executable}"
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return [error("python", f"{found}: too old", "install Python 3.11 or newer and vosctl into it")]
+    return [ok("python", found)]
+
+
+def check_imports() -> list[Finding]:
+    """Import everything and tell its version and place."""
+    return [_import(module, package) for module, package in IMPORTS.items()]
+
+
+def _import(module: str, package: str) -> Finding:
+    try:
+        loaded = import_module(module)
+    except (ImportError, OSError) as problem:  # OSError: a shared library of it cannot be loaded
+        cure = f"python -m pip install --force-reinstall {package}"
+        if "libGL" in str(problem) or "libgthread" in str(problem):
+            cure = "python -m pip uninstall -y opencv-python; python -m pip install opencv-python-headless"
+        return error(module, f"cannot be imported: {reason(problem)}", cure)
+    place = Path(loaded.__file__).parent if loaded.__file__ else "nowhere"
+    return ok(module, f"{getattr(loaded, '__version__', None) or installed(package) or 'version unknown'}, {place}")
+
+
+def installed(package: str) -> str | None:
+    """The version of an installed package, None when it is not."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def check_rivals() -> list[Finding]:
+    """Two packages that write the same module: the one installed last has overwritten the other in part."""
+    findings = []
+    for module, (packages, consequence) in RIVALS.items():
+        present = [package for package in packages if installed(package)]
+        if len(present) > 1:
+            uninstall = f"python -m pip uninstall -y {' '.join(present)}"
+            cure = f"{uninstall}; python -m pip install {_wanted(present)}"
+            findings.append(warning(module, f"{' and '.join(present)} are both installed: {consequence}", cure))
+    return findings
+
+
+def _wanted(present: list[str]) -> str:
+    """The one to keep: the GPU's, and the one with windows."""
+    return next((one for one in present if one.endswith("-gpu")), present[0])
