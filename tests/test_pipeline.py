@@ -199,3 +199,23 @@ def test_percentiles():
     assert histogram.percentile(95) == pytest.approx(0.095, abs=0.001)
     histogram.add(1e6)
     assert histogram.percentile(100) == pytest.approx(60, abs=0.1)
+
+
+def test_a_source_that_blocks_does_not_hold_an_interrupt_up(bright_engine, monkeypatch):
+    monkeypatch.setattr("vosctl.pipeline.DECODER_PATIENCE", 0.05)
+    frames, mask = scene(3)
+    release = threading.Event()
+
+    def stalled():
+        yield from frames
+        release.wait(30)
+
+    def interrupt(frame, result):
+        if frame.index == 2:
+            raise KeyboardInterrupt
+
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline(stalled(), mask, bright_engine, Recorder(), on_frame=interrupt).run()
+    assert time.monotonic() - begin < 20
+    release.set()

@@ -25,6 +25,8 @@ from vosctl.video.sinks import Sink
 
 QUEUE_LENGTH = 4  # frames; a 4K frame is 25 MB
 
+DECODER_PATIENCE = 2.0  # seconds; a read of a silent pipe or stream cannot be interrupted, only left behind
+
 Item = TypeVar("Item")
 
 
@@ -202,7 +204,7 @@ class Pipeline:
         except BaseException as error:
             self._fail(error)
         self._frames.cancel()
-        self._join(decoder)
+        decoder.join(DECODER_PATIENCE)
         if self._error is None and count == 0:
             self._fail(VosctlError("the source gave no frame; check the file"))
         self._finish_outputs()

@@ -269,3 +269,22 @@ def test_a_reader_that_goes_away_ends_the_run_quietly(tmp_path, demo_frames):
     assert process.returncode == 141
     assert errors == ""
     assert time.monotonic() - begin < 60
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_an_interrupt_while_standard_input_is_silent(tmp_path, demo_frames):
+    write_video(tmp_path / "clip.mkv", [frame for frame, _ in demo_frames])
+    write_indexed_png(tmp_path / "m.png", demo_frames[0][1])
+    command = [sys.executable, "-m", "vosctl", "segment", "-", "--first-mask", "m.png", "--masks", "masks", "--json"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, **pipes) as process:
+        process.stdin.write((tmp_path / "clip.mkv").read_bytes()[:-400])
+        process.stdin.flush()  # and stays open, silent
+        for line in process.stdout:
+            if json.loads(line)["event"] == "frame":
+                process.send_signal(signal.SIGINT)
+                break
+        errors = process.stderr.read().decode()
+        process.wait(60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors

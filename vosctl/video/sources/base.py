@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from inspect import GEN_RUNNING, getgeneratorstate
 from types import TracebackType
 
 from vosctl.errors import VosctlError
@@ -25,6 +26,7 @@ class Source(ABC):
     def __init__(self) -> None:
         self.warnings = []
         self._started = False
+        self._reading: Generator[Frame, None, None] | None = None
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames.
@@ -35,13 +37,18 @@ class Source(ABC):
         if self._started:
             raise VosctlError(f"{self.info.name}: the frames of a source can be read once; open it again")
         self._started = True
-        return self._frames()
+        self._reading = self._frames()
+        return self._reading
 
     @abstractmethod
-    def _frames(self) -> Iterator[Frame]: ...
+    def _frames(self) -> Generator[Frame, None, None]: ...
 
     def close(self) -> None:
-        """Release the source. Not while another thread is reading it."""
+        """Release the source. One that another thread is still reading is left to the end of the process."""
+        if self._reading is None or getgeneratorstate(self._reading) != GEN_RUNNING:
+            self._release()
+
+    def _release(self) -> None:
         return
 
     def __enter__(self) -> Source:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class ImageSource(Source):
             frame_count=len(self._paths),
         )
 
-    def _frames(self) -> Iterator[Frame]:
+    def _frames(self) -> Generator[Frame, None, None]:
         for index, path in enumerate(self._paths):
             image = read_image(path) if self._first is None else self._first
             self._first = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -129,11 +129,10 @@ class VideoSource(Source):
                 container.close()
             raise
 
-    def close(self) -> None:
-        """Release the file or connection."""
+    def _release(self) -> None:
         self._container.close()
 
-    def _frames(self) -> Iterator[Frame]:
+    def _frames(self) -> Generator[Frame, None, None]:
         first, self._first = self._first, None
         if first is None:
             return
