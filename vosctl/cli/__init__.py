@@ -55,10 +55,10 @@ class LazyGroup(click.Group):
             if error.silent:
                 ctx.exit(error.exit_code)
             raise CommandError(error) from error
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted", err=True)
             ctx.exit(130)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
             if os.environ.get("VOSCTL_DEBUG"):
