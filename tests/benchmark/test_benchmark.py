@@ -1,0 +1,204 @@
+import subprocess
+import sys
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+
+from vosctl.benchmark import clip as clip_module
+from vosctl.benchmark import measure as measure_module
+from vosctl.benchmark import run as run_module
+from vosctl.benchmark.backends import find_backends
+from vosctl.benchmark.cases import OUTPUTS, SIZES, Backend, BenchmarkSettings, Case, Percentiles
+from vosctl.benchmark.clip import MadeClips
+from vosctl.benchmark.measure import measure, peak_resident
+from vosctl.benchmark.run import plan
+from vosctl.errors import UsageError, VosctlError
+from vosctl.video.masks import read_indexed_png
+
+CPU = Backend("torch", "cpu", "fp32", "cpu")
+OTHER = Backend("onnx", "cpu", "fp32", "CPUExecutionProvider")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """A size at which nothing takes time, and a scene of few frames."""
+    monkeypatch.setitem(SIZES, "tiny", (160, 90))
+    monkeypatch.setattr(clip_module, "PERIOD", 3)
+
+
+@pytest.fixture
+def clips(tmp_path):
+    return MadeClips(tmp_path)
+
+
+# --- Settings and plan
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sizes": ("8k",)}, "--sizes 8k: unknown; give one or more of 480p"),
+        ({"sizes": ()}, "--sizes : unknown"),
+        ({"outputs": ("gif",)}, "--outputs gif"),
+        ({"engines": ("fast",)}, "--engine fast"),
+        ({"devices": ("tpu",)}, "--device tpu"),
+        ({"objects": (0,)}, "--objects: give numbers from 1"),
+        ({"objects": ()}, "--objects"),
+        ({"frames": 0}, "--frames: must be 1"),
+        ({"warmup": 0}, "--warmup: must be 1"),
+    ],
+)
+def test_settings_that_cannot_be(wrong, message):
+    with pytest.raises(UsageError, match=message):
+        BenchmarkSettings(**wrong)
+
+
+def test_the_plan():
+    """Steps with everything; the first output with everything; the others once a size with the first engine."""
+    settings = BenchmarkSettings(sizes=("480p", "4k"), objects=(1, 3), outputs=("overlay", "none", "rle"))
+    cases = [(one.backend.engine, one.objects, one.size, one.output) for one in plan(settings, [OTHER, CPU])]
+    assert cases[:4] == [("onnx", 1, "", ""), ("torch", 1, "", ""), ("onnx", 3, "", ""), ("torch", 3, "", "")]
+    assert cases[4:12] == [
+        (engine, objects, size, "overlay")
+        for size in ("480p", "4k")
+        for objects in (1, 3)
+        for engine in ("onnx", "torch")
+    ]
+    assert cases[12:] == [("onnx", 1, size, output) for size in ("480p", "4k") for output in ("none", "rle")]
+
+
+def test_percentiles_are_milliseconds():
+    assert Percentiles.of([index / 1000 for index in range(101)]) == Percentiles(50.0, 95.0, 99.0)
+
+
+# --- Clips
+
+
+@pytest.mark.parametrize("objects", [1, 2, 3, 8])
+def test_a_clip_has_its_size_length_and_objects(clips, objects):
+    path, mask = clips.write("tiny", objects, 7)
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert [frame.shape for frame in frames] == [(90, 160, 3)] * 7
+    labels = read_indexed_png(mask)
+    assert labels.shape == (90, 160)
+    assert np.unique(labels).tolist() == list(range(objects + 1))
+    assert np.abs(frames[0].astype(int) - frames[1]).mean() > 0.5  # it moves
+
+
+def test_a_clip_is_made_once(clips):
+    path, _ = clips.write("tiny", 1, 3)
+    before = path.stat().st_mtime_ns
+    assert clips.write("tiny", 1, 3)[0].stat().st_mtime_ns == before
+
+
+def test_it_goes_back_and_forth_without_a_jump(clips):
+    pictures = list(clips.pictures(1, 9))
+    for one, other in ((1, 3), (0, 4), (1, 5), (0, 8)):
+        np.testing.assert_array_equal(pictures[one], pictures[other])
+
+
+# --- Measuring
+
+
+@pytest.fixture
+def engines(monkeypatch, bright_engine):
+    monkeypatch.setattr(measure_module, "create_engine", lambda weights, **settings: bright_engine)
+    return bright_engine
+
+
+def test_the_step_is_measured_with_all_objects(engines):
+    measured = measure(Case("lite", CPU, objects=3, frames=4, warmup=2))
+    assert engines.batches == [3] * 6
+    assert 0 < measured.frame.p50 <= measured.frame.p95 <= measured.frame.p99
+    assert measured.rate > 0
+    assert (measured.track, measured.gpu) == (None, None)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_every_output_is_written_and_measured(engines, clips, output, monkeypatch):
+    wanted = []
+    real = measure_module.open_sinks
+    monkeypatch.setattr(
+        measure_module, "open_sinks", lambda request, *rest: wanted.append(real(request, *rest)) or wanted[0]
+    )
+    clip, mask = clips.write("tiny", 2, 6)
+    measured = measure(Case("lite", CPU, 2, 4, 2, "tiny", output, clip, mask))
+    assert [sink.name for sink in wanted[0]] == ([] if output == "none" else [output])
+    assert measured.track is not None
+    assert measured.track.p50 <= measured.frame.p99
+    assert measured.rate > 0
+
+
+def test_warm_up_does_not_count(engines, clips, monkeypatch):
+    """By a clock that only the tracker moves: half a second in the frames before those that count, then 20 ms each."""
+    from vosctl.tracking import Tracker
+
+    clock = {"now": 0.0, "steps": 0}
+    step = Tracker.step
+
+    def timed_step(self, frame):
+        clock["steps"] += 1
+        clock["now"] += 0.5 if clock["steps"] <= 2 else 0.02  # the first frame of all takes `start`
+        return step(self, frame)
+
+    monkeypatch.setattr(Tracker, "step", timed_step)
+    monkeypatch.setattr(measure_module, "time", SimpleNamespace(perf_counter=lambda: clock["now"]))
+    clip, mask = clips.write("tiny", 1, 7)
+    measured = measure(Case("lite", CPU, 1, 4, 3, "tiny", "none", clip, mask))
+    assert clock["steps"] == 6
+    for times in (measured.frame, measured.track):
+        assert (times.p50, times.p99) == (pytest.approx(20), pytest.approx(20))
+    assert measured.rate == pytest.approx(50)
+
+
+def test_gpu_memory_is_what_was_taken(engines, monkeypatch):
+    from vosctl.diagnosis.machine import Gpu
+
+    used = iter((1000, 1750))
+    monkeypatch.setattr(measure_module, "nvidia_gpus", lambda: [Gpu("H100", "1", 80000, next(used))])
+    assert measure(Case("lite", Backend("torch", "cuda", "bf16", "cuda:0"), 1, 1, 1)).gpu == 750
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="not told there")
+def test_the_peak_is_the_processs_own():
+    """A child's peak is not that of the parent that started it."""
+    held = np.ones(300_000_000, np.uint8)
+    ours = peak_resident()
+    code = "from vosctl.benchmark.measure import peak_resident; print(peak_resident())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert ours is not None
+    assert 20 < float(done.stdout) < ours - 0.5 * held.nbytes / 1e6
+
+
+def test_backends_are_those_that_can_be_created(monkeypatch):
+    from vosctl.engine import EngineInfo
+
+    def create(weights, *, engine="onnx", device="cpu", precision="fp32"):
+        if (device, precision) != ("cpu", "fp32"):
+            raise VosctlError("not here")
+        info = EngineInfo(engine, weights, "lite", "CPUExecutionProvider" if engine == "onnx" else "cpu", "fp32")
+        return type("Engine", (), {"info": info})
+
+    monkeypatch.setattr("vosctl.benchmark.backends.create_engine", create)
+    assert find_backends(BenchmarkSettings(engines=("torch", "onnx"))) == [OTHER, CPU]
+    assert find_backends(BenchmarkSettings(engines=("torch",))) == [CPU]
+    with pytest.raises(VosctlError, match="nothing of it can be had here; not here"):
+        find_backends(BenchmarkSettings(devices=("cuda",)))
+
+
+def test_a_process_that_fails_is_told_in_one_line():
+    with pytest.raises(VosctlError, match=r"^looking: .*no such weights file") as caught:
+        run_module._ask({"probe": {"weights": "absent.safetensors"}}, "looking")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_worker_answers_with_json():
+    """The real thing, once: the default engine in a process of its own."""
+    answer = run_module._ask({"case": asdict(Case("lite", OTHER, objects=1, frames=1, warmup=1))}, "one")
+    measured = run_module._measurement(answer)
+    assert measured.frame.p50 > 0
+    assert measured.track is None

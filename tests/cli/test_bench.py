@@ -1,0 +1,111 @@
+import json
+
+import pytest
+
+from vosctl.benchmark import clip
+from vosctl.benchmark.cases import SIZES
+
+BACKENDS = [
+    {"engine": "onnx", "device": "cpu", "precision": "fp32", "device_name": "CPUExecutionProvider"},
+    {"engine": "torch", "device": "cpu", "precision": "fp32", "device_name": "cpu"},
+]
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Every process answers at once: ONNX Runtime takes 10 ms, torch 20."""
+    asked = []
+
+    def ask(request, what):
+        asked.append(request)
+        if "probe" in request:
+            return BACKENDS
+        case = request["case"]
+        p50 = 10.0 if case["backend"]["engine"] == "onnx" else 20.0
+        times = {"p50": p50, "p95": p50 + 1, "p99": p50 + 2}
+        return {
+            "frame": times,
+            "rate": 1000 / p50,
+            "track": times if case["output"] else None,
+            "resident": 321.0,
+            "gpu": None,
+        }
+
+    monkeypatch.setitem(SIZES, "480p", (160, 90))
+    monkeypatch.setattr(clip, "PERIOD", 2)
+    monkeypatch.setattr("vosctl.benchmark.run._ask", ask)
+    return asked
+
+
+COMMAND = ("bench", "--sizes", "480p", "--objects", "1,2", "--outputs", "overlay,rle", "--frames", "3", "--warmup", "1")
+
+
+def test_the_tables_and_what_they_belong_to(invoke, fake):
+    result = invoke(*COMMAND)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert "cores" in lines[0]
+    assert lines[1].startswith("python 3.")
+    assert "3 frames counted after 1 of warm-up" in lines[2]
+    rows = [line.split() for line in lines]
+    assert ["1", "onnx", "fp32", "CPUExecutionProvider", "10.0", "11.0", "12.0", "0.50"] in rows
+    assert ["2", "torch", "fp32", "cpu", "20.0", "21.0", "22.0", "1.00"] in rows
+    assert ["480p", "2", "overlay", "torch", "fp32", "cpu", "50.0", "20.0", "21.0", "22.0", "20.0", "321", "-"] in rows
+    assert [
+        "480p",
+        "1",
+        "rle",
+        "onnx",
+        "fp32",
+        "CPUExecutionProvider",
+        "100.0",
+        "10.0",
+        "11.0",
+        "12.0",
+        "10.0",
+        "321",
+        "-",
+    ] in rows
+    assert len(fake) == 1 + 4 + 4 + 1
+
+
+def test_json(invoke, fake):
+    report = json.loads(invoke(*COMMAND, "--json").stdout)
+    assert report["settings"]["frames"] == 3
+    assert report["versions"]["vosctl"]
+    assert [one["what"] for one in report["results"]] == ["step"] * 4 + ["end-to-end"] * 5
+    last = report["results"][-1]
+    assert (last["output"], last["size"], last["engine"], last["frame"]["p95"]) == ("rle", "480p", "onnx", 11.0)
+    assert report["results"][0]["track"] is None
+
+
+def test_the_engine_is_asked_for(invoke, fake):
+    invoke(*COMMAND, "--engine", "torch", "--device", "cpu", "--weights", "lite")
+    assert fake[0]["probe"]["engines"] == ("torch",)
+    assert fake[0]["probe"]["devices"] == ("cpu",)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--sizes", "8k", "--sizes 8k"),
+        ("--objects", "one", "--objects one"),
+        ("--objects", "99", "--objects: give numbers"),
+        ("--outputs", "gif", "--outputs gif"),
+        ("--engine", "fast", "--engine fast"),
+        ("--frames", "0", "--frames"),
+    ],
+)
+def test_options_that_cannot_be(invoke, fake, option, value, message):
+    result = invoke("bench", option, value)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert fake == []
+
+
+def test_weights_that_are_not_there(invoke):
+    """Told by the real process that looks for engines."""
+    result = invoke("bench", "--weights", "absent.safetensors")
+    assert result.exit_code == 1
+    assert "no such weights file" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
