@@ -1,0 +1,202 @@
+import itertools
+import json
+import sys
+import threading
+
+import av
+import numpy as np
+import pytest
+from conftest import write_video
+from live_fakes import MjpegServer, picture
+
+from vosctl.live import stream
+from vosctl.video.masks import read_indexed_png, write_indexed_png
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """clip.mp4 of 20 frames, 96x64 at 50 fps, with objects 1 and 2; and m.png."""
+    write_video(tmp_path / "clip.mp4", [picture(index)[0] for index in range(20)], rate=50)
+    write_indexed_png(tmp_path / "m.png", picture(0)[1])
+
+
+@pytest.fixture
+def fake(monkeypatch, bright_engine):
+    """The command with an engine that finds colours."""
+    monkeypatch.setattr("vosctl.tracking.tracker.create_engine", lambda *args, **kwargs: bright_engine)
+    return bright_engine
+
+
+def test_every_output_without_a_window(invoke, clip, fake, tmp_path):
+    result = invoke(
+        "webcam", "clip.mp4", "--no-window", "--first-mask", "m.png", "--record", "o.mp4", "--masks", "masks",
+        "--matte", "matte.mkv", "--cutout", "cut.mov", "--rle", "r.jsonl",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "clip: 96x64 at 50 fps; bright on fake" in result.stderr
+    assert "Capture to result: p50 " in result.stderr
+    assert "of 20 captured frames dropped" in result.stderr
+    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    indices = sorted({line["frame"] for line in lines})
+    assert indices[0] == 0
+    assert {line["object"] for line in lines} == {1, 2}
+    assert all(line["time"] == pytest.approx(line["frame"] / 50) for line in lines), "each frame keeps its own time"
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == [f"{index:05d}.png" for index in indices]
+    for index in indices:
+        labels = read_indexed_png(tmp_path / "masks" / f"{index:05d}.png")
+        assert (labels == picture(index)[1]).mean() > 0.95
+    for name in ("o.mp4", "matte.mkv", "cut.mov"):
+        with av.open(str(tmp_path / name)) as container:
+            times = [float(one.time) for one in container.decode(video=0)]
+        assert times == pytest.approx([index / 50 for index in indices], abs=0.002)
+
+
+def test_a_box_and_json_lines_for_another_program(invoke, clip, fake, tmp_path):
+    result = invoke("webcam", "clip.mp4", "--no-window", "--box", "5,7,31,31", "--rle", "-", "--max-frames", 3)
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(lines) == 3
+    for line in lines:
+        x, y, width, height = line["bbox"]
+        assert abs(x - 8 - line["frame"] % 20) <= 3
+        assert abs(y - 10) <= 3
+        assert abs(width - 24) <= 4
+        assert abs(height - 24) <= 4
+
+
+def test_json_events(invoke, clip, fake):
+    result = invoke("webcam", "clip.mp4", "--no-window", "--point", "20,22", "--json", "--max-frames", 2)
+    assert result.exit_code == 0, result.output
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [event["event"] for event in events] == ["start", "frame", "frame", "latency", "summary"]
+    assert events[3]["to"] == "result"
+    assert events[3]["p95_ms"] >= events[3]["p50_ms"] > 0
+
+
+def test_a_stream_that_drops_out_and_comes_back(invoke, fake, monkeypatch):
+    monkeypatch.setattr(stream, "FIRST_PAUSE", 0.05)
+    servers = [MjpegServer()]
+    counted = itertools.count(1)
+    restart = threading.Event()
+
+    def on_frame(self, frame, result):
+        if next(counted) == 4:
+            servers[0].stop()
+            restart.set()
+
+    def restarter():
+        restart.wait()
+        servers.append(MjpegServer(servers[0].port))
+
+    monkeypatch.setattr("vosctl.cli.reporting.Reporter.frame", on_frame)
+    thread = threading.Thread(target=restarter)
+    thread.start()
+    try:
+        result = invoke("webcam", servers[0].address, "--no-window", "--box", "4,6,50,34", "--max-frames", 10)
+    finally:
+        restart.set()
+        thread.join()
+        for server in servers:
+            server.stop()
+    assert result.exit_code == 0, result.output
+    assert "camera: the stream dropped; trying for 60 s to open it again" in result.stderr
+    assert "camera: back after" in result.stderr
+    assert "10 frames" in result.stderr
+
+
+def test_a_stream_that_stays_away_leaves_a_whole_recording(invoke, fake, monkeypatch, tmp_path):
+    server = MjpegServer()
+    counted = itertools.count(1)
+    monkeypatch.setattr("vosctl.cli.reporting.Reporter.frame", lambda *_: server.stop() if next(counted) == 4 else None)
+    arguments = ["--no-window", "--box", "4,6,50,34", "--record", "o.mkv", "--reconnect", "0"]
+    result = invoke("webcam", server.address, *arguments)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "Error: camera: the stream dropped; check it, or raise --reconnect"
+    assert "Wrote o.mkv" in result.stderr
+    with av.open(str(tmp_path / "o.mkv")) as container:
+        times = np.array([float(one.time) for one in container.decode(video=0)])
+    assert len(times) >= 4
+    assert (np.diff(times) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "status"),
+    [
+        (["clip.mp4", "--no-window"], "give --first-mask FILE, --box x,y,w,h or --point x,y with --no-window", 2),
+        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--point", "1,2"], "--box and --point: each", 2),
+        (["clip.mp4", "--no-window", "--box", "900,2,9,9"], "box 900,2,9,9: covers less than", 2),
+        (["absent.mp4", "--no-window", "--box", "1,2,9,9"], "absent.mp4: no such file", 2),
+        (["clip.mp4", "--no-window", "--first-mask", "absent.png"], "absent.png: no such mask", 2),
+        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--size", "big"], "'big': give width and height", 2),
+        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--size", "640x480"], "--size: is for cameras", 2),
+        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--record", "o.xyz"], "--record: o.xyz", 2),
+        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--record", "clip.mp4"], "clip.mp4 exists", 2),
+        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--json", "--rle", "-"], "standard output", 2),
+        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--window-size", "100"], "multiple of 32", 2),
+        (["-", "--no-window", "--box", "1,2,9,9"], "no clock to play it by", 2),
+    ],
+)
+def test_bad_requests_get_one_clear_line(invoke, clip, fake, tmp_path, arguments, message, status):
+    before = sorted(path.name for path in tmp_path.iterdir())
+    result = invoke("webcam", *arguments)
+    assert result.exit_code == status, result.output
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert message in last
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_no_display_names_the_way_out(invoke, clip, monkeypatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    result = invoke("webcam", "clip.mp4")
+    assert result.exit_code == 1
+    assert "add --no-window, with --first-mask or --box" in result.stderr
+
+
+def test_a_virtual_camera_without_pyvirtualcam(invoke, clip, fake, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
+    result = invoke("webcam", "clip.mp4", "--no-window", "--first-mask", "m.png", "--virtual-camera")
+    assert result.exit_code == 1
+    assert "pip install 'vosctl[camera]'" in result.stderr
+
+
+class FakePyvirtualcam:
+    """pyvirtualcam, as far as it is used."""
+
+    def __init__(self, error=None):
+        self.error, self.sent, self.closed = error, [], False
+        self.PixelFormat = type("PixelFormat", (), {"RGB": "rgb"})
+        self.device = "/dev/video9"
+
+    def Camera(self, width, height, fps, fmt):  # noqa: N802
+        if self.error:
+            raise RuntimeError(self.error)
+        self.asked = (width, height, fps, fmt)
+        return self
+
+    def send(self, image):
+        self.sent.append(image)
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_virtual_camera_shows_the_view(invoke, clip, fake, monkeypatch):
+    module = FakePyvirtualcam()
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", module)
+    options = ["--virtual-camera", "--view", "cutout", "--max-frames", 2]
+    result = invoke("webcam", "clip.mp4", "--no-window", "--first-mask", "m.png", *options)
+    assert result.exit_code == 0, result.output
+    assert "Virtual camera: /dev/video9" in result.stderr
+    assert module.asked == (96, 64, 50.0, "rgb")
+    assert [image.shape for image in module.sent] == [(64, 96, 3)] * 2
+    assert (module.sent[0][0, 0] == (0, 177, 64)).all()
+    assert module.closed
+
+
+def test_a_platform_without_a_virtual_camera(invoke, clip, fake, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", FakePyvirtualcam("no\n device"))
+    result = invoke("webcam", "clip.mp4", "--no-window", "--first-mask", "m.png", "--virtual-camera")
+    assert result.exit_code == 1
+    assert "none can be opened (no device)" in result.stderr.splitlines()[-1]

@@ -1,0 +1,166 @@
+import av
+import numpy as np
+import pytest
+from live_fakes import ScriptedFeed, ScriptedWindow, picture
+from PIL import Image
+
+from vosctl.errors import VosctlError
+from vosctl.live.capture import Capture
+from vosctl.live.recorder import Recorder
+from vosctl.live.run import LiveParts, LiveRun
+from vosctl.live.session import Session
+from vosctl.selection.events import Key, Mouse
+from vosctl.tracking import Tracker
+from vosctl.video.masks import read_indexed_png
+from vosctl.video.sinks import OutputRequest, open_sinks
+
+
+class Collecting:
+    """A sink that keeps what it is given, or fails at a frame."""
+
+    name, path, wants_alpha = "masks", "collected", False
+
+    def __init__(self, fails_at=None):
+        self.frames, self.fails_at, self.ended = [], fails_at, None
+
+    def write(self, frame, result):
+        if len(self.frames) == self.fails_at:
+            raise VosctlError("the disk is full")
+        self.frames.append((frame, result))
+
+    def finish(self):
+        self.ended = "finished"
+        return self.path
+
+    def abort(self):
+        self.ended = "aborted"
+        return "collected.partial"
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch, bright_engine):
+    """Run a scripted feed with a scripted window; gives the run, the window and the sink of the whole run."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(feed, *script, window=True, first=None, sink=None, recording=None, max_frames=None):
+        sink = sink or Collecting()
+        shown = ScriptedWindow(feed, *script)
+        feed.allowed.release()
+        seen = []
+        with Capture(feed) as capture:
+            parts = LiveParts(
+                info=feed.info,
+                tracker=Tracker.from_engine(bright_engine),
+                session=Session(),
+                first_objects=first,
+                outputs=Recorder([sink], from_zero=False),
+                recording=recording,
+                window=shown if window else None,
+                camera=None,
+                on_frame=lambda frame, result: seen.append((frame, result)) or feed.allowed.release(),
+                warn=lambda line: pytest.fail(line),
+            )
+            live = LiveRun(capture, parts)
+            live.sink, live.seen, live.window = sink, seen, shown
+            try:
+                live.run(max_frames)
+            except BaseException as error:
+                error.live = live
+                raise
+        return live
+
+    return run
+
+
+BOX = [[Mouse("press", 4, 6), Mouse("move", 20, 20)], [Mouse("move", 60, 42), Mouse("release", 60, 42)], [Key("enter")]]
+
+
+def test_without_a_window_the_first_mask_is_followed_to_the_end(start):
+    live = start(ScriptedFeed(8, live=False), window=False, first=lambda image: picture(0)[1])
+    assert live.summary.frames == len(live.sink.frames) >= 2
+    assert live.sink.ended == "finished"
+    assert live.summary.outputs == ["collected"]
+    for frame, result in live.seen:
+        assert (result.labels == picture(frame.index)[1]).mean() > 0.97
+    assert live.summary.latency.percentile(50) > 0
+    assert live.summary.captured == 8
+
+
+def test_an_object_drawn_in_the_window_is_followed(start):
+    live = start(ScriptedFeed(200), [], *BOX, [], [], [], [Key("q")])
+    frame, result = live.seen[-1]
+    assert [one.id for one in result.objects] == [1]
+    assert ((result.labels == 1) == (picture(frame.index)[1] == 1)).mean() > 0.97
+    assert live.seen[0][1].objects == ()
+    assert live.sink.ended == "finished"
+
+
+def test_a_second_object_a_deletion_and_a_snapshot_while_paused(start, tmp_path):
+    (tmp_path / "scripted_snapshot_007.png").write_bytes(b"precious")
+    second = [[Key("a")], [Mouse("press", 60, 30), Mouse("release", 90, 60)], [Key("enter")]]
+    script = [[], [Key("space")], *BOX, *second, [Key("s")], [Key("1"), Key("d")], [Key("s")], [Key("q")]]
+    live = start(ScriptedFeed(200), *script)
+    assert len(live.seen) <= 3, "a paused picture stands"
+    picture_file, mask_file = tmp_path / "scripted_snapshot_008.png", tmp_path / "scripted_snapshot_008_mask.png"
+    index = live.seen[-1][0].index
+    assert np.array_equal(np.array(Image.open(picture_file)), picture(index)[0])
+    assert (read_indexed_png(mask_file) == picture(index)[1]).mean() > 0.97
+    assert set(np.unique(read_indexed_png(tmp_path / "scripted_snapshot_009_mask.png"))) == {0, 2}
+    assert (tmp_path / "scripted_snapshot_007.png").read_bytes() == b"precious"
+
+
+def test_recordings_are_numbered_and_begin_at_zero(start, tmp_path):
+    (tmp_path / "scripted_record_001.mp4").write_bytes(b"precious")
+    record = [[Key("r")], [], [], [], [], [Key("r")], [], []]
+    live = start(ScriptedFeed(400), [], [], *record, *record, [Key("q")])
+    assert (tmp_path / "scripted_record_001.mp4").read_bytes() == b"precious"
+    assert [str(path) for path in live.summary.outputs] == [
+        "scripted_record_002.mp4",
+        "scripted_record_003.mp4",
+        "collected",
+    ]
+    shown = [frame.time for frame, _ in live.seen]
+    with av.open("scripted_record_003.mp4") as container:
+        times = [float(one.time) for one in container.decode(video=0)]
+    assert times[0] == 0
+    gaps = np.diff(times)
+    assert len(gaps) >= 1
+    wanted = np.round(np.array(shown), 3)
+    runs = [wanted[index : index + len(times)] for index in range(len(wanted) - len(times) + 1)]
+    starts = [run for run in runs if np.allclose(run - run[0], times)]
+    assert starts, "the times between frames are those of their capture"
+
+
+def test_quitting_completes_a_recording_begun_with_the_run(start, tmp_path):
+    feed = ScriptedFeed(100)
+    sinks = open_sinks(OutputRequest(overlay=tmp_path / "o.mp4", audio=False), feed.info, print)
+    live = start(feed, [], [], [Key("q")], recording=Recorder(sinks, from_zero=True))
+    assert tmp_path / "o.mp4" in live.summary.outputs
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.mp4"]
+
+
+def test_a_feed_that_breaks_off_leaves_whole_outputs(start):
+    feed = ScriptedFeed(4, error=VosctlError("camera 0: stopped giving pictures"), live=False)
+    with pytest.raises(VosctlError, match="stopped giving pictures") as caught:
+        start(feed, window=False, first=lambda image: picture(0)[1])
+    assert caught.value.live.sink.ended == "finished"
+
+
+def test_an_output_that_fails_ends_the_run_and_says_what_is_kept(start):
+    with pytest.raises(VosctlError, match="the disk is full") as caught:
+        start(ScriptedFeed(500), window=False, first=lambda image: picture(0)[1], sink=Collecting(fails_at=2))
+    live = caught.value.live
+    assert live.sink.ended == "aborted"
+    assert live.kept == ["collected.partial"]
+
+
+def test_max_frames(start):
+    live = start(ScriptedFeed(500), window=False, first=lambda image: picture(0)[1], max_frames=3)
+    assert live.summary.frames == 3
+
+
+def test_the_end_of_a_file_waits_for_an_object_that_is_being_drawn(start):
+    quiet = [[] for _ in range(6)]
+    live = start(ScriptedFeed(3, live=False), [], [Key("a")], *quiet, [Key("escape")])
+    assert live.window.polls == 9, "the last key of the script was waited for"
+    assert live.sink.ended == "finished"
