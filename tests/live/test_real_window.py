@@ -1,0 +1,196 @@
+"""The windows driven as a user does: a virtual display (Xvfb), real mouse and key events (xdotool)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import square_frame, write_video
+from PIL import Image
+
+from vosctl.video.masks import read_indexed_png
+
+MISSING = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
+
+RED, BLUE = (230, 40, 40), (40, 40, 230)
+PATIENCE = 60.0
+PROGRAM = """
+import sys
+import vosctl.tracking.tracker
+from conftest import BrightObjectEngine
+vosctl.tracking.tracker.create_engine = lambda *args, **kwargs: BrightObjectEngine()
+from vosctl.cli import main
+main()
+"""
+
+
+def scene(index):
+    """A red square that creeps to the right, a blue one that stands."""
+    return square_frame(240, 320, (1, RED, 40 + index // 8, 60, 70), (2, BLUE, 200, 100, 80))
+
+
+def wait_for(condition):
+    """The first answer that is true."""
+    end = time.monotonic() + PATIENCE
+    while not (answer := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def display():
+    """The name of a virtual display."""
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            number = pipe.readline().strip()
+        yield f":{number}"
+        server.terminate()
+
+
+class User:
+    """Someone at the display."""
+
+    def __init__(self, display):
+        self._environment = {**os.environ, "DISPLAY": display}
+
+    def _do(self, *arguments):
+        done = subprocess.run(["xdotool", *map(str, arguments)], env=self._environment, capture_output=True, text=True)
+        return done.stdout if done.returncode == 0 else ""
+
+    def see(self, title):
+        """Wait for a window and find its corner."""
+        window = wait_for(lambda: self._do("search", "--onlyvisible", "--name", title)).split()[0]
+        place = dict(line.split("=") for line in self._do("getwindowgeometry", "--shell", window).split())
+        self._corner = int(place["X"]), int(place["Y"])
+
+    def drag(self, *points):
+        for index, (x, y) in enumerate(points):
+            self._do("mousemove", self._corner[0] + x, self._corner[1] + y)
+            time.sleep(0.1)
+            if index == 0:
+                self._do("mousedown", 1)
+        self._do("mouseup", 1)
+
+    def press(self, key):
+        self._do("key", key)
+
+
+@contextmanager
+def running(display, folder, *arguments):
+    """The command with an engine that finds colours, on the display."""
+    tests = str(Path(__file__).parents[1])
+    environment = {**os.environ, "DISPLAY": display, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def objects_followed(process, wanted):
+    """Read events until just these objects are followed and none is lost."""
+    for line in process.stdout:
+        event = json.loads(line)
+        tracked = [one["id"] for one in event.get("objects", []) if one["status"] == "tracked"]
+        if event["event"] == "frame" and tracked == wanted:
+            return
+    raise AssertionError(process.stderr.read())
+
+
+def overlap(one, other):
+    return (one & other).sum() / (one | other).sum()
+
+
+def test_a_live_session(display, tmp_path):
+    write_video(tmp_path / "clip.mp4", [scene(index)[0] for index in range(1500)])
+    user = User(display)
+    with running(display, tmp_path, "webcam", "clip.mp4", "--json") as process:
+        objects_followed(process, [])
+        user.see("vosctl: clip")
+        user.drag((30, 50), (80, 90), (145, 140))
+        user.press("Return")
+        objects_followed(process, [1])
+        user.press("a")
+        user.press("s")
+        user.drag((190, 90), (290, 90), (290, 190), (190, 190), (190, 95))
+        user.press("Return")
+        objects_followed(process, [1, 2])
+        user.press("r")
+        recording = tmp_path / "clip_record_001.partial.mp4"
+        wait_for(recording.exists)
+        user.press("s")
+        mask = tmp_path / "clip_snapshot_001_mask.png"
+        wait_for(mask.exists)
+        user.press("v")
+        user.press("r")
+        wait_for((tmp_path / "clip_record_001.mp4").exists)
+        user.press("1")
+        user.press("d")
+        objects_followed(process, [2])
+        user.press("q")
+        events = [json.loads(line) for line in process.stdout]
+        errors = process.stderr.read()
+    assert process.returncode == 0, errors
+    assert errors == "", "neither Qt nor OpenCV says anything"
+    latency = next(event for event in events if event["event"] == "latency")
+    assert latency["to"] == "display"
+    assert latency["captured"] > 0
+    picture = np.array(Image.open(tmp_path / "clip_snapshot_001.png")).astype(int)
+    labels = read_indexed_png(mask)
+    for object_id, colour in ((1, RED), (2, BLUE)):
+        assert overlap(labels == object_id, np.abs(picture - colour).max(axis=2) < 40) > 0.9
+    with av.open(str(tmp_path / "clip_record_001.mp4")) as container:
+        times = [float(one.time) for one in container.decode(video=0)]
+    assert times[0] == 0
+    assert times == sorted(set(times))
+    assert events[-1]["outputs"] == ["clip_snapshot_001.png", "clip_snapshot_001_mask.png", "clip_record_001.mp4"]
+
+
+def test_choosing_objects_for_segment(display, tmp_path):
+    made = [scene(index) for index in range(4)]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    user = User(display)
+    with running(display, tmp_path, "segment", "clip.mp4", "--select", "--masks", "masks", "-q") as process:
+        user.see("vosctl: choose the objects")
+        user.drag((190, 90), (240, 150), (290, 190))
+        user.press("Return")
+        user.drag((30, 50), (80, 90), (120, 140))
+        user.press("Return")
+        user.press("Return")
+        errors = process.stderr.read()
+        process.wait(PATIENCE)
+    assert process.returncode == 0, errors
+    assert errors == ""
+    for index, (_, expected) in enumerate(made):
+        labels = read_indexed_png(tmp_path / "masks" / f"{index:05d}.png")
+        assert overlap(labels == 1, expected == 2) > 0.9
+        assert overlap(labels == 2, expected == 1) > 0.9
+
+
+def test_leaving_the_choice(display, tmp_path):
+    write_video(tmp_path / "clip.mp4", [scene(0)[0]])
+    user = User(display)
+    with running(display, tmp_path, "segment", "clip.mp4", "--select") as process:
+        user.see("vosctl: choose the objects")
+        user.drag((10, 10), (10, 10))
+        user.press("Escape")
+        errors = process.stderr.read()
+        process.wait(PATIENCE)
+    assert process.returncode == 1
+    assert errors.startswith("Error: no object was chosen")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4"]
