@@ -3,9 +3,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from vosctl.video.masks import write_indexed_png
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """The tests' tensors are so small that threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def picture(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

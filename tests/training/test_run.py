@@ -112,7 +112,7 @@ def test_an_interrupted_run_goes_on_as_if_it_was_not(videos: Path, quick: Path, 
 
 
 def test_two_processes_are_one_with_the_doubled_batch(videos: Path, quick: Path, tmp_path: Path):
-    start(quick_settings(quick, videos, init="lite", batch=2), tmp_path / "one", lambda: nullcontext(Script()))
+    start(quick_settings(quick, videos, init="lite"), tmp_path / "one", lambda: nullcontext(Script()))
     code = "from vosctl.cli.train import train; train()"
     arguments = f"--settings {quick} --stage 2 --videos {videos} --init lite --batch 1 --steps 4 -o {tmp_path / 'two'}"
     script = tmp_path / "train.py"
