@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from vosctl.errors import UsageError, VosctlError
@@ -146,5 +146,6 @@ def save_network(network: PropagationNetwork, path: Path, metadata: Mapping[str,
         if not key.endswith(OPTIONAL_SUFFIX)
     }
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, {"network": network.name, **(metadata or {})})
+    data = save(tensors, {"network": network.name, **(metadata or {})})
+    partial.write_bytes(data)  # unlike save_file, with the permissions that new files get
     partial.replace(path)
