@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from vosctl.errors import UsageError, VosctlError
@@ -173,7 +173,8 @@ def _facts(source: Path, network: str, licence: str | None) -> dict[str, str]:
 
 def _save_safetensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     """Every tensor in its own type; safetensors refuses memory that two of them share."""
-    save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, path, metadata)
+    data = save({key: value.detach().clone().contiguous() for key, value in tensors.items()}, metadata)
+    path.write_bytes(data)  # unlike save_file, with the permissions that new files get
 
 
 def _official_layout(tensors: Mapping[str, Tensor], network: str) -> OrderedDict[str, Tensor]:

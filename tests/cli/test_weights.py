@@ -43,6 +43,7 @@ def test_a_round_trip_is_exact(invoke, tiny_networks, official, tmp_path):
     assert "non-commercial research use only" in result.stdout
     entry = find_weights("official")
     assert (entry.network, entry.shipped, entry.path.parent) == ("rgmp", False, user_folder())
+    assert entry.path.stat().st_mode == (user_folder() / "registry.json").stat().st_mode  # what new files get
     result = invoke("weights", "export", "official", "out.pth")
     assert result.exit_code == 0, result.output
     assert_same(torch.load(tmp_path / "out.pth", weights_only=True), official)
