@@ -136,6 +136,8 @@ def test_rle_to_standard_output(invoke, clip, fake, tmp_path):
         (["clip.mp4", "--first-mask", "m.png", "--weights", "bad.pth"], "bad.pth", 1),
         (["clip.mp4", "--first-mask", "m.png", "--device", "warp9"], "--device warp9", 2),
         (["clip.mp4", "--first-mask", "m.png", "--precision", "fp8"], "--precision", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--engine", "torch", "--provider", "cpu"], "--provider cpu", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--engine", "onnx", "--device", "cpu", "--provider", "cuda"], "cuda", 2),
         (["clip.mp4", "--first-mask", "m.png", "--json", "--rle", "-"], "standard output", 2),
         (["clip.mp4", "--first-mask", "m.png", "--max-frames", "0"], "--max-frames", 2),
     ],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
-from vosctl.cli.options import engine_options, tracking_options, tracking_settings
+from vosctl.cli.options import ENGINE_OPTIONS, EngineRequest, engine_options, tracking_options, tracking_settings
 from vosctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def eval_command(
     from vosctl.evaluation.evaluate import EvaluationRequest, evaluate
 
     if predictions is not None:
-        _refuse_tracker_options(context, tracker)
+        _refuse_tracker_options(context, [*tracker, *ENGINE_OPTIONS])
     request = EvaluationRequest(
         root=root,
         subset=subset,
@@ -118,16 +118,11 @@ def _make_tracker(
     window_size: int,
     scales: str | None,
     paper_protocol: bool,
-    weights: str,
-    engine: str,
-    device: str,
-    precision: str,
+    engine: EngineRequest,
 ) -> tuple[Tracker, dict[str, Any]]:
     """The tracker and what the report says of it."""
-    from vosctl.tracking import Tracker
-
     settings = tracking_settings(window, window_size, scales, paper_protocol)
-    tracker = Tracker(weights, engine=engine, device=device, precision=precision, settings=settings)
+    tracker = engine.tracker(settings)
     info = tracker.info
     if not quiet:
         click.echo(f"{info.weights} on {info.engine}, {info.device}, {info.precision}", err=True)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from vosctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from vosctl.tracking import Tracker, TrackingSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -19,17 +24,44 @@ def _apply(command: Command, *options: Callable[[Command], Command]) -> Command:
     return command
 
 
-def engine_options(command: Command) -> Command:
-    """--weights, --engine, --device, --precision."""
+@dataclass(frozen=True, slots=True)
+class EngineRequest:
+    """What the user asked for with the options of `engine_options`; see `vosctl.Tracker`."""
+
+    weights: str
+    engine: str
+    device: str
+    precision: str
+    provider: str
+    threads: int
+
+    def tracker(self, settings: TrackingSettings) -> Tracker:
+        """Load the weights into the engine and put a tracker on it."""
+        from vosctl.tracking import Tracker
+
+        return Tracker(**asdict(self), settings=settings)
+
+
+ENGINE_OPTIONS = tuple(field.name for field in fields(EngineRequest))
+
+
+def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--weights, --engine, --device, --precision, --provider, --threads, as one `EngineRequest` named `engine`."""
+
+    @wraps(command)
+    def with_request(*args: Any, **options: Any) -> Any:
+        request = EngineRequest(**{name: options.pop(name) for name in ENGINE_OPTIONS})
+        return command(*args, engine=request, **options)
+
     return _apply(
-        command,
+        with_request,
         click.option(
             "--weights",
             default="lite",
             show_default=True,
             metavar="NAME|FILE",
             envvar="VOSCTL_WEIGHTS",
-            help="Registered weights, a .safetensors file or an official RGMP weights.pth.",
+            help="Registered weights, a .safetensors file, an official RGMP weights.pth or a folder of ONNX graphs.",
         ),
         click.option(
             "--engine",
@@ -49,11 +81,27 @@ def engine_options(command: Command) -> Command:
         ),
         click.option(
             "--precision",
-            type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+            type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
             default="auto",
             show_default=True,
             envvar="VOSCTL_PRECISION",
             help="What it computes in; auto takes the fastest that is exact enough there.",
+        ),
+        click.option(
+            "--provider",
+            type=click.Choice(["auto", "cpu", "cuda", "tensorrt", "openvino"]),
+            default="auto",
+            show_default=True,
+            envvar="VOSCTL_PROVIDER",
+            help="ONNX Runtime's execution provider.",
+        ),
+        click.option(
+            "--threads",
+            type=click.IntRange(min=0),
+            default=0,
+            metavar="N",
+            envvar="VOSCTL_THREADS",
+            help="CPU threads of the network  [default: one for each core]",
         ),
     )
 

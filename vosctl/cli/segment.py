@@ -9,6 +9,7 @@ import click
 
 from vosctl.cli.first_objects import Box, FirstMaskRequest, PointMark, first_mask_options
 from vosctl.cli.options import (
+    EngineRequest,
     engine_options,
     output_options,
     reporting_options,
@@ -55,10 +56,7 @@ def run_segment(
     window_size: int,
     scales: str | None,
     paper_protocol: bool,
-    weights: str,
-    engine: str,
-    device: str,
-    precision: str,
+    engine: EngineRequest,
     quiet: bool,
     verbose: bool,
     as_json: bool,
@@ -89,9 +87,8 @@ def run_segment(
         sinks = open_sinks(request, frames.info, reporter.warn)
         try:
             from vosctl.pipeline import Pipeline
-            from vosctl.tracking import Tracker
 
-            tracker = Tracker(weights, engine=engine, device=device, precision=precision, settings=settings)
+            tracker = engine.tracker(settings)
         except BaseException:
             for sink in sinks:
                 sink.abort()

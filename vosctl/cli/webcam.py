@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vosctl.cli.first_objects import Box, FirstMaskRequest, PointMark, first_mask_options
-from vosctl.cli.options import Command, engine_options, reporting_options
+from vosctl.cli.options import Command, EngineRequest, engine_options, reporting_options
 from vosctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,10 +122,7 @@ def run_webcam(
     virtual_camera: bool,
     max_frames: int | None,
     window_size: int,
-    weights: str,
-    engine: str,
-    device: str,
-    precision: str,
+    engine: EngineRequest,
     quiet: bool,
     verbose: bool,
     as_json: bool,
@@ -138,7 +135,7 @@ def run_webcam(
     from vosctl.live.opening import open_feed
     from vosctl.live.run import LiveParts, LiveRun
     from vosctl.live.session import Session
-    from vosctl.tracking import Tracker, TrackingSettings
+    from vosctl.tracking import TrackingSettings
     from vosctl.video.sinks import OutputRequest
 
     first = FirstMaskRequest(first_mask, fix_mask, box, point)
@@ -159,7 +156,7 @@ def run_webcam(
         _check_requests(request, first, info)
         if info.live:  # or its frames pile up while the network is loaded
             capture.start()
-        tracker = Tracker(weights, engine=engine, device=device, precision=precision, settings=settings)
+        tracker = engine.tracker(settings)
         window, camera = _open_displays(stack, info, not no_window, virtual_camera, reporter)
         running, recording = _open_outputs(stack, request, info, reporter)
         reporter.start(info, tracker.info, None)
