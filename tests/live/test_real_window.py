@@ -20,6 +20,7 @@ from vosctl.video.masks import read_indexed_png
 MISSING = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
 
+TITLE, KEYS = slice(0, 20), slice(200, 240)  # rows: the words above while drawing, and those of the keys
 RED, BLUE = (230, 40, 40), (40, 40, 230)
 PATIENCE = 60.0
 PROGRAM = """
@@ -50,7 +51,8 @@ def wait_for(condition):
 def display():
     """The name of a virtual display."""
     read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
+    # Without -noreset it starts afresh when its last client leaves, just as the next one comes.
+    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
         os.close(write)
         with os.fdopen(read) as pipe:
@@ -86,6 +88,23 @@ class User:
     def press(self, key):
         self._do("key", key)
 
+    def look(self, rows):
+        """What these rows of the window show."""
+        x, y = self._corner
+        place = {"grab_x": str(x), "grab_y": str(y), "video_size": "320x240", "draw_mouse": "0"}
+        with av.open(f"{self._environment['DISPLAY']}.0", format="x11grab", options=place) as screen:
+            return next(screen.decode(video=0)).to_ndarray(format="rgb24")[rows].copy()
+
+    @contextmanager
+    def wait_for_change(self, rows):
+        """Do what is inside and wait until these rows look different.
+
+        OpenCV gives only the last of several keys pressed while it is busy, and that after what the mouse did then.
+        """
+        before = self.look(rows)
+        yield
+        wait_for(lambda: not np.array_equal(self.look(rows), before))
+
 
 @contextmanager
 def running(display, folder, *arguments):
@@ -106,8 +125,9 @@ def objects_followed(process, wanted):
     """Read events until just these objects are followed and none is lost."""
     for line in process.stdout:
         event = json.loads(line)
-        tracked = [one["id"] for one in event.get("objects", []) if one["status"] == "tracked"]
-        if event["event"] == "frame" and tracked == wanted:
+        if event["event"] != "frame":
+            continue
+        if [one["id"] for one in event["objects"] if one["status"] == "tracked"] == wanted:
             return
     raise AssertionError(process.stderr.read())
 
@@ -125,9 +145,12 @@ def test_a_live_session(display, tmp_path):
         user.drag((30, 50), (80, 90), (145, 140))
         user.press("Return")
         objects_followed(process, [1])
-        user.press("a")
-        user.press("s")
-        user.drag((190, 90), (290, 90), (290, 190), (190, 190), (190, 95))
+        with user.wait_for_change(KEYS):
+            user.press("a")
+        with user.wait_for_change(TITLE):
+            user.press("s")
+        with user.wait_for_change(TITLE):
+            user.drag((190, 90), (290, 90), (290, 190), (190, 190), (190, 95))
         user.press("Return")
         objects_followed(process, [1, 2])
         user.press("r")
@@ -136,10 +159,9 @@ def test_a_live_session(display, tmp_path):
         user.press("s")
         mask = tmp_path / "clip_snapshot_001_mask.png"
         wait_for(mask.exists)
-        user.press("v")
         user.press("r")
         wait_for((tmp_path / "clip_record_001.mp4").exists)
-        user.press("1")
+        user.drag((85, 90), (85, 90))
         user.press("d")
         objects_followed(process, [2])
         user.press("q")
@@ -167,10 +189,11 @@ def test_choosing_objects_for_segment(display, tmp_path):
     user = User(display)
     with running(display, tmp_path, "segment", "clip.mp4", "--select", "--masks", "masks", "-q") as process:
         user.see("vosctl: choose the objects")
-        user.drag((190, 90), (240, 150), (290, 190))
-        user.press("Return")
-        user.drag((30, 50), (80, 90), (120, 140))
-        user.press("Return")
+        for points in ((190, 90), (240, 150), (290, 190)), ((30, 50), (80, 90), (120, 140)):
+            with user.wait_for_change(TITLE):
+                user.drag(*points)
+            with user.wait_for_change(TITLE):
+                user.press("Return")
         user.press("Return")
         errors = process.stderr.read()
         process.wait(PATIENCE)
