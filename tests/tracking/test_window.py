@@ -105,3 +105,12 @@ def test_mask_box():
     assert mask_box(mask) is None
     mask[4:9, 7:10] = True
     assert mask_box(mask) == (7, 4, 3, 5)
+
+
+@pytest.mark.parametrize("side", [130.0, 200.3, 259.0, 517.0])
+def test_strong_shrinking_does_not_alias(side):
+    window = Window.around(300, 300, side, 64)
+    assert abs(window.side - side) <= 4
+    checkerboard = np.indices((600, 600)).sum(axis=0)[..., None].repeat(3, axis=2) % 2 * np.uint8(254)
+    crop = window.crop(checkerboard.astype(np.uint8))
+    assert abs(crop.astype(int) - 127).max() <= 2
