@@ -32,7 +32,7 @@ from vosctl.video.sources import open_source
 
 STEP = 1000
 """Frames between two readings."""
-LEAST_FRAMES = 10 * STEP
+LEAST_FRAMES = 20 * STEP  # after ten thousand file names Python enlarges its table of interned strings, once
 INDEX_SLOPE = 0.072
 """MB per thousand frames that FFmpeg's index of an .mp4 or .mov file takes; measured writing nothing else."""
 INDEXED_OUTPUTS = 2  # overlay.mp4 and cutout.mov; Matroska's index has an entry for key frames only
@@ -126,7 +126,7 @@ def arguments() -> tuple[int, int, str, int, int]:
     parser.add_argument("--size", default="432x240", help="width x height, even")
     chosen = parser.parse_args()
     if chosen.frames < LEAST_FRAMES:
-        parser.error(f"--frames: at least {LEAST_FRAMES}; before that memory pools still settle")
+        parser.error(f"--frames: at least {LEAST_FRAMES}; before that memory still settles")
     width, _, height = chosen.size.partition("x")
     return chosen.frames, chosen.window_size, chosen.weights, int(width), int(height)
 
