@@ -64,6 +64,17 @@ def test_enter_without_a_mask_takes_nothing_and_escape_leaves_drawing_only(empty
     assert press(empty, "escape") == [Quit()]
 
 
+def test_the_picture_that_is_drawn_on_keeps_its_own_objects(session):
+    labels = session.result.labels
+    for key in ("a", "c"):
+        press(session, key)
+        session.see(picture(9)[0], nothing_tracked(64, 96))
+        assert session.standing is labels
+        press(session, "escape")
+        session.see(session.image, with_object(nothing_tracked(64, 96), 1, labels == 1))
+        labels = session.result.labels
+
+
 def test_a_new_object_takes_the_first_free_id(session):
     press(session, "a")
     assert session.drawing.object_id == 3

@@ -185,7 +185,7 @@ class LiveRun:
         if session.image is None or session.result is None:
             return np.zeros((self._parts.info.height, self._parts.info.width, 3), np.uint8)
         if session.drawing is not None:
-            canvas = draw_drawing(session.drawing, session.result.labels)
+            canvas = draw_drawing(session.drawing, session.standing)
             draw_strip(canvas, [f"Object {session.drawing.object_id}: {session.drawing.message}"])
         else:
             canvas = render_view(session.image, session.result, session.view)

@@ -65,6 +65,7 @@ class Session:
         view: how the objects are shown.
         paused: whether the picture stands and nothing is followed.
         drawing: the object being drawn on a picture that stands, while the others are followed on; None in between.
+        standing: (H, W) uint8, the labels of the picture that is drawn on.
         selected: the object that c and d mean.
         message: the last thing that was done, for the screen.
         show_help: whether the keys are on the screen.
@@ -76,6 +77,7 @@ class Session:
         self.view = view
         self.paused = False
         self.drawing: ObjectDrawing | None = None
+        self.standing = np.zeros((1, 1), np.uint8)
         self.selected: int | None = None
         self.message = ""
         self.show_help = True
@@ -159,8 +161,8 @@ class Session:
         free = next((one for one in range(1, LARGEST_ID + 1) if one not in self.objects), None)
         if free is None:
             self.message = f"{LARGEST_ID} objects are the most; delete one first"
-        elif self.image is not None:
-            self.drawing = ObjectDrawing(self.image, free)
+        elif self.image is not None and self.result is not None:
+            self.drawing, self.standing = ObjectDrawing(self.image, free), self.result.labels
 
     def _correct(self) -> None:
         if self.image is None or self.result is None or self.selected is None:
@@ -169,6 +171,7 @@ class Session:
         mask = self.result.labels == self.selected
         # A lost object has no mask to correct: it is drawn anew.
         self.drawing = ObjectDrawing(self.image, self.selected, mask if mask.any() else None)
+        self.standing = self.result.labels
 
     def _select_next(self) -> None:
         objects = self.objects
