@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -20,7 +21,7 @@ from vosctl.video.masks import read_indexed_png
 MISSING = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed")
 
-TITLE, KEYS = slice(0, 20), slice(200, 240)  # rows: the words above while drawing, and those of the keys
+TITLE, KEYS = slice(0, 16), slice(215, 240)  # rows: the words above an object that is drawn, and the keys
 RED, BLUE = (230, 40, 40), (40, 40, 230)
 PATIENCE = 60.0
 PROGRAM = """
@@ -47,17 +48,26 @@ def wait_for(condition):
     return answer
 
 
+@dataclass
+class Display:
+    """A virtual display: its name, and the file its screen is in."""
+
+    name: str
+    screen: Path
+
+
 @pytest.fixture(scope="module")
-def display():
-    """The name of a virtual display."""
+def display(tmp_path_factory):
+    """A virtual display."""
+    folder = tmp_path_factory.mktemp("display")
     read, write = os.pipe()
     # Without -noreset it starts afresh when its last client leaves, just as the next one comes.
-    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24", "-fbdir", str(folder)]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
         os.close(write)
         with os.fdopen(read) as pipe:
             number = pipe.readline().strip()
-        yield f":{number}"
+        yield Display(f":{number}", folder / "Xvfb_screen0")
         server.terminate()
 
 
@@ -65,7 +75,8 @@ class User:
     """Someone at the display."""
 
     def __init__(self, display):
-        self._environment = {**os.environ, "DISPLAY": display}
+        self._environment = {**os.environ, "DISPLAY": display.name}
+        self._screen = display.screen
 
     def _do(self, *arguments):
         done = subprocess.run(["xdotool", *map(str, arguments)], env=self._environment, capture_output=True, text=True)
@@ -89,28 +100,37 @@ class User:
         self._do("key", key)
 
     def look(self, rows):
-        """What these rows of the window show."""
+        """What these rows of the window show, (H, W, 4) uint8."""
+        # The server keeps its screen in a file in the format of xwd: a header of big-endian words, colours, pixels.
+        data = np.fromfile(self._screen, np.uint8)
+        header = data[:100].view(">u4")
+        line, begin = int(header[12]), int(header[0] + 12 * header[19])
+        pixels = data[begin : begin + line * int(header[5])].reshape(int(header[5]), line // 4, 4)
         x, y = self._corner
-        place = {"grab_x": str(x), "grab_y": str(y), "video_size": "320x240", "draw_mouse": "0"}
-        with av.open(f"{self._environment['DISPLAY']}.0", format="x11grab", options=place) as screen:
-            return next(screen.decode(video=0)).to_ndarray(format="rgb24")[rows].copy()
+        return pixels[y : y + 240, x : x + 320][rows]
 
     @contextmanager
     def wait_for_change(self, rows):
-        """Do what is inside and wait until these rows look different.
+        """Do what is inside and wait until these rows look different and stay so.
 
         OpenCV gives only the last of several keys pressed while it is busy, and that after what the mouse did then.
         """
         before = self.look(rows)
         yield
-        wait_for(lambda: not np.array_equal(self.look(rows), before))
+
+        def settled():
+            now = self.look(rows)
+            time.sleep(0.15)
+            return not np.array_equal(now, before) and np.array_equal(now, self.look(rows))
+
+        wait_for(settled)
 
 
 @contextmanager
 def running(display, folder, *arguments):
     """The command with an engine that finds colours, on the display."""
     tests = str(Path(__file__).parents[1])
-    environment = {**os.environ, "DISPLAY": display, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "DISPLAY": display.name, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", PROGRAM, *arguments]
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
