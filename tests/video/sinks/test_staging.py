@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+from contextlib import contextmanager
 
 import pytest
 
@@ -99,14 +100,17 @@ def test_no_frame_no_file(clip_of, tmp_path, option):
     assert names(tmp_path) == []
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """Files cannot grow beyond 4000 bytes."""
+    """Files cannot grow beyond 4000 bytes, the one pytest may be writing to included: over before a test ends."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +124,11 @@ def full_disk():
         ("rle", "r.jsonl"),
     ],
 )
-def test_a_full_disk_names_the_output(clip_of, tmp_path, full_disk, option, file):
+def test_a_full_disk_names_the_output(clip_of, tmp_path, option, file):
     clip = clip_of([512 * k for k in range(60)])
     (sink,) = open_sinks(OutputRequest(**{option: tmp_path / file}), clip.info, print)
-    full_disk()
-    with pytest.raises(VosctlError, match=rf"{file}: cannot be written: File too large") as caught:
+    message = rf"{file}: cannot be written: File too large"
+    with full_disk(), pytest.raises(VosctlError, match=message) as caught:
         write_all(sink, clip)
     assert "\n" not in str(caught.value)
     sink.abort()
