@@ -68,6 +68,8 @@ def run_segment(
     **outputs: Path | None,
 ) -> None:
     """Run one video from source to outputs; the parameters are the options of `segment`."""
+    import numpy as np
+
     from vosctl.cli.reporting import Reporter
     from vosctl.video.sinks import OutputRequest, open_sinks
     from vosctl.video.sources import open_source
@@ -93,7 +95,7 @@ def run_segment(
             for sink in sinks:
                 sink.abort()
             raise
-        objects = len(set(labels.flat) - {0})
+        objects = int(np.count_nonzero(np.bincount(labels.ravel())[1:]))
         reporter.start(frames.info, tracker.info, objects)
         pipeline = Pipeline(pictures, tracker, labels, sinks, reporter.frame)
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.tracking.compositing import composite
 from vosctl.tracking.full_frame import FullFrame, ReferencePerScale
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.results import TrackedFrame, TrackedObject
@@ -50,8 +51,7 @@ class FullFrameFollower:
         """Follow every object into the next frame, (H, W, 3) uint8 RGB."""
         followed = list(self._objects.values())
         if not followed:
-            empty = np.zeros(image.shape[:2], np.uint8)
-            return TrackedFrame(empty, empty.copy(), ())
+            return composite((), *image.shape[:2])
         merged = self._propagate(image, followed)
         for one, probability in zip(followed, merged[1:], strict=True):
             one.probability = probability

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,13 +38,8 @@ def _unfinished_names(final: Path) -> Iterator[Path]:
         yield final.with_name(f"{stem}.partial-{count}{suffix}")
 
 
-class StagedFile:
-    """A file that takes its final name only when `commit` is called.
-
-    Attributes:
-        final: where the file belongs.
-        partial: where it is written meanwhile, in the same directory; created empty, never an existing file.
-    """
+class _Staged(ABC):
+    """What is written under an unfinished name beside its final one."""
 
     def __init__(self, final: Path, *, overwrite: bool) -> None:
         self.final = final
@@ -51,15 +47,33 @@ class StagedFile:
         with write_errors(final):
             self.partial = self._create(final)
 
-    @staticmethod
-    def _create(final: Path) -> Path:
+    @classmethod
+    def _create(cls, final: Path) -> Path:
         for candidate in _unfinished_names(final):
             try:
-                candidate.open("xb").close()
+                cls._make(candidate)
             except FileExistsError:
                 continue
             return candidate
         raise AssertionError("the names never end")
+
+    @staticmethod
+    @abstractmethod
+    def _make(path: Path) -> None:
+        """Create it, empty; FileExistsError when there is something already."""
+
+
+class StagedFile(_Staged):
+    """A file that takes its final name only when `commit` is called.
+
+    Attributes:
+        final: where the file belongs.
+        partial: where it is written meanwhile, in the same directory; created empty, never an existing file.
+    """
+
+    @staticmethod
+    def _make(path: Path) -> None:
+        path.open("xb").close()
 
     def commit(self) -> Path:
         """Gives the whole file its final name.
@@ -77,7 +91,7 @@ class StagedFile:
         self.partial.unlink(missing_ok=True)
 
 
-class StagedDirectory:
+class StagedDirectory(_Staged):
     """A directory of files that takes its final name only when `commit` is called.
 
     Attributes:
@@ -85,21 +99,9 @@ class StagedDirectory:
         partial: the sibling that is filled meanwhile; created empty, never an existing one.
     """
 
-    def __init__(self, final: Path, *, overwrite: bool) -> None:
-        self.final = final
-        self._overwrite = overwrite
-        with write_errors(final):
-            self.partial = self._create(final)
-
     @staticmethod
-    def _create(final: Path) -> Path:
-        for candidate in _unfinished_names(final):
-            try:
-                candidate.mkdir()
-            except FileExistsError:
-                continue
-            return candidate
-        raise AssertionError("the names never end")
+    def _make(path: Path) -> None:
+        path.mkdir()
 
     def add(self, name: str) -> Path:
         """The path at which to write the file `name`.
