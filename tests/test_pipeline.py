@@ -24,8 +24,6 @@ def scene(count):
 class Recorder:
     """A sink that remembers what was asked of it, and by which thread."""
 
-    wants_alpha = False
-
     def __init__(self, name="recorder", fail_at=None, fail_finish=False, delay=0.0):
         self.name, self.path = name, Path(name)
         self.fail_at, self.fail_finish, self.delay = fail_at, fail_finish, delay

@@ -228,9 +228,9 @@ class Pipeline:
     def _track(self, frame: Frame) -> None:
         begin = time.perf_counter()
         if frame.index == 0:
-            result = self._tracker.start(frame.image, self._first_mask)
+            result = self._tracker.start(frame.picture, self._first_mask)
         else:
-            result = self._tracker.step(frame.image)
+            result = self._tracker.step(frame.picture)
         self._latency.add(time.perf_counter() - begin)
         for output in self._outputs:
             output.frames.put((frame, result))

@@ -18,7 +18,7 @@ from vosctl.video.sinks import OutputRequest, open_sinks
 class Collecting:
     """A sink that keeps what it is given, or fails at a frame."""
 
-    name, path, wants_alpha = "masks", "collected", False
+    name, path = "masks", "collected"
 
     def __init__(self, fails_at=None):
         self.frames, self.fails_at, self.ended = [], fails_at, None

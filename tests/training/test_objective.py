@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vosctl.network.checkpoints import create_network
-from vosctl.training.objective import Objective, intersection_over_union, mask_loss
+from vosctl.training.objective import Objective, intersection_over_union, mask_loss, near_outline
 from vosctl.training.precision import keep_depthwise_in_fp32
 from vosctl.training.samples import Batch
 from vosctl.training.trainer import Clock, schedule
@@ -28,6 +28,31 @@ def test_loss_is_small_for_the_truth_and_blind_to_void():
 def test_a_sample_without_the_object_costs_no_dice():
     labels = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
     assert mask_loss(logits(torch.full((1, 1, 64, 64), -2.0)), labels, 0.5)[2] == 0
+
+
+def test_a_mistake_at_the_outline_costs_more_when_outlines_weigh_more():
+    labels = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
+    labels[..., 16:48] = 1
+    right = torch.where(labels == 1, 4.0, -4.0)
+    at_outline, far_away = right.clone(), right.clone()
+    at_outline[..., 14:16] *= -1
+    far_away[..., 0:2] *= -1
+
+    def entropy(logit: torch.Tensor, outline: float) -> float:
+        return float(mask_loss(logits(logit), labels, 0.0, outline)[1])
+
+    assert entropy(at_outline, 0.0) == pytest.approx(entropy(far_away, 0.0), rel=1e-4)
+    assert entropy(at_outline, 2.0) > 2 * entropy(far_away, 2.0)
+
+
+def test_thin_parts_are_all_outline_and_the_inside_of_thick_ones_is_not():
+    target = torch.zeros(1, 1, 64, 64)
+    target[..., 10:13] = 1
+    target[..., 30:60] = 1
+    near = near_outline(target)
+    assert near[..., 10:13].all()
+    assert not near[..., 40:50].any()
+    assert not near[..., 18:25].any()
 
 
 def test_iou_counts_pixels_at_one_half():

@@ -12,22 +12,22 @@ from vosctl.training.sources import find_sequences, find_stills
 
 
 def samples(stills: Path, videos: Path, share: float, targets: int = 2, seed: int = 1) -> Samples:
-    settings = SampleSettings(size=64, targets=targets, max_skip=2, video_share=share, seed=seed)
+    settings = SampleSettings(targets=targets, max_skip=2, video_share=share, seed=seed)
     return Samples(find_stills([stills])[0], find_sequences([videos])[0], settings)
 
 
 def test_a_sample_is_drawn_from_its_number_alone(stills: Path, videos: Path):
     first, second = samples(stills, videos, 0.5), samples(stills, videos, 0.5)
-    backwards = {n: second[n] for n in (5, 4, 3)}
+    backwards = {n: second[n, 64] for n in (5, 4, 3)}
     for n, again in backwards.items():
-        assert all(torch.equal(a, b) for a, b in zip(first[n], again, strict=True))
-    assert not torch.equal(first[3][0], first[4][0])
-    assert not torch.equal(first[3][0], samples(stills, videos, 0.5, seed=2)[3][0])
+        assert all(torch.equal(a, b) for a, b in zip(first[n, 64], again, strict=True))
+    assert not torch.equal(first[3, 64][0], first[4, 64][0])
+    assert not torch.equal(first[3, 64][0], samples(stills, videos, 0.5, seed=2)[3, 64][0])
 
 
 def test_a_batch_has_its_shapes_and_shows_the_object(stills: Path, videos: Path):
     made, cut = samples(stills, videos, 0.0, targets=3), samples(stills, videos, 1.0, targets=3)
-    batch = collate([source[n] for source in (made, cut) for n in range(8)])
+    batch = collate([source[n, 64] for source in (made, cut) for n in range(8)])
     assert batch.reference.shape == (16, 3, 64, 64)
     assert batch.images.shape == (16, 3, 3, 64, 64)
     assert batch.labels.shape == (16, 3, 1, 64, 64)
@@ -73,7 +73,24 @@ def test_a_mask_is_carried_between_windows_as_in_tracking():
 
 
 def test_processes_share_a_steps_samples():
-    alone = iter(NumberedBatches(batch=4, first_step=3))
-    parts = [iter(NumberedBatches(batch=2, first_step=3, rank=rank, world=2)) for rank in range(2)]
+    alone = iter(NumberedBatches((64, 96), batch=4, first_step=3))
+    parts = [iter(NumberedBatches((64, 96), batch=2, first_step=3, rank=rank, world=2)) for rank in range(2)]
     for _ in range(3):
         assert next(alone) == next(parts[0]) + next(parts[1])
+
+
+def test_each_step_draws_one_size_for_all_its_samples_and_draws_it_again_when_resumed():
+    begun = iter(NumberedBatches((64, 96, 128), batch=2, first_step=0))
+    steps = [next(begun) for _ in range(40)]
+    assert {size for step in steps for _, size in step} == {64, 96, 128}
+    assert all(step[0][1] == step[1][1] for step in steps)
+    resumed = iter(NumberedBatches((64, 96, 128), batch=2, first_step=17))
+    assert [next(resumed) for _ in range(5)] == steps[17:22]
+
+
+def test_a_sample_shows_the_same_scene_at_every_size(stills: Path, videos: Path):
+    source = samples(stills, videos, 0.5)
+    small, large = source[3, 64], source[3, 128]
+    assert large[0].shape == (3, 128, 128)
+    shrunk = torch.nn.functional.avg_pool2d(large[0].float(), 2)
+    assert (shrunk - small[0].float()).abs().mean() < 12

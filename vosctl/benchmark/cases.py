@@ -9,6 +9,7 @@ import numpy as np
 
 from vosctl.engine.factory import ENGINES
 from vosctl.errors import UsageError
+from vosctl.tracking.settings import TrackingSettings
 
 SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160)}
 """Width and height by name."""
@@ -34,6 +35,7 @@ class BenchmarkSettings:
             every size with the first number of objects and the fastest engine, for they cost the same with any.
         frames: frames that count in each case.
         warmup: frames before them that do not.
+        window_size: side in pixels of the tracker's windows, a multiple of 32; 0 takes the network's own.
     """
 
     weights: str = "lite"
@@ -44,8 +46,10 @@ class BenchmarkSettings:
     outputs: tuple[str, ...] = ("overlay", "none", "masks", "matte", "cutout", "rle")
     frames: int = 60
     warmup: int = 5
+    window_size: int = 0
 
     def __post_init__(self) -> None:
+        TrackingSettings(window_size=self.window_size)  # raises for a size that no window can have
         _check_words("--engine", self.engines, ("all", *(one for one in ENGINES if one != "auto")))
         _check_words("--device", self.devices, ("all", "cpu", "cuda", "mps"))
         _check_words("--sizes", self.sizes, tuple(SIZES))
@@ -94,6 +98,7 @@ class Case:
         output: key of `OUTPUTS`; empty for the network's step alone.
         clip: the made video.
         mask: its first mask.
+        window_size: as in `BenchmarkSettings`.
     """
 
     weights: str
@@ -105,6 +110,7 @@ class Case:
     output: str = ""
     clip: Path = Path()
     mask: Path = Path()
+    window_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

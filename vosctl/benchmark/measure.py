@@ -10,14 +10,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vosctl.benchmark.cases import OUTPUTS, Case, Measurement, Percentiles
 from vosctl.demo.scene import CUP_ID, Scene
 from vosctl.diagnosis.machine import nvidia_gpus
 from vosctl.engine import Engine, create_engine
 from vosctl.pipeline import Pipeline
-from vosctl.tracking import TrackedFrame, Tracker
+from vosctl.planar import Picture
+from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
 from vosctl.video.first_mask import read_first_mask
 from vosctl.video.frames import Frame
 from vosctl.video.sinks import OutputRequest, open_sinks
@@ -41,7 +41,8 @@ def measure(case: Case) -> Measurement:
 def _measure_step(case: Case, engine: Engine) -> dict[str, Any]:
     """The network's two calls on what it is shown of a moving object, in the shape it was trained for."""
     scene = Scene(480, 270)
-    views = [[cv2.resize(part, (engine.window, engine.window)) for part in scene.frame(index)] for index in range(8)]
+    size = case.window_size or engine.window
+    views = [[cv2.resize(part, (size, size)) for part in scene.frame(index)] for index in range(8)]
     images = [np.stack([np.asarray(image, np.uint8)] * case.objects) for image, _ in views]
     mask = (np.asarray(views[0][1]) == CUP_ID).astype(np.float32)
     references = [engine.encode_reference(images[0][0], mask) for _ in range(case.objects)]
@@ -58,11 +59,11 @@ def _measure_step(case: Case, engine: Engine) -> dict[str, Any]:
 class _TimedTracker(Tracker):
     """A tracker that keeps the time of every step."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._set_up(engine, None)
+    def __init__(self, engine: Engine, window_size: int) -> None:
+        self._set_up(engine, TrackingSettings(window_size=window_size))
         self.times: list[float] = []
 
-    def step(self, frame: NDArray[np.uint8]) -> TrackedFrame:
+    def step(self, frame: Picture) -> TrackedFrame:
         begin = time.perf_counter()
         result = super().step(frame)
         self.times.append(time.perf_counter() - begin)
@@ -71,7 +72,7 @@ class _TimedTracker(Tracker):
 
 def _measure_run(case: Case, engine: Engine) -> dict[str, Any]:
     """Decode, track and write, as `vosctl segment` does it."""
-    tracker = _TimedTracker(engine)
+    tracker = _TimedTracker(engine, case.window_size)
     moments: list[float] = []
 
     def note(frame: Frame, result: TrackedFrame) -> None:

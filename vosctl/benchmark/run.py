@@ -61,7 +61,8 @@ def plan(settings: BenchmarkSettings, backends: list[Backend]) -> list[Case]:
     """The cases, in order: the network's step, then end to end with each engine, then the other outputs."""
 
     def case(backend: Backend, objects: int, size: str = "", output: str = "") -> Case:
-        return Case(settings.weights, backend, objects, settings.frames, settings.warmup, size, output)
+        made = Case(settings.weights, backend, objects, settings.frames, settings.warmup, size, output)
+        return replace(made, window_size=settings.window_size)
 
     first, *others = settings.outputs
     steps = [case(backend, objects) for objects, backend in product(settings.objects, backends)]

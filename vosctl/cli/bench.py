@@ -33,6 +33,9 @@ PIPE_WIDTH = 200
     metavar="KIND[,KIND...]",
     help="The first one is written in every case, the others once a size; none decodes and tracks only.",
 )
+@click.option(
+    "--window-size", type=int, default=0, metavar="PIXELS", help="Side of the windows  [default: the network's own]"
+)
 @click.option("--weights", default="lite", show_default=True, metavar="NAME|FILE", envvar="VOSCTL_WEIGHTS")
 @click.option("--frames", type=int, default=60, show_default=True, help="Frames that count in each case.")
 @click.option("--warmup", type=int, default=5, show_default=True, help="Frames before them that do not.")
@@ -44,6 +47,7 @@ def bench(
     engines: str,
     devices: str,
     outputs: str,
+    window_size: int,
     weights: str,
     frames: int,
     warmup: int,
@@ -74,6 +78,7 @@ def bench(
         outputs=_words(outputs),
         frames=frames,
         warmup=warmup,
+        window_size=window_size,
     )
     with _progress(quiet) as on_case:
         benchmark = run_benchmark(settings, on_case)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from vosctl.engine import Engine, create_engine
 from vosctl.engine.base import EngineInfo
 from vosctl.errors import UsageError
+from vosctl.planar import Picture, PlanarPicture, rgb_of
 from vosctl.tracking.full_frame import FullFrame
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.tracking.settings import TrackingSettings
@@ -24,8 +25,8 @@ class Tracker:
         for frame in frames:
             labels = tracker.step(frame).labels
 
-    Frames are (H, W, 3) uint8 RGB, all of one size; masks are (H, W) integers, 0 for the background and 1..255 for the
-    objects. Ids need not be contiguous and come back as given.
+    Frames are (H, W, 3) uint8 RGB (or a `PlanarPicture`, which costs less), all of one size; masks are (H, W) integers,
+    0 for the background and 1..255 for the objects. Ids need not be contiguous and come back as given.
 
     Args:
         weights: registered name, checkpoint file, or folder of exported graphs.
@@ -78,11 +79,11 @@ class Tracker:
         """Engine, device and precision really used."""
         return self._engine.info
 
-    def start(self, frame: NDArray[np.uint8], mask: NDArray[np.integer] | NDArray[np.bool_]) -> TrackedFrame:
+    def start(self, frame: Picture, mask: NDArray[np.integer] | NDArray[np.bool_]) -> TrackedFrame:
         """Begin with the first frame and the objects' masks in it, forgetting whatever was followed before.
 
         Args:
-            frame: (H, W, 3) uint8 RGB.
+            frame: the first frame.
             mask: (H, W) integer ids 0..255, or bool for one object.
 
         Returns:
@@ -102,11 +103,11 @@ class Tracker:
             objects.append(TrackedObject(object_id, "tracked", 1.0, int(np.count_nonzero(one)), mask_box(one)))
         return TrackedFrame(labels, np.where(labels > 0, np.uint8(255), np.uint8(0)), tuple(objects))
 
-    def step(self, frame: NDArray[np.uint8]) -> TrackedFrame:
+    def step(self, frame: Picture) -> TrackedFrame:
         """Follow the objects into the next frame.
 
         Args:
-            frame: (H, W, 3) uint8 RGB, of the first frame's size.
+            frame: of the first frame's size.
 
         Raises:
             UsageError: before `start`, or the frame has another size.
@@ -115,11 +116,11 @@ class Tracker:
         self._check_size(frame)
         return follower.step(frame)
 
-    def add(self, frame: NDArray[np.uint8], mask: NDArray[np.bool_], object_id: int) -> None:
+    def add(self, frame: Picture, mask: NDArray[np.bool_], object_id: int) -> None:
         """Follow one more object, or correct one: its mask in `frame` becomes its new reference.
 
         Args:
-            frame: (H, W, 3) uint8 RGB, the last frame given to `start` or `step`.
+            frame: the last frame given to `start` or `step`.
             mask: (H, W) bool, the object.
             object_id: 1..255.
 
@@ -142,9 +143,7 @@ class Tracker:
         """
         self._started().remove(object_id)
 
-    def _new_follower(
-        self, frame: NDArray[np.uint8], labels: NDArray[np.uint8]
-    ) -> WindowedFollower | FullFrameFollower:
+    def _new_follower(self, frame: Picture, labels: NDArray[np.uint8]) -> WindowedFollower | FullFrameFollower:
         height, width = self._frame_size
         if self._settings.window:
             size = self._settings.window_size or self._engine.window
@@ -153,14 +152,14 @@ class Tracker:
         if not self._settings.paper_protocol:
             return FullFrameFollower(full_frame)
         union = full_frame.pad((labels > 0).astype(np.float32))
-        return FullFrameFollower(full_frame, full_frame.encode_reference(frame, union))
+        return FullFrameFollower(full_frame, full_frame.encode_reference(rgb_of(frame), union))
 
     def _started(self) -> WindowedFollower | FullFrameFollower:
         if self._follower is None:
             raise UsageError("the tracker has no objects yet; call start(frame, mask) first")
         return self._follower
 
-    def _check_size(self, frame: NDArray[np.uint8]) -> None:
+    def _check_size(self, frame: Picture) -> None:
         _check_frame(frame)
         if frame.shape[:2] != self._frame_size:
             (height, width), (first_height, first_width) = frame.shape[:2], self._frame_size
@@ -169,7 +168,9 @@ class Tracker:
             )
 
 
-def _check_frame(frame: NDArray[np.uint8]) -> None:
+def _check_frame(frame: Picture) -> None:
+    if isinstance(frame, PlanarPicture):
+        return
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
         raise UsageError(f"a frame must be (H, W, 3) uint8 RGB, not {frame.shape} {frame.dtype}")
 

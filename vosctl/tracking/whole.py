@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.planar import Picture, rgb_of
 from vosctl.tracking.compositing import composite
 from vosctl.tracking.full_frame import FullFrame, ReferencePerScale
 from vosctl.tracking.merging import soft_aggregation
@@ -37,22 +38,22 @@ class FullFrameFollower:
         self._union = union
         self._objects: dict[int, FullFrameObject] = {}
 
-    def add(self, object_id: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+    def add(self, object_id: int, image: Picture, mask: NDArray[np.bool_]) -> None:
         """Take `mask`, (H, W), as the object's reference; replaces one of the same id."""
         soft = self._full_frame.pad(mask.astype(np.float32))
-        self._objects[object_id] = FullFrameObject(self._full_frame.encode_reference(image, soft), soft)
+        self._objects[object_id] = FullFrameObject(self._full_frame.encode_reference(rgb_of(image), soft), soft)
         self._objects = dict(sorted(self._objects.items()))
 
     def remove(self, object_id: int) -> None:
         """Stop following an object."""
         del self._objects[object_id]
 
-    def step(self, image: NDArray[np.uint8]) -> TrackedFrame:
-        """Follow every object into the next frame, (H, W, 3) uint8 RGB."""
+    def step(self, image: Picture) -> TrackedFrame:
+        """Follow every object into the next frame."""
         followed = list(self._objects.values())
         if not followed:
             return composite((), *image.shape[:2])
-        merged = self._propagate(image, followed)
+        merged = self._propagate(rgb_of(image), followed)
         for one, probability in zip(followed, merged[1:], strict=True):
             one.probability = probability
         merged = self._full_frame.crop(merged)

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.planar import Picture, PlanarPicture
+
 # Outside the image the window is filled with the ImageNet mean, which the network sees as zero. (Reflecting the image
 # would show the object twice.)
 FILL = (124, 116, 104)
@@ -44,10 +46,11 @@ class Window:
 
     @classmethod
     def around(cls, center_x: float, center_y: float, side: float, size: int) -> Window:
-        """The window of about this centre and side whose edges are whole pixels, and which can be halved exactly."""
-        halvings = 2 ** max(int(np.log2(max(side, 1) / size)), 0)
+        """The window of about this centre and side that can be halved exactly, its edges at even pixels: they are whole
+        ones in subsampled planes too."""
+        halvings = 2 ** max(int(np.log2(max(side, 1) / size)), 1)
         whole = max(round(side / halvings), 1) * halvings
-        return cls(round(center_x - whole / 2), round(center_y - whole / 2), whole, size)
+        return cls(2 * round((center_x - whole / 2) / 2), 2 * round((center_y - whole / 2) / 2), whole, size)
 
     @classmethod
     def of_box(cls, box: Box, context: float, size: int) -> Window:
@@ -64,9 +67,17 @@ class Window:
         """Window pixels per frame pixel."""
         return self.size / self.side
 
-    def crop(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Cut the window out of a frame: (H, W, 3) uint8 to (size, size, 3) uint8, filled outside the frame."""
-        return self._cut(image, FILL)
+    def crop(self, picture: Picture) -> NDArray[np.uint8]:
+        """Cut the window out of a frame, to (size, size, 3) uint8 RGB, filled outside the frame."""
+        if not isinstance(picture, PlanarPicture):
+            return self._cut(picture, FILL)
+        fill = picture.coding.encode(FILL)
+        halved = Window(self.x // 2, self.y // 2, max(self.side // 2, 1), self.size)
+        cut = [
+            window._cut(plane, value)
+            for window, plane, value in zip((self, halved, halved), picture.planes, fill, strict=True)
+        ]
+        return picture.coding.decode(np.asarray(cv2.merge(cut), np.uint8))
 
     def crop_mask(self, mask: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cut the window out of a mask: (H, W) float32 to (size, size) float32, zero outside the frame."""

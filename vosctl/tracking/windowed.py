@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.engine.base import Engine
+from vosctl.planar import Picture
 from vosctl.tracking.compositing import ObjectView, composite
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.results import TrackedFrame
@@ -55,7 +56,7 @@ class WindowedFollower:
         self._size = size
         self._objects: dict[int, FollowedObject] = {}
 
-    def add(self, object_id: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+    def add(self, object_id: int, image: Picture, mask: NDArray[np.bool_]) -> None:
         """Take `mask`, (H, W) with at least one true pixel, as the object's reference; replaces one of the same id."""
         box = mask_box(mask)
         if box is None:
@@ -71,8 +72,8 @@ class WindowedFollower:
         """Stop following an object."""
         del self._objects[object_id]
 
-    def step(self, image: NDArray[np.uint8]) -> TrackedFrame:
-        """Follow every object into the next frame, (H, W, 3) uint8 RGB."""
+    def step(self, image: Picture) -> TrackedFrame:
+        """Follow every object into the next frame."""
         followed = list(self._objects.values())
         if not followed:
             return composite((), self._height, self._width)

@@ -15,6 +15,9 @@ from vosctl.training.sources import VOID
 SCALE_WEIGHTS = (1.0, 0.25, 0.15, 0.1)
 """Weights of the heads at full size, 1/8, 1/16 and 1/32."""
 
+OUTLINE_REACH = 4
+"""How far in pixels from an object's outline a pixel is near it."""
+
 DETACHED_REFERENCE = {"lite": "encoder.blocks.4", "rgmp": "Encoder.res3"}
 """Module behind which no gradient flows back in the reference stream: what is before it learns from the target stream
 alone, at two thirds of the cost."""
@@ -47,12 +50,13 @@ class Objective(nn.Module):
     Args:
         network: what is trained.
         dice: weight of the Dice loss.
+        outline: extra weight of the pixels near the object's outline.
     """
 
-    def __init__(self, network: PropagationNetwork, dice: float) -> None:
+    def __init__(self, network: PropagationNetwork, dice: float, outline: float = 0.0) -> None:
         super().__init__()
         self.network = network
-        self._dice = dice
+        self._dice, self._outline = dice, outline
         self._in_reference = False
         network.get_submodule(DETACHED_REFERENCE[network.name]).register_forward_hook(self._detach_reference)
 
@@ -75,7 +79,9 @@ class Objective(nn.Module):
                 guidance = into_window(probabilities[-1], batch.to_previous[:, t])
             image = (batch.images[:, t].float() / 255).contiguous(memory_format=layout)
             logits = self.network.propagate_scales(image, guidance, *state)
-            loss, entropy, dice = mask_loss([scale.float() for scale in logits], batch.labels[:, t], self._dice)
+            loss, entropy, dice = mask_loss(
+                [scale.float() for scale in logits], batch.labels[:, t], self._dice, self._outline
+            )
             probability = torch.sigmoid(logits[0].float())
             losses.append(loss)
             entropies.append(entropy.detach())
@@ -102,19 +108,23 @@ def into_window(mask: Tensor, to_previous: Tensor) -> Tensor:
     return F.grid_sample(mask, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def mask_loss(logits: list[Tensor], labels: Tensor, dice_weight: float) -> tuple[Tensor, Tensor, Tensor]:
+def mask_loss(
+    logits: list[Tensor], labels: Tensor, dice_weight: float, outline_weight: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor]:
     """Cross-entropy at every scale plus Dice at full size; void pixels count nowhere.
 
     Args:
         logits: (N, 1, S, S) and smaller ones.
         labels: (N, 1, S, S) uint8: 1, 0, or 255 for void.
+        dice_weight: weight of the Dice loss.
+        outline_weight: how much more than 1 a pixel near the outline weighs in the full-size cross-entropy.
 
     Returns:
         The loss, the full-size cross-entropy and the Dice loss.
     """
     valid = (labels != VOID).float()
     target = (labels == 1).float()
-    entropy = _cross_entropy(logits[0], target, valid)
+    entropy = _cross_entropy(logits[0], target, valid * (1 + outline_weight * near_outline(target)))
     loss = SCALE_WEIGHTS[0] * entropy
     for weight, logit in zip(SCALE_WEIGHTS[1:], logits[1:], strict=True):
         factor = labels.shape[-1] // logit.shape[-1]
@@ -123,6 +133,18 @@ def mask_loss(logits: list[Tensor], labels: Tensor, dice_weight: float) -> tuple
         loss = loss + weight * _cross_entropy(logit, covered, share)
     dice = _dice(torch.sigmoid(logits[0]) * valid, target)
     return loss + dice_weight * dice, entropy, dice
+
+
+def near_outline(target: Tensor) -> Tensor:
+    """1 where object and background are both within `OUTLINE_REACH` pixels, else 0: outlines, and all of thin parts.
+
+    Args:
+        target: (N, 1, S, S) float, 1 the object and 0 elsewhere.
+    """
+    side = 2 * OUTLINE_REACH + 1
+    dilated = F.max_pool2d(target, side, 1, OUTLINE_REACH)
+    eroded = -F.max_pool2d(-target, side, 1, OUTLINE_REACH)
+    return dilated - eroded
 
 
 def _cross_entropy(logit: Tensor, target: Tensor, weight: Tensor) -> Tensor:

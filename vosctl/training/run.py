@@ -154,7 +154,6 @@ def _tell(problems: list[Problem], screen: Screen) -> None:
 
 def _sample_settings(settings: TrainingSettings) -> SampleSettings:
     return SampleSettings(
-        size=settings.size,
         targets=settings.targets if settings.stage == 2 else 1,
         max_skip=settings.max_skip,
         video_share=settings.video_share if settings.stage == 2 else 0.0,

@@ -52,7 +52,6 @@ class SampleSettings:
     """How samples are made.
 
     Attributes:
-        size: pixels of a window's side, a multiple of 32.
         targets: target frames in a sample.
         max_skip: largest step between a sequence's frames.
         video_share: share of samples cut from sequences; the others are made from stills.
@@ -60,7 +59,6 @@ class SampleSettings:
         cache_bytes: decoded files kept by each worker.
     """
 
-    size: int
     targets: int
     max_skip: int
     video_share: float
@@ -69,7 +67,7 @@ class SampleSettings:
 
 
 class Samples(Dataset[tuple[Tensor, ...]]):
-    """Samples without end: number n is always the same one.
+    """Samples without end: number n is always the same one, in a window of the side that is asked for with it.
 
     Args:
         stills: annotated images, for made scenes (may be empty when every sample is cut from sequences).
@@ -91,11 +89,12 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         self._settings = settings
         self._reader = Reader(settings.cache_bytes)
 
-    def __getitem__(self, number: int) -> tuple[Tensor, ...]:
+    def __getitem__(self, asked: tuple[int, int]) -> tuple[Tensor, ...]:
+        number, size = asked
         rng = np.random.default_rng((self._settings.seed, number))
         for _ in range(ATTEMPTS):
             scene = self._draw_scene(rng)
-            framed = None if scene is None else frame_scene(scene, self._settings.size, rng)
+            framed = None if scene is None else frame_scene(scene, size, rng)
             if framed is not None:
                 return framed
         raise VosctlError(
@@ -164,19 +163,25 @@ def collate(samples: list[tuple[Tensor, ...]]) -> Batch:
     return Batch(*(torch.stack(tensors) for tensors in zip(*samples, strict=True)))
 
 
-class NumberedBatches(Sampler[list[int]]):
-    """The numbers of the samples of each step from `first_step` on, without end.
+class NumberedBatches(Sampler[list[tuple[int, int]]]):
+    """The numbers of the samples of each step from `first_step` on, with the side of their windows, without end.
 
     Each of `world` processes takes its part of a step's samples, so that they are together the batch that one process
     with `world` times the batch would take.
+
+    Args:
+        sizes: sides in pixels, of which each step draws one for all its samples, by its number.
+        batch: samples a step and process.
     """
 
-    def __init__(self, batch: int, first_step: int, rank: int = 0, world: int = 1) -> None:
-        self._batch, self._first_step, self._rank, self._world = batch, first_step, rank, world
+    def __init__(self, sizes: Sequence[int], batch: int, first_step: int, rank: int = 0, world: int = 1) -> None:
+        self._sizes, self._batch, self._first_step = tuple(sizes), batch, first_step
+        self._rank, self._world = rank, world
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         step = self._first_step
         while True:
+            size = self._sizes[np.random.default_rng(step).integers(len(self._sizes))]
             start = (step * self._world + self._rank) * self._batch
-            yield list(range(start, start + self._batch))
+            yield [(number, size) for number in range(start, start + self._batch)]
             step += 1

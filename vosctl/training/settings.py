@@ -26,6 +26,7 @@ class TrainingSettings:
         steps: length of the run; 0 when `hours` decides.
         batch: samples a step and process.
         size: pixels of a window's side, a multiple of 32.
+        smallest_size: when above 0, each step draws the side between this and `size`, in steps of 32 pixels.
         lr: largest learning rate.
         encoder_lr: the encoder's learning rate in units of `lr`.
         weight_decay: AdamW's.
@@ -36,6 +37,7 @@ class TrainingSettings:
         max_skip: largest step between the frames taken from a sequence.
         video_share: share of stage 2's samples that are cut from sequences; the others are made from stills.
         dice: weight of the Dice loss against the cross-entropy.
+        outline: extra weight in the cross-entropy of the pixels near the object's outline.
         workers: processes that make samples; 0 makes them in the training process.
         seed: samples are drawn from it and their number.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
@@ -57,6 +59,7 @@ class TrainingSettings:
     steps: int = 0
     batch: int = 6
     size: int = 320
+    smallest_size: int = 0
     lr: float = 3e-4
     encoder_lr: float = 0.3
     weight_decay: float = 0.01
@@ -67,6 +70,7 @@ class TrainingSettings:
     max_skip: int = 3
     video_share: float = 0.6
     dice: float = 0.5
+    outline: float = 0.0
     workers: int = 1
     seed: int = 1
     device: str = "auto"
@@ -93,6 +97,11 @@ class TrainingSettings:
             raise UsageError("give the run's length either as --hours or as --steps")
         if self.size < 64 or self.size % 32:
             raise UsageError(f"--size {self.size}: give a multiple of 32 from 64 on")
+        if self.smallest_size and not (64 <= self.smallest_size <= self.size and self.smallest_size % 32 == 0):
+            raise UsageError(f"smallest_size {self.smallest_size}: give a multiple of 32 from 64 to {self.size} (size)")
+        for name in ("dice", "outline"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} {getattr(self, name)}: give 0 or more")
         for name in ("batch", "lr", "targets", "max_skip", "log_steps"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)}: give a value above 0")
@@ -100,6 +109,11 @@ class TrainingSettings:
             raise UsageError(f"--workers {self.workers}: give 0 or more")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise UsageError(f"--precision {self.precision}: give auto, fp32 or bf16")
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sides of windows that steps draw from, pixels."""
+        return tuple(range(self.smallest_size or self.size, self.size + 1, 32))
 
     def saved(self) -> str:
         """The settings as TOML."""

@@ -61,7 +61,7 @@ class Trainer:
         self._network.train()
         if placement.precision == "bf16" and placement.device.type == "cpu":
             keep_depthwise_in_fp32(self._network)
-        objective = Objective(self._network, settings.dice)
+        objective = Objective(self._network, settings.dice, settings.outline)
         self._objective: nn.Module = DistributedDataParallel(objective) if distributed.world() > 1 else objective
         self._optimiser = torch.optim.AdamW(self._parameter_groups(), weight_decay=settings.weight_decay)
         self._average = {key: value.detach().clone() for key, value in self._network.state_dict().items()}
@@ -149,8 +149,11 @@ class Trainer:
         return distributed.same(self._position.seconds / (3600 * self._settings.hours))
 
     def _batches(self) -> Iterator[Batch]:
-        numbers = NumberedBatches(self._settings.batch, self._position.step, distributed.rank(), distributed.world())
-        workers = self._settings.workers
+        settings = self._settings
+        numbers = NumberedBatches(
+            settings.sizes, settings.batch, self._position.step, distributed.rank(), distributed.world()
+        )
+        workers = settings.workers
         loader: DataLoader[Any] = DataLoader(
             self._samples,
             batch_sampler=numbers,

@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
+from vosctl.planar import Coding, PlanarPicture, Planes, planes_of
 from vosctl.video.audio import AudioCopy
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.staging import StagedFile, write_errors
@@ -88,6 +89,7 @@ class VideoWriter:
 
     Attributes:
         path: the final name.
+        coding: what the numbers in the file stand for.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class VideoWriter:
         self._warn = warn
         self._reformatter = VideoReformatter()
         self._colorspace = Colorspace.ITU709 if _is_high_definition(info) else Colorspace.ITU601
+        self.coding = Coding("bt709" if _is_high_definition(info) else "bt601", full_range=False)
         self._held: _Timed | None = None
         self._last_duration = round(1 / (info.frame_rate or 30) / info.time_base) or 1
         self._shift: int | None = None
@@ -171,19 +174,54 @@ class VideoWriter:
         Raises:
             VosctlError: the picture's size differs from the source's first, or the file cannot be written.
         """
-        height, width = pixels.shape[:2]
+        self._check_size(pixels.shape, frame)
+        with write_errors(self.path):
+            self._put(self._convert(pixels, pixel_format), frame)
+
+    def takes_planes(self, picture: PlanarPicture) -> bool:
+        """Whether the picture's planes can be encoded as they are (or brought to limited range)."""
+        height, width, _ = picture.shape
+        return (
+            self._encoding.pixel_format == "yuv420p"
+            and picture.coding.matrix == self.coding.matrix
+            and not (height % 2 or width % 2)
+        )
+
+    def write_planes(self, picture: PlanarPicture, draw: Callable[[Planes], None], frame: Frame) -> None:
+        """Encodes a picture's planes with something drawn on them, at the time of `frame`.
+
+        Args:
+            picture: one that `takes_planes` says yes to; it is left as it is.
+            draw: draws on a copy of the planes, coded as `coding` says.
+            frame: the frame whose timestamps are used.
+
+        Raises:
+            VosctlError: see `write`.
+        """
+        self._check_size(picture.shape, frame)
+        with write_errors(self.path):
+            height, width, _ = picture.shape
+            canvas = av.VideoFrame(width, height, "yuv420p")
+            planes = planes_of(canvas)
+            picture.copy_limited(planes)
+            draw(planes)
+            self._put(canvas, frame)
+
+    def _check_size(self, shape: tuple[int, ...], frame: Frame) -> None:
+        height, width = shape[:2]
         if (width, height) != (self._info.width, self._info.height):
             raise VosctlError(
                 f"{self.path}: frame {frame.index} is {width}x{height} but the video is "
                 f"{self._info.width}x{self._info.height}; a video file holds one size only"
             )
-        with write_errors(self.path):
-            pts = self._timestamp(frame)
-            # One frame is held back because the time to the next is its duration where the source gives none.
-            held, self._held = self._held, None
-            if held is not None:
-                self._encode(held, pts - held.pts)
-            self._held = _Timed(self._convert(pixels, pixel_format), pts, self._ticks(frame, frame.duration))
+
+    def _put(self, picture: av.VideoFrame, frame: Frame) -> None:
+        pts = self._timestamp(frame)
+        # One frame is held back because the time to the next is its duration where the source gives none.
+        held, self._held = self._held, None
+        if held is not None:
+            self._encode(held, pts - held.pts)
+        self._held = _Timed(picture, pts, self._ticks(frame, frame.duration))
 
     def _convert(self, pixels: NDArray[np.uint8], pixel_format: str) -> av.VideoFrame:
         height, width = pixels.shape[:2]

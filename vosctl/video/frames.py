@@ -8,6 +8,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.planar import Picture, rgb_of
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
@@ -15,7 +17,7 @@ class Frame:
 
     Attributes:
         index: position in the source, from 0, counting decoded frames.
-        image: (H, W, 3) uint8 RGB, C-contiguous, rotation metadata already applied.
+        picture: rotation metadata already applied: (H, W, 3) uint8 RGB, C-contiguous, or the planes of a video's frame.
         pts: presentation time in units of `time_base`, as the source gave it.
         time_base: seconds per unit of `pts`.
         duration: units of `time_base` the frame is shown for, 0 when unknown.
@@ -23,11 +25,16 @@ class Frame:
     """
 
     index: int
-    image: NDArray[np.uint8]
+    picture: Picture
     pts: int
     time_base: Fraction
     duration: int = 0
     name: str | None = None
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """The picture as (H, W, 3) uint8 RGB, C-contiguous; planes are converted at each call."""
+        return rgb_of(self.picture)
 
     @property
     def time(self) -> float:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.planar import Coding, Planes
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 
 RGB = tuple[int, int, int]
@@ -58,11 +61,69 @@ def contour_width(height: int, width: int) -> int:
     return max(1, round(min(height, width) * _CONTOUR_PIXELS_PER_LINE))
 
 
-@lru_cache(maxsize=256)
-def _tint_table(colour: RGB) -> NDArray[np.uint8]:
-    """(1, 256, 3) uint8: each channel's value after mixing with the colour."""
-    mixed = np.arange(256)[:, None] * (1 - _TINT) + np.array(colour) * _TINT
-    return np.rint(mixed).astype(np.uint8)[None]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shape:
+    """An object's pixels.
+
+    Attributes:
+        x: left edge in the frame, even.
+        y: top edge in the frame, even.
+        mask: (h, w) uint8, 1 where the object is; h and w are even but at the border of a frame of odd size.
+        contours: its outlines, in pixels of the frame.
+    """
+
+    x: int
+    y: int
+    mask: NDArray[np.uint8]
+    contours: list[NDArray[np.int32]]
+
+    @classmethod
+    def of(cls, item: TrackedObject, box: tuple[int, int, int, int], labels: NDArray[np.uint8]) -> _Shape:
+        left, top, width, height = box
+        x, y = left - left % 2, top - top % 2
+        right, bottom = left + width + (left + width) % 2, top + height + (top + height) % 2
+        mask = (labels[y:bottom, x:right] == item.id).view(np.uint8)
+        # The approximation halves the segments to draw and takes the pixel steps out of the outline.
+        contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_TC89_L1, offset=(x, y))
+        return cls(x, y, mask, [np.asarray(contour, np.int32) for contour in contours])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    """Pixels to draw on: an RGB picture, or one plane of a planar one.
+
+    Attributes:
+        pixels: (H, W) or (H, W, 3) uint8, drawn on in place.
+        value: a colour's value in them, one number a channel.
+        halved: whether the pixels are half as many as the frame's in each direction.
+    """
+
+    pixels: NDArray[np.uint8]
+    value: Callable[[RGB], tuple[float, ...]]
+    halved: bool = False
+
+    def tint(self, shape: _Shape, colour: RGB) -> None:
+        mask, x, y = shape.mask, shape.x, shape.y
+        if self.halved:
+            x, y = x // 2, y // 2
+            size = mask.shape[1] // 2, mask.shape[0] // 2
+            mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
+        height, width = mask.shape
+        part = self.pixels[y : y + height, x : x + width]
+        cv2.copyTo(cv2.LUT(part, _tint_table(self.value(colour))), mask, part)
+
+    def outline(self, shape: _Shape, colour: RGB, width: int) -> None:
+        if self.halved:
+            width = (width + 1) // 2
+        cv2.polylines(self.pixels, shape.contours, True, self.value(colour), width, cv2.LINE_AA, shift=int(self.halved))
+
+
+@lru_cache(maxsize=1024)
+def _tint_table(value: tuple[float, ...]) -> NDArray[np.uint8]:
+    """(1, 256) or (1, 256, channels) uint8: each channel's value after mixing with the colour's."""
+    mixed = np.arange(256)[:, None] * (1 - _TINT) + np.array(value) * _TINT
+    table = np.rint(mixed).astype(np.uint8)[None]
+    return table[..., 0] if len(value) == 1 else table
 
 
 def render_overlay(image: NDArray[np.uint8], result: TrackedFrame) -> NDArray[np.uint8]:
@@ -76,22 +137,32 @@ def render_overlay(image: NDArray[np.uint8], result: TrackedFrame) -> NDArray[np
         (H, W, 3) uint8 RGB.
     """
     canvas: NDArray[np.uint8] = image.copy()
-    # All tints before any contour, so that a neighbour's tint never covers a contour.
-    outlines = [(object_colour(item.id), _tint(canvas, result.labels, item)) for item in result.objects if item.box]
-    line_width = contour_width(*image.shape[:2])
-    for colour, contours in outlines:
-        cv2.drawContours(canvas, contours, -1, colour, line_width, cv2.LINE_AA)
+    _draw((_Layer(canvas, lambda colour: colour),), result)
     return canvas
 
 
-def _tint(canvas: NDArray[np.uint8], labels: NDArray[np.uint8], item: TrackedObject) -> list[NDArray[np.int32]]:
-    """Tints an object inside its box, in place, and returns its contours in the frame's coordinates."""
-    if item.box is None:
-        return []
-    x, y, width, height = item.box
-    window = canvas[y : y + height, x : x + width]
-    mask = (labels[y : y + height, x : x + width] == item.id).view(np.uint8)
-    cv2.copyTo(cv2.LUT(window, _tint_table(object_colour(item.id))), mask, window)
-    # The approximation halves the segments to draw and takes the pixel steps out of the outline.
-    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_TC89_L1, offset=(x, y))
-    return list(contours)
+def draw_overlay(planes: Planes, coding: Coding, result: TrackedFrame) -> None:
+    """Draws the objects of a frame on its planes, in place, as `render_overlay` does on an RGB picture.
+
+    Args:
+        planes: of a frame of even height and width.
+        coding: what the numbers in the planes stand for.
+        result: labels and objects of the same frame; lost objects are not drawn.
+    """
+
+    def layer(index: int) -> _Layer:
+        return _Layer(planes[index], lambda colour: (coding.encode(colour)[index],), halved=index > 0)
+
+    _draw((layer(0), layer(1), layer(2)), result)
+
+
+def _draw(layers: tuple[_Layer, ...], result: TrackedFrame) -> None:
+    shapes = [(object_colour(item.id), _Shape.of(item, item.box, result.labels)) for item in result.objects if item.box]
+    line_width = contour_width(*result.labels.shape)
+    # All tints before any contour, so that a neighbour's tint never covers a contour.
+    for colour, shape in shapes:
+        for layer in layers:
+            layer.tint(shape, colour)
+    for colour, shape in shapes:
+        for layer in layers:
+            layer.outline(shape, colour, line_width)

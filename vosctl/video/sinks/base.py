@@ -27,12 +27,10 @@ class Sink(Protocol):
     Attributes:
         name: the option that asked for it, without dashes: "overlay", "masks", "matte", "cutout" or "rle".
         path: where the output will be when finished; `-` for standard output.
-        wants_alpha: whether it reads `TrackedFrame.alpha`.
     """
 
     name: str
     path: Path
-    wants_alpha: bool
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """Adds one frame; neither argument is modified.

@@ -25,7 +25,6 @@ class PictureSink(ABC):
     """
 
     name: str
-    wants_alpha: bool
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         self.path = path
@@ -64,7 +63,6 @@ class MaskSink(PictureSink):
     """Indexed PNG of the labels, with the DAVIS palette."""
 
     name = "masks"
-    wants_alpha = False
 
     def _write_picture(self, path: Path, frame: Frame, result: TrackedFrame) -> None:
         write_indexed_png(path, result.labels)
@@ -74,7 +72,6 @@ class CutoutPictureSink(PictureSink):
     """RGBA PNG of the objects on a transparent background."""
 
     name = "cutout"
-    wants_alpha = True
 
     def _write_picture(self, path: Path, frame: Frame, result: TrackedFrame) -> None:
         bgra = cv2.cvtColor(cut_out(frame.image, result.alpha), cv2.COLOR_RGBA2BGRA)

@@ -60,7 +60,6 @@ class RleFileSink:
     """JSON lines into a file."""
 
     name = "rle"
-    wants_alpha = False
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         self.path = path
@@ -101,7 +100,6 @@ class RleStreamSink:
 
     name = "rle"
     path = STANDARD_OUTPUT
-    wants_alpha = False
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""

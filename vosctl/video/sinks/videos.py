@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.planar import PlanarPicture
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.encoder import VideoWriter
 from vosctl.video.frames import Frame
-from vosctl.video.overlay import render_overlay
+from vosctl.video.overlay import draw_overlay, render_overlay
 
 _CUTOUT_MARGIN = 9
 """Pixels of picture kept around the object, so that its edge does not mix with black where chroma is subsampled."""
@@ -40,7 +41,6 @@ class VideoSink:
     """What the three have in common: a writer that is finished or aborted."""
 
     name: str
-    wants_alpha: bool
 
     def __init__(self, writer: VideoWriter) -> None:
         self._writer = writer
@@ -59,18 +59,20 @@ class OverlaySink(VideoSink):
     """The frames with their objects tinted and outlined."""
 
     name = "overlay"
-    wants_alpha = False
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
-        self._writer.write(render_overlay(frame.image, result), "rgb24", frame)
+        writer, picture = self._writer, frame.picture
+        if isinstance(picture, PlanarPicture) and writer.takes_planes(picture):
+            writer.write_planes(picture, lambda planes: draw_overlay(planes, writer.coding, result), frame)
+        else:
+            writer.write(render_overlay(frame.image, result), "rgb24", frame)
 
 
 class MatteSink(VideoSink):
     """The objects' probability as a grey picture, white inside."""
 
     name = "matte"
-    wants_alpha = True
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
@@ -81,7 +83,6 @@ class CutoutVideoSink(VideoSink):
     """The objects on a transparent background."""
 
     name = "cutout"
-    wants_alpha = True
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""

@@ -77,7 +77,9 @@ class ImageSource(Source):
                     f"{path} is {width}x{height} but {self._paths[0].name} is {self.info.width}x{self.info.height}; "
                     "all images of one source must have the same size"
                 )
-            yield Frame(index=index, image=image, pts=index, time_base=self.info.time_base, duration=1, name=path.stem)
+            yield Frame(
+                index=index, picture=image, pts=index, time_base=self.info.time_base, duration=1, name=path.stem
+            )
 
 
 def _check_stems(paths: Sequence[Path], label: str) -> None:

@@ -1,26 +1,33 @@
-"""From a decoded picture to an upright RGB array."""
+"""From a decoded picture to an upright one: its planes where they can be used as they are, else RGB."""
 
 from __future__ import annotations
 
 import struct
+from threading import Lock
 
 import av
 import cv2
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
+
+from vosctl.planar import Coding, Picture, PlanarPicture, planes_of
 
 # FFmpeg's AVColorSpace values whose matrix swscale knows: BT.709, FCC, BT.470BG, SMPTE 170M and 240M, BT.2020 NCL.
 _KNOWN_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
+
+# Those that planes may have, by the names used here.
+_MATRIX_NAMES = {1: "bt709", 5: "bt601", 6: "bt601"}
+_PLANAR_FORMATS = frozenset({"yuv420p", "yuvj420p"})
 
 # The upper left 2x2 of a display matrix, (a, b, c, d): the stored pixel (x, y) is shown at (a x + c y, b x + d y).
 _Matrix = tuple[int, int, int, int]
 _IDENTITY: _Matrix = (1, 0, 0, 1)
 
 
-class RgbConverter:
-    """Converts decoded frames to (H, W, 3) uint8 RGB with the rotation metadata applied.
+class PictureReader:
+    """Takes decoded frames to pictures with the rotation metadata applied.
 
     The picture's own colour matrix and range are used. Where it names no matrix, HD (wider than 1279 or higher than 576
     pixels) is taken as BT.709 and anything smaller as BT.601, as players do; swscale alone would take BT.601 for all.
@@ -28,6 +35,7 @@ class RgbConverter:
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
+        self._lock = Lock()
         self._rotation: float | None = None
         self._matrix = _IDENTITY
 
@@ -37,8 +45,22 @@ class RgbConverter:
             return frame.width, frame.height
         return frame.height, frame.width
 
+    def read(self, frame: av.VideoFrame, size: tuple[int, int]) -> Picture:
+        """The picture of one frame: planes where it has them in 8 bits and 4:2:0, and the size asked for; else RGB.
+
+        Args:
+            frame: as the decoder gave it; planes are views of it.
+            size: upright (height, width).
+        """
+        coding = _coding(frame)
+        if coding is None or self.upright_size(frame) != size:
+            return self.convert(frame, size)
+        matrix = self._matrix_of(frame)
+        luma, cb, cr = (_turn(plane, matrix) for plane in planes_of(frame))
+        return PlanarPicture((luma, cb, cr), coding, lambda: self.convert(frame))
+
     def convert(self, frame: av.VideoFrame, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-        """Convert one frame.
+        """Convert one frame to RGB; may be called from any thread.
 
         Args:
             frame: as the decoder gave it.
@@ -51,9 +73,10 @@ class RgbConverter:
         height, width = size or self.upright_size(frame)
         if _swaps_axes(matrix):
             height, width = width, height
-        rgb = self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", src_colorspace=_source_matrix(frame)
-        )
+        with self._lock:
+            rgb = self._reformatter.reformat(
+                frame, width=width, height=height, format="rgb24", src_colorspace=_source_matrix(frame)
+            )
         return np.ascontiguousarray(_turn(np.asarray(rgb.to_ndarray(), np.uint8), matrix))
 
     def _matrix_of(self, frame: av.VideoFrame) -> _Matrix:
@@ -68,7 +91,23 @@ class RgbConverter:
 def _source_matrix(frame: av.VideoFrame) -> int | None:
     if frame.format.is_rgb or frame.colorspace in _KNOWN_MATRICES:
         return None
-    return int(Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601)
+    return int(Colorspace.ITU709 if _is_high_definition(frame) else Colorspace.ITU601)
+
+
+def _is_high_definition(frame: av.VideoFrame) -> bool:
+    return frame.width >= 1280 or frame.height > 576
+
+
+def _coding(frame: av.VideoFrame) -> Coding | None:
+    """How the planes of a frame are coded; None when they are not of a kind that can be used as it is."""
+    if frame.format.name not in _PLANAR_FORMATS:
+        return None
+    if frame.colorspace in _KNOWN_MATRICES:
+        matrix = _MATRIX_NAMES.get(frame.colorspace)
+    else:
+        matrix = "bt709" if _is_high_definition(frame) else "bt601"
+    full_range = frame.format.name == "yuvj420p" or frame.color_range == ColorRange.JPEG
+    return None if matrix is None else Coding(matrix, full_range)
 
 
 def _display_matrix(frame: av.VideoFrame) -> _Matrix:

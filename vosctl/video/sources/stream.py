@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
-from vosctl.video.sources.picture import RgbConverter
+from vosctl.video.sources.picture import PictureReader
 from vosctl.video.sources.timestamps import PresentationClock, nominal_frame_rate
 
 _NETWORK_TIMEOUT = 10.0  # seconds without an answer, or without data later on
@@ -58,14 +58,14 @@ class VideoSource(Source):
         self._stream = _video_stream(container, origin)
         # Threads over whole frames delay the picture by as many frames as there are threads: not for live video.
         self._stream.thread_type = "SLICE" if origin.live else "AUTO"
-        self._converter = RgbConverter()
+        self._reader = PictureReader()
         self._lost_packets = 0
         self._damaged_pictures = 0
         self._pictures = self._decode()
         first = next(self._pictures, None)
         if first is None:
             raise VosctlError(f"{origin.label}: not one frame of it can be decoded; {origin.advice}")
-        self.info = _describe(container, self._stream, first, self._converter.upright_size(first), origin)
+        self.info = _describe(container, self._stream, first, self._reader.upright_size(first), origin)
         self._clock = PresentationClock(self.info.time_base, self.info.frame_rate)
         self._first: Frame | None = self._frame(0, first)
         if container.streams.audio and origin.file is None and not origin.live:
@@ -148,7 +148,7 @@ class VideoSource(Source):
 
     def _frame(self, index: int, picture: av.VideoFrame) -> Frame:
         size = (self.info.height, self.info.width)
-        upright = self._converter.upright_size(picture)
+        upright = self._reader.upright_size(picture)
         if upright != size:
             height, width = upright
             self._warn_once(
@@ -157,7 +157,7 @@ class VideoSource(Source):
             )
         return Frame(
             index=index,
-            image=self._converter.convert(picture, size),
+            picture=self._reader.read(picture, size),
             pts=self._clock.stamp(picture.pts, picture.duration or 0),
             time_base=self.info.time_base,
             duration=picture.duration or 0,

@@ -1,0 +1,124 @@
+"""Pictures as video codecs hold them: 8-bit luma and two chroma planes of half the size (Y'CbCr 4:2:0).
+
+Following an object needs the colours of its window only, and an overlay changes the object only. On the planes both
+cost a fraction of converting every whole frame twice, and what lies beside the object keeps its exact values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+Plane = NDArray[np.uint8]
+Planes = tuple[Plane, Plane, Plane]
+
+_LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
+"""Weights of red and blue in the luma (ITU-R BT.601 and BT.709)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How the planes' numbers stand for colours.
+
+    Attributes:
+        matrix: "bt601" or "bt709".
+        full_range: whether the numbers fill 0..255; else luma is 16..235 and chroma 16..240.
+    """
+
+    matrix: str
+    full_range: bool
+
+    def encode(self, colour: tuple[int, int, int]) -> tuple[float, float, float]:
+        """Luma, Cb and Cr of a colour given as red, green and blue, 0..255; not rounded."""
+        red_weight, blue_weight = _LUMA_WEIGHTS[self.matrix]
+        red, green, blue = colour
+        luma = red_weight * red + (1 - red_weight - blue_weight) * green + blue_weight * blue
+        cb, cr = (blue - luma) / (2 - 2 * blue_weight), (red - luma) / (2 - 2 * red_weight)
+        if self.full_range:
+            return luma, min(128 + cb, 255.0), min(128 + cr, 255.0)
+        return 16 + luma * 219 / 255, 128 + cb * 224 / 255, 128 + cr * 224 / 255
+
+    def decode(self, ycbcr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 luma, Cb, Cr to (H, W, 3) uint8 RGB."""
+        return np.asarray(cv2.transform(ycbcr, _rgb_matrix(self)), np.uint8)
+
+
+@lru_cache
+def _rgb_matrix(coding: Coding) -> NDArray[np.float32]:
+    """(3, 4) from luma, Cb, Cr and 1 to red, green and blue."""
+    red_weight, blue_weight = _LUMA_WEIGHTS[coding.matrix]
+    green_weight = 1 - red_weight - blue_weight
+    red, blue = 2 - 2 * red_weight, 2 - 2 * blue_weight
+    green = [-blue * blue_weight / green_weight, -red * red_weight / green_weight]
+    linear = np.array([[1, 0, red], [1, *green], [1, blue, 0]])
+    if not coding.full_range:
+        linear *= [255 / 219, 255 / 224, 255 / 224]
+    black = np.array([0 if coding.full_range else 16, 128, 128])
+    return np.column_stack((linear, -linear @ black)).astype(np.float32)
+
+
+@lru_cache
+def _range_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Full to limited range: (256,) uint8 of luma and of chroma."""
+    values = np.arange(256)
+    luma, chroma = 16 + values * 219 / 255, 128 + (values - 128) * 224 / 255
+    return np.rint(luma).astype(np.uint8), np.rint(chroma).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanarPicture:
+    """One upright picture, never modified.
+
+    Attributes:
+        planes: luma (H, W), Cb and Cr (ceil(H / 2), ceil(W / 2)), uint8.
+        coding: what their numbers stand for.
+        to_rgb: gives the whole picture as (H, W, 3) uint8 RGB, C-contiguous.
+    """
+
+    planes: Planes
+    coding: Coding
+    to_rgb: Callable[[], NDArray[np.uint8]]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, 3), as of the RGB picture."""
+        height, width = self.planes[0].shape
+        return height, width, 3
+
+    def copy_limited(self, canvas: Planes) -> None:
+        """Copy the planes, brought to limited range, into others of their shapes."""
+        if not self.coding.full_range:
+            for plane, target in zip(self.planes, canvas, strict=True):
+                np.copyto(target, plane)
+            return
+        luma, chroma = _range_tables()
+        for plane, target, table in zip(self.planes, canvas, (luma, chroma, chroma), strict=True):
+            cv2.LUT(plane, table, dst=target)
+
+
+def planes_of(frame: VideoFrame) -> Planes:
+    """The three planes of a PyAV frame without their padding, as views that keep it alive."""
+
+    def view(index: int) -> Plane:
+        plane = frame.planes[index]
+        return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+
+    return view(0), view(1), view(2)
+
+
+Picture = NDArray[np.uint8] | PlanarPicture
+"""A frame's picture: (H, W, 3) uint8 RGB, or planes."""
+
+
+def rgb_of(picture: Picture) -> NDArray[np.uint8]:
+    """A picture as (H, W, 3) uint8 RGB; an array is returned as it is."""
+    return picture.to_rgb() if isinstance(picture, PlanarPicture) else picture
