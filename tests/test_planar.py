@@ -83,7 +83,8 @@ def test_another_matrix_or_size_is_read_as_rgb():
     [
         Window(40, 30, 128, 64),  # inside, shrunk by two
         Window(-30, -16, 160, 96),  # over the border
-        Window(100, 60, 90, 128),  # enlarged, with chroma planes of an odd size
+        Window(101, 61, 95, 128),  # enlarged, between the chroma planes' pixels
+        Window(-31, -17, 161, 96),
         Window(0, 0, 512, 64),  # three halvings, beyond the picture
     ],
 )
@@ -94,16 +95,20 @@ def test_a_window_shows_the_same_as_on_rgb(coding, window):
     assert np.percentile(difference, 99) <= 8
 
 
+def test_chroma_does_not_move_against_luma_with_odd_edges():
+    """A colour edge in the middle of the window stays there, wherever the window begins."""
+    image = np.full((240, 320, 3), (200, 60, 60), np.uint8)
+    image[:, 160:] = (60, 60, 200)
+    picture = planar(image, CODINGS[0])
+    for x in (100, 101, 102, 103):
+        row = Window(x, 40, 120, 120).crop(picture)[60].astype(float)
+        edge = int(np.argmax(row[:, 2] > row[:, 0]))
+        assert abs(edge - (160 - x)) <= 1
+
+
 def test_a_window_beyond_the_picture_is_the_mean():
     crop = Window(1000, 0, 96, 32).crop(planar(smooth(), CODINGS[0]))
     assert np.abs(crop.astype(int) - FILL).max() <= 2
-
-
-def test_windows_have_even_edges_so_that_chroma_is_cut_at_whole_pixels():
-    for side in (96.3, 151.0, 411.7, 1300.2):
-        window = Window.around(333.3, 271.9, side, 64)
-        assert (window.x % 2, window.y % 2, window.side % 2) == (0, 0, 0)
-        assert abs(window.side - side) <= side / 16
 
 
 def scene(height: int = 240, width: int = 320) -> TrackedFrame:

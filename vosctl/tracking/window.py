@@ -7,6 +7,7 @@ the video. Geometry is in frame pixels; a pixel's centre lies at +0.5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,11 +47,10 @@ class Window:
 
     @classmethod
     def around(cls, center_x: float, center_y: float, side: float, size: int) -> Window:
-        """The window of about this centre and side that can be halved exactly, its edges at even pixels: they are whole
-        ones in subsampled planes too."""
-        halvings = 2 ** max(int(np.log2(max(side, 1) / size)), 1)
+        """The window of about this centre and side whose edges are whole pixels, and which can be halved exactly."""
+        halvings = 2 ** max(int(np.log2(max(side, 1) / size)), 0)
         whole = max(round(side / halvings), 1) * halvings
-        return cls(2 * round((center_x - whole / 2) / 2), 2 * round((center_y - whole / 2) / 2), whole, size)
+        return cls(round(center_x - whole / 2), round(center_y - whole / 2), whole, size)
 
     @classmethod
     def of_box(cls, box: Box, context: float, size: int) -> Window:
@@ -71,12 +71,8 @@ class Window:
         """Cut the window out of a frame, to (size, size, 3) uint8 RGB, filled outside the frame."""
         if not isinstance(picture, PlanarPicture):
             return self._cut(picture, FILL)
-        fill = picture.coding.encode(FILL)
-        halved = Window(self.x // 2, self.y // 2, max(self.side // 2, 1), self.size)
-        cut = [
-            window._cut(plane, value)
-            for window, plane, value in zip((self, halved, halved), picture.planes, fill, strict=True)
-        ]
+        (luma, cb, cr), (luma_fill, cb_fill, cr_fill) = picture.planes, picture.coding.encode(FILL)
+        cut = self._cut(luma, luma_fill), self._cut_halved(cb, cb_fill), self._cut_halved(cr, cr_fill)
         return picture.coding.decode(np.asarray(cv2.merge(cut), np.uint8))
 
     def crop_mask(self, mask: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -99,6 +95,14 @@ class Window:
             side //= 2
             part = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)
         return cv2.resize(part, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+
+    def _cut_halved(self, plane: NDArray[np.uint8], fill: float) -> NDArray[np.uint8]:
+        """Cut the window out of a plane of half the frame's width and height."""
+        if self.side >= 4 * self.size:  # an odd edge is half a pixel off, which such a window does not show
+            return Window(self.x // 2, self.y // 2, self.side // 2, self.size)._cut(plane, fill)
+        zoom = self.side / self.size / 2
+        matrix = np.array([[zoom, 0, self.x / 2 + 0.5 * zoom - 0.5], [0, zoom, self.y / 2 + 0.5 * zoom - 0.5]])
+        return _warp(plane, matrix, self.size, self.size, fill)
 
     def resample(self, values: NDArray[np.float32], source: Window) -> NDArray[np.float32]:
         """Carry (size, size) float32 values from another window into this one; zero where the other does not reach."""
@@ -160,10 +164,18 @@ def _clamped_center(center: float, side: float, length: int) -> float:
     return min(max(center, side / 2), length - side / 2) if side <= length else length / 2
 
 
-def _warp(values: NDArray, matrix: NDArray[np.float64], width: int, height: int) -> NDArray:  # type: ignore[type-arg]
-    """Sample `values` at `matrix` applied to each output pixel, zero outside."""
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(values, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+def _warp(
+    values: NDArray[Any], matrix: NDArray[np.float64], width: int, height: int, fill: float = 0.0
+) -> NDArray[Any]:
+    """Sample `values` at `matrix` applied to each output pixel, `fill` outside."""
+    return cv2.warpAffine(
+        values,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=fill,
+    )
 
 
 def main_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
