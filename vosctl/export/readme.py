@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.tracking.window import CONTEXT, REFERENCE_CONTEXT
 
 TEMPLATE = """\
 # {weights}: video object segmentation in two ONNX graphs
@@ -27,16 +28,14 @@ Of the state only the mask changes from frame to frame: feed `probability` back 
 reference stay as they are, and nothing grows. Height and width are {sizes}; a reference and the steps that use it have
 the same size. Several objects are a batch: concatenate their images, masks and states along the first axis{fixed}.
 
-The network was trained on square windows of {window}x{window} around the object, twice as wide as it (1.6 times for the
-reference), and sees small objects best that way. This runs it so, with nothing but NumPy and ONNX Runtime:
+The network was trained on square windows of {window}x{window} around the object, {context} times as wide as it
+({reference_context} times for the reference), and sees small objects best that way. This runs it so, with nothing but NumPy and ONNX Runtime:
 
 ```python
 import numpy as np
 import onnxruntime
 
-reference = onnxruntime.InferenceSession("reference.onnx")
-step = onnxruntime.InferenceSession("step.onnx")
-names = [output.name for output in reference.get_outputs()]
+reference, step = onnxruntime.InferenceSession("reference.onnx"), onnxruntime.InferenceSession("step.onnx")
 HEIGHT, WIDTH, OBJECTS = {view_height}, {view_width}, {view_objects}
 
 
@@ -54,19 +53,17 @@ def look(array, rows, columns):  # the window's part of a frame or mask, its bor
 
 def follow(frames, first_mask):  # (H, W, 3) uint8 RGB each, (H, W) bool; yields (H, W) float32, 0..1
     frames, mask = iter(frames), first_mask.astype(np.float32)
-    rows, columns, scale = window(mask, 1.6)
+    rows, columns, scale = window(mask, {reference_context})
     first = {{"image": look(next(frames), rows, columns)[:1], "mask": look(mask, rows, columns)[:1]}}
-    state = [np.concatenate([tensor] * OBJECTS) for tensor in reference.run(names, first)]
+    outputs = zip(reference.get_outputs(), reference.run(None, first))
+    state = {{output.name: np.concatenate([tensor] * OBJECTS) for output, tensor in outputs}}
     for frame in frames:
         if (mask > 0.5).any():  # else the object is lost: keep looking where it was
-            rows, columns, scale = window(mask, 2.0)
-        inputs = {{"image": look(frame, rows, columns), "mask": look(mask, rows, columns)}}
-        probability = step.run(["probability"], inputs | dict(zip(names, state)))[0][0]
-        y, x = ((np.arange(n) - start) // scale for n, start in zip(mask.shape, (rows[0], columns[0])))
-        in_y, in_x = (y >= 0) & (y < HEIGHT), (x >= 0) & (x < WIDTH)
-        mask = np.zeros_like(mask)
-        mask[np.ix_(in_y, in_x)] = probability[np.ix_(y[in_y].astype(int), x[in_x].astype(int))]
-        yield mask
+            rows, columns, scale = window(mask, {context})
+        inputs = {{"image": look(frame, rows, columns), "mask": look(mask, rows, columns), **state}}
+        seen = np.pad(step.run(["probability"], inputs)[0][0], 1)  # nothing beyond the window
+        y, x = ((np.arange(n) - at[0]) // scale + 1 for n, at in zip(mask.shape, (rows, columns)))
+        yield (mask := seen[y.clip(0, HEIGHT + 1).astype(int)][:, x.clip(0, WIDTH + 1).astype(int)])
 ```
 """
 
@@ -90,6 +87,8 @@ def readme(metadata: GraphMetadata) -> str:
         sizes=f"fixed to {height} and {width}" if metadata.size else f"free, multiples of {metadata.stride}",
         fixed=f" to exactly {metadata.objects}, repeating some if need be" if metadata.objects else "",
         window=metadata.window,
+        context=CONTEXT,
+        reference_context=REFERENCE_CONTEXT,
         view_height=view_height,
         view_width=view_width,
         view_objects=metadata.objects or 1,

@@ -106,7 +106,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         if self._sequences and rng.random() < settings.video_share:
             sequence = self._sequences[rng.integers(len(self._sequences))]
             scene = scenes.sequence_scene(sequence, self._reader, settings.targets, settings.max_skip, rng)
-            passers = 0.25
+            passers = 0.35
         else:
             scene = self._made_scene(rng)
             passers = 0.5
@@ -135,13 +135,15 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         return scenes.background_run(items, self._reader, frames, rng)
 
     def _with_passer(self, scene: Scene, rng: np.random.Generator) -> Scene:
-        """Add a second copy of the object, something alike, anything, or bars."""
+        """Add a second copy of the object (mirrored half of the time), something else, or bars."""
         choice = rng.random()
         cutout: Cutout | None
-        if choice < 0.25:
+        if choice < 0.4:  # look-alikes are what tracking fails on most
             cutout = scenes.cut_out(scene.images[1], scene.labels[1])
+            if cutout is not None and rng.random() < 0.5:
+                cutout = cutout.mirrored()
             in_front = False
-        elif choice < 0.8:
+        elif choice < 0.85:
             cutout = self._any_cutout(rng)
             in_front = rng.random() < 0.4
         else:

@@ -42,6 +42,10 @@ class Cutout:
     image: Image
     alpha: NDArray[np.uint8]
 
+    def mirrored(self) -> Cutout:
+        """The same from left to right."""
+        return Cutout(np.ascontiguousarray(self.image[:, ::-1]), np.ascontiguousarray(self.alpha[:, ::-1]))
+
 
 def one_object(labels: Labels, rng: np.random.Generator, ids: tuple[int, ...]) -> Labels:
     """Choose what to follow in an annotation: everything, one id, or one connected piece of an id.
