@@ -25,6 +25,7 @@ def make_video(tmp_path):
         sound: bool = False,
         container_format: str | None = None,
         options: dict[str, str] | None = None,
+        pixel_aspect: Fraction = Fraction(1),
     ) -> Path:
         path = tmp_path / name
         lossless = {"qp": "0", "preset": "ultrafast"} if codec == "libx264" else {}
@@ -32,6 +33,7 @@ def make_video(tmp_path):
             stream = container.add_stream(codec, rate=rate, options=lossless)
             stream.height, stream.width = pictures[0].shape[:2]
             stream.pix_fmt = pix_fmt
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
             if pts is not None:
                 stream.codec_context.time_base = Fraction(1, 1000)
             audio = container.add_stream("aac", rate=8000, layout="mono") if sound else None

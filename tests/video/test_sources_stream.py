@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from vosctl.errors import UsageError, VosctlError
+from vosctl.tracking.window import Window
 from vosctl.video.sources import open_source
 from vosctl.video.sources import stream as stream_module
 
@@ -132,6 +133,15 @@ def test_rotation_metadata_is_applied_once(make_video, case):
         assert frame.image.shape == expected.shape
         assert np.abs(frame.image.astype(int) - expected).mean() < 4
         assert frame.image.flags["C_CONTIGUOUS"]
+        window = Window(0, 0, max(expected.shape), 64)
+        assert np.abs(window.crop(frame.picture).astype(int) - window.crop(expected)).mean() < 5
+
+
+@pytest.mark.parametrize(("case", "aspect"), [("upright", Fraction(16, 11)), ("clockwise", Fraction(11, 16))])
+def test_the_shape_of_a_pixel_is_turned_with_the_picture(make_video, case, aspect):
+    path = make_video("wide.mp4", [flat(0, (32, 64))], pixel_aspect=Fraction(16, 11))
+    set_display_matrix(path, QUARTERS[case][0])
+    assert read(path)[0].pixel_aspect == aspect
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ reference stay as they are, and nothing grows. Height and width are {sizes}; a r
 the same size. Several objects are a batch: concatenate their images, masks and states along the first axis{fixed}.
 
 The network was trained on square windows of {window}x{window} around the object, {context} times as wide as it
-({reference_context} times for the reference), and sees small objects best that way. This runs it so, with nothing but NumPy and ONNX Runtime:
+({reference_context} times for the reference), and sees small objects best that way. This runs it so, with nothing but
+NumPy and ONNX Runtime:
 
 ```python
 import numpy as np

@@ -157,6 +157,12 @@ class VideoWriter:
         context: VideoCodecContext = stream.codec_context
         context.time_base = self._info.time_base
         context.bit_rate = 0
+        context.sample_aspect_ratio = self._info.pixel_aspect
+        if self._info.pixel_aspect != 1 and "vp9" in self._encoding.codec:
+            self._warn(
+                f"{self.path}: the source's pixels are not square ({self._info.pixel_aspect}), which VP9 cannot say; "
+                "it will look stretched, write .mp4, .mkv or .mov instead"
+            )
         context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
         context.flags |= Flags.frame_duration
         context.color_range = _LIMITED_RANGE

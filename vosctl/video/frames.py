@@ -55,6 +55,7 @@ class SourceInfo:
         frame_count: the container's claim, a hint for progress only; None when unknown or endless.
         audio_path: file whose audio streams belong to this source, None when there are none to copy.
         live: True for network streams and cameras.
+        pixel_aspect: width of an upright pixel over its height; 1 for square ones.
     """
 
     name: str
@@ -65,3 +66,4 @@ class SourceInfo:
     frame_count: int | None = None
     audio_path: str | None = None
     live: bool = False
+    pixel_aspect: Fraction = Fraction(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -12,6 +13,7 @@ import pytest
 from vosctl.errors import VosctlError
 from vosctl.video.frames import Frame
 from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sources import open_source
 
 VARIABLE = [0, 512, 1100, 1101, 4000, 9000]
 DURATIONS = [512, 588, 1, 2899, 5000, 777]
@@ -100,6 +102,22 @@ def test_colours_survive_and_are_tagged(clip_of, write, decode, tmp_path, size, 
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
         assert (context.colorspace, context.color_range) == (matrix, 1)
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.mov"])
+def test_pixels_that_are_not_square_stay_so(clip_of, write, tmp_path, name):
+    clip = clip_of([0, 512])
+    clip.info = replace(clip.info, pixel_aspect=Fraction(16, 11))
+    assert write(clip, overlay=tmp_path / name) == []
+    with open_source(str(tmp_path / name)) as source:
+        assert source.info.pixel_aspect == Fraction(16, 11)
+
+
+def test_webm_cannot_say_that_pixels_are_not_square(clip_of, write, tmp_path):
+    clip = clip_of([0])
+    clip.info = replace(clip.info, pixel_aspect=Fraction(2))
+    (warning,) = write(clip, overlay=tmp_path / "o.webm")
+    assert "not square" in warning
 
 
 def test_matte_is_the_alpha(clip_of, write, decode, tmp_path):

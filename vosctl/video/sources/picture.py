@@ -39,9 +39,13 @@ class PictureReader:
         self._rotation: float | None = None
         self._matrix = _IDENTITY
 
+    def is_on_its_side(self, frame: av.VideoFrame) -> bool:
+        """Whether the rotation metadata swaps width and height."""
+        return _swaps_axes(self._matrix_of(frame))
+
     def upright_size(self, frame: av.VideoFrame) -> tuple[int, int]:
         """(height, width) of the frame after its rotation metadata."""
-        if _swaps_axes(self._matrix_of(frame)):
+        if self.is_on_its_side(frame):
             return frame.width, frame.height
         return frame.height, frame.width
 

@@ -48,7 +48,8 @@ class _Pipe:
 class VideoSource(Source):
     """The frames of one video stream, as many as can be decoded.
 
-    Use the `from_...` constructors. The picture keeps its stored pixels (a pixel aspect ratio is not applied).
+    Use the `from_...` constructors. The picture keeps its stored pixels; `info.pixel_aspect` says where they are not
+    square.
     """
 
     def __init__(self, container: InputContainer, origin: _Origin) -> None:
@@ -65,7 +66,10 @@ class VideoSource(Source):
         first = next(self._pictures, None)
         if first is None:
             raise VosctlError(f"{origin.label}: not one frame of it can be decoded; {origin.advice}")
-        self.info = _describe(container, self._stream, first, self._reader.upright_size(first), origin)
+        self.info = replace(
+            _describe(container, self._stream, first, self._reader.upright_size(first), origin),
+            pixel_aspect=_pixel_aspect(self._stream, self._reader.is_on_its_side(first)),
+        )
         self._clock = PresentationClock(self.info.time_base, self.info.frame_rate)
         self._first: Frame | None = self._frame(0, first)
         if container.streams.audio and origin.file is None and not origin.live:
@@ -234,6 +238,12 @@ def _describe(
         audio_path=str(origin.file) if origin.file is not None and container.streams.audio else None,
         live=origin.live,
     )
+
+
+def _pixel_aspect(stream: VideoStream, on_its_side: bool) -> Fraction:
+    """Width over height of an upright pixel."""
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    return 1 / aspect if on_its_side else Fraction(aspect)
 
 
 def _claimed_seconds(container: InputContainer, stream: VideoStream) -> float | None:
