@@ -13,6 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from vosctl.planar import Coding, Picture, PlanarPicture, planes_of
+from vosctl.video.sources.hdr import HdrConverter, hdr_kind
 
 # FFmpeg's AVColorSpace values whose matrix swscale knows: BT.709, FCC, BT.470BG, SMPTE 170M and 240M, BT.2020 NCL.
 _KNOWN_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
@@ -30,11 +31,13 @@ class PictureReader:
     """Takes decoded frames to pictures with the rotation metadata applied.
 
     The picture's own colour matrix and range are used. Where it names no matrix, HD (wider than 1279 or higher than 576
-    pixels) is taken as BT.709 and anything smaller as BT.601, as players do; swscale alone would take BT.601 for all.
+    pixels) is taken as BT.709 and anything smaller as BT.601, as players do; swscale alone would take BT.601 for all. HDR
+    is brought to standard dynamic range.
     """
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
+        self._hdr: dict[tuple[str, int, int], HdrConverter] = {}
         self._lock = Lock()
         self._rotation: float | None = None
         self._matrix = _IDENTITY
@@ -78,10 +81,20 @@ class PictureReader:
         if _swaps_axes(matrix):
             height, width = width, height
         with self._lock:
-            rgb = self._reformatter.reformat(
+            rgb = self._to_rgb(frame, width, height)
+        return np.ascontiguousarray(_turn(np.asarray(rgb.to_ndarray(), np.uint8), matrix))
+
+    def _to_rgb(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+        """The stored picture as rgb24, scaled to a size."""
+        kind = hdr_kind(frame)
+        if kind is None:
+            return self._reformatter.reformat(
                 frame, width=width, height=height, format="rgb24", src_colorspace=_source_matrix(frame)
             )
-        return np.ascontiguousarray(_turn(np.asarray(rgb.to_ndarray(), np.uint8), matrix))
+        key = kind, width, height
+        if key not in self._hdr:
+            self._hdr[key] = HdrConverter(*key)
+        return self._hdr[key].convert(frame, _source_matrix(frame))
 
     def _matrix_of(self, frame: av.VideoFrame) -> _Matrix:
         # A frame whose side data was touched refers to itself and lives on until the garbage collector comes by: at
@@ -104,7 +117,7 @@ def _is_high_definition(frame: av.VideoFrame) -> bool:
 
 def _coding(frame: av.VideoFrame) -> Coding | None:
     """How the planes of a frame are coded; None when they are not of a kind that can be used as it is."""
-    if frame.format.name not in _PLANAR_FORMATS:
+    if frame.format.name not in _PLANAR_FORMATS or hdr_kind(frame) is not None:
         return None
     if frame.colorspace in _KNOWN_MATRICES:
         matrix = _MATRIX_NAMES.get(frame.colorspace)

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
+from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.picture import PictureReader
 from vosctl.video.sources.timestamps import PresentationClock, nominal_frame_rate
 
@@ -72,6 +73,8 @@ class VideoSource(Source):
         )
         self._clock = PresentationClock(self.info.time_base, self.info.frame_rate)
         self._first: Frame | None = self._frame(0, first)
+        if (kind := hdr_kind(first)) is not None:
+            self.warnings.append(f"{origin.label}: is HDR ({kind}); shown and written in standard dynamic range")
         if container.streams.audio and origin.file is None and not origin.live:
             self.warnings.append(f"{origin.label}: its sound cannot be copied; only a file's can")
 
