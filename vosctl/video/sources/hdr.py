@@ -22,8 +22,8 @@ _FORMAT = "gbrp10le"
 
 _TABLE_SIZE = 33
 _HDR_PEAK, _SDR_WHITE = 1000.0, 203.0
-"""Luminances in cd/m2: of the brightest highlights kept, and of HDR's reference white (ITU-R BT.2408), which becomes SDR's
-white."""
+"""Luminances in cd/m2: of the brightest highlights kept, and of HDR's reference white (ITU-R BT.2408), which becomes
+SDR's white."""
 _SDR_GAMMA = 2.4
 """Of an SDR display (ITU-R BT.1886)."""
 
@@ -57,7 +57,9 @@ class HdrConverter:
             table = Path(folder) / "sdr.cube"  # it is read when the graph is configured
             table.write_text(cube_file(kind), encoding="ascii")
             parts = [
-                self._graph.add_buffer(width=width, height=height, format=_FORMAT, time_base=Fraction(1, 1000)),
+                self._graph.add_buffer(
+                    width=width, height=height, format=av.VideoFormat(_FORMAT), time_base=Fraction(1, 1000)
+                ),
                 self._graph.add("lut3d", file=str(table), interp="tetrahedral"),
                 self._graph.add("format", "rgb24"),
                 self._graph.add("buffersink"),

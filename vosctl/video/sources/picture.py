@@ -31,8 +31,8 @@ class PictureReader:
     """Takes decoded frames to pictures with the rotation metadata applied.
 
     The picture's own colour matrix and range are used. Where it names no matrix, HD (wider than 1279 or higher than 576
-    pixels) is taken as BT.709 and anything smaller as BT.601, as players do; swscale alone would take BT.601 for all. HDR
-    is brought to standard dynamic range.
+    pixels) is taken as BT.709 and anything smaller as BT.601, as players do; swscale alone would take BT.601 for all.
+    HDR is brought to standard dynamic range.
     """
 
     def __init__(self) -> None:
