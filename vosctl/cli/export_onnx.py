@@ -72,7 +72,7 @@ def export_onnx(
     \b
     Examples:
       vosctl export-onnx
-      vosctl export-onnx --size 320 --objects 1 --precision fp16 -o lite-fp16
+      vosctl export-onnx --size 256 --objects 1 --precision fp16 -o lite-fp16
       vosctl export-onnx --precision int8 --calibrate clip.mp4 --calibrate-mask mask.png
     """
     if (calibrate is None) != (calibrate_mask is None):

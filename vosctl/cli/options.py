@@ -120,7 +120,8 @@ def tracking_options(command: Command) -> Command:
             type=int,
             default=0,
             metavar="PIXELS",
-            help="Side the window is resampled to, a multiple of 32  [default: the network's own]",
+            help="Side the window is resampled to, a multiple of 32: less is faster, more is finer.  "
+            "[default: lite 256, rgmp 384]",
         ),
         click.option(
             "--scales",

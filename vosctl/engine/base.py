@@ -35,7 +35,7 @@ class Engine(Protocol):
     Attributes:
         info: what was really chosen.
         stride: what image height and width must be multiples of.
-        window: side in pixels of the square working window the network was trained for.
+        window: side in pixels of the square working window, unless another is asked for.
         takes_float: whether images may also be float32 in [0, 1] (the exported graphs take bytes only).
     """
 

@@ -15,7 +15,7 @@ class GraphMetadata:
     Attributes:
         network: name of the network.
         stride: what height and width must be multiples of.
-        window: side in pixels of the square working window the network was trained for.
+        window: side in pixels of the square working window, unless another is asked for.
         state_names: names of the reference state's tensors: outputs of `reference`, inputs of `step`.
         precision: "fp32", "fp16" or "int8".
         size: height and width in pixels the graphs are fixed to; None when free.

@@ -28,9 +28,9 @@ Of the state only the mask changes from frame to frame: feed `probability` back 
 reference stay as they are, and nothing grows. Height and width are {sizes}; a reference and the steps that use it have
 the same size. Several objects are a batch: concatenate their images, masks and states along the first axis{fixed}.
 
-The network was trained on square windows of {window}x{window} around the object, {context} times as wide as it
-({reference_context} times for the reference), and sees small objects best that way. This runs it so, with nothing but
-NumPy and ONNX Runtime:
+The network is made for square windows around the object, {context} times as wide as it ({reference_context} times
+for the reference), resampled to {window}x{window}, and sees small objects best that way. This runs it so, with nothing
+but NumPy and ONNX Runtime:
 
 ```python
 import numpy as np

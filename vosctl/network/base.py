@@ -23,7 +23,7 @@ class PropagationNetwork(nn.Module):
     Attributes:
         name: the network's name in the registry and in checkpoints' metadata.
         stride: what height and width must be multiples of.
-        window: side in pixels of the square working window that the network was trained for.
+        window: side in pixels of the square working window, unless another is asked for.
         state_names: names of the tensors of the reference state, in order.
     """
 

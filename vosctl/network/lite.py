@@ -160,7 +160,7 @@ class Lite(PropagationNetwork):
     """
 
     name = "lite"
-    window = 320
+    window = 256
     state_names = ("key", "value", "r5")
 
     def __init__(

@@ -58,7 +58,7 @@ class TrainingSettings:
     hours: float = 0.0
     steps: int = 0
     batch: int = 6
-    size: int = 320
+    size: int = 256
     smallest_size: int = 0
     lr: float = 3e-4
     encoder_lr: float = 0.3
