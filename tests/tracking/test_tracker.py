@@ -71,6 +71,21 @@ def test_a_lost_object_is_said_to_be_lost_and_is_found_again(tracker):
     assert iou(result.labels == 3, labels == 3) > 0.85
 
 
+def test_what_is_much_larger_is_not_the_lost_object(tracker):
+    """It went out of sight bit by bit: the size it had before counts, not the last sliver."""
+    tracker.start(*square_frame(120, 200, (3, RED, 20, 30, 30)))
+    for x in range(12, -36, -8):
+        result = tracker.step(square_frame(120, 200, (3, RED, x, 30, 30))[0])
+    assert result.objects[0].status == "lost"
+    large, _ = square_frame(120, 200, (3, RED, 60, 10, 100))
+    for _ in range(10):
+        assert tracker.step(large).objects[0].status == "lost"
+    back, labels = square_frame(120, 200, (3, RED, 130, 70, 34))
+    for _ in range(4):
+        result = tracker.step(back)
+    assert iou(result.labels == 3, labels == 3) > 0.85
+
+
 def test_an_object_may_leave_through_the_edge(tracker):
     frame, labels = square_frame(120, 200, (1, RED, 150, 40, 30))
     tracker.start(frame, labels)

@@ -19,6 +19,8 @@ from vosctl.tracking.window import CONTEXT, REFERENCE_CONTEXT, Window, main_box,
 SEEN_PIXELS = 16
 FOUND_PIXELS = 48
 FOUND_SCORE = 0.75
+FOUND_GROWTH = 4.0  # against the object's area; what is larger is something else
+AREA_MEMORY = 0.97  # share of the area kept from frame to frame while less is seen: it goes out of sight bit by bit
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +32,7 @@ class FollowedObject:
         window: where the next frame will be looked at.
         seen_in: the window that `probability` belongs to.
         probability: (size, size) float32, the last soft mask: the next guidance mask.
+        area: of the object in frame pixels: the largest lately seen.
         lost: whether the object was lost in the last frame.
     """
 
@@ -37,6 +40,7 @@ class FollowedObject:
     window: Window
     seen_in: Window
     probability: NDArray[np.float32]
+    area: float
     lost: bool = False
 
 
@@ -65,7 +69,9 @@ class WindowedFollower:
         reference_window = Window.of_box(box, REFERENCE_CONTEXT, self._size)
         window = Window.of_box(box, CONTEXT, self._size)
         reference = self._engine.encode_reference(reference_window.crop(image), reference_window.crop_mask(soft))
-        self._objects[object_id] = FollowedObject(reference, window, window, window.crop_mask(soft))
+        self._objects[object_id] = FollowedObject(
+            reference, window, window, window.crop_mask(soft), float(np.count_nonzero(mask))
+        )
         self._objects = dict(sorted(self._objects.items()))
 
     def remove(self, object_id: int) -> None:
@@ -93,7 +99,11 @@ class WindowedFollower:
         mask = probability > 0.5
         pixels = int(np.count_nonzero(mask))
         score = float(probability[mask].mean()) if pixels else 0.0
-        seen = pixels >= FOUND_PIXELS and score >= FOUND_SCORE if one.lost else pixels >= SEEN_PIXELS
+        area = pixels / one.window.scale**2
+        if one.lost:
+            seen = pixels >= FOUND_PIXELS and score >= FOUND_SCORE and area <= FOUND_GROWTH * one.area
+        else:
+            seen = pixels >= SEEN_PIXELS
         box = main_box(mask) if seen else None
         one.seen_in, one.probability = one.window, probability
         if box is None:
@@ -102,6 +112,8 @@ class WindowedFollower:
             one.window = Window.of_box(one.window.box_in_frame(box), CONTEXT, self._size)
         else:
             one.window = one.window.moved_to(one.window.box_in_frame(box))
+        if box is not None:
+            one.area = max(area, AREA_MEMORY * one.area)
         one.lost = box is None
         return ObjectView(object_id, one.seen_in, probability, score, one.lost)
 
