@@ -25,6 +25,11 @@ _LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 """Weights of red and blue in the luma (ITU-R BT.601 and BT.709)."""
 
 
+def matrix_by_size(width: int, height: int) -> str:
+    """The matrix of a video that names none, "bt709" in HD and "bt601" below, as players take it."""
+    return "bt709" if width >= 1280 or height > 576 else "bt601"
+
+
 @dataclass(frozen=True, slots=True)
 class Coding:
     """How the planes' numbers stand for colours.

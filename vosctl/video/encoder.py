@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
-from vosctl.planar import Coding, PlanarPicture, Planes, planes_of
+from vosctl.planar import Coding, PlanarPicture, Planes, matrix_by_size, planes_of
 from vosctl.video.audio import AudioCopy
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.staging import StagedFile, write_errors
@@ -112,8 +112,8 @@ class VideoWriter:
         self._encoding = encoding
         self._warn = warn
         self._reformatter = VideoReformatter()
-        self._colorspace = Colorspace.ITU709 if _is_high_definition(info) else Colorspace.ITU601
-        self.coding = Coding("bt709" if _is_high_definition(info) else "bt601", full_range=False)
+        # Players that ignore the tags go by the size; the tags say the same.
+        self.coding = Coding(matrix_by_size(info.width, info.height), full_range=False)
         self._held: _Timed | None = None
         self._last_duration = round(1 / (info.frame_rate or 30) / info.time_base) or 1
         self._shift: int | None = None
@@ -166,7 +166,7 @@ class VideoWriter:
         context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
         context.flags |= Flags.frame_duration
         context.color_range = _LIMITED_RANGE
-        context.colorspace = _MATRIX_BT709 if self._colorspace == Colorspace.ITU709 else _MATRIX_BT601
+        context.colorspace = _MATRIX_BT709 if self.coding.matrix == "bt709" else _MATRIX_BT601
         context.color_primaries = context.color_trc = _BT709_TRANSFER_AND_PRIMARIES
 
     def write(self, pixels: NDArray[np.uint8], pixel_format: str, frame: Frame) -> None:
@@ -234,11 +234,12 @@ class VideoWriter:
         if self._encoding.even_size and (width % 2 or height % 2):
             replicated = cv2.copyMakeBorder(pixels, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
             pixels = np.asarray(replicated, dtype=np.uint8)
+        colorspace = Colorspace.ITU709 if self.coding.matrix == "bt709" else Colorspace.ITU601
         return self._reformatter.reformat(
             av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), format=pixel_format),
             format=self._encoding.pixel_format,
-            src_colorspace=self._colorspace,
-            dst_colorspace=self._colorspace,
+            src_colorspace=colorspace,
+            dst_colorspace=colorspace,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
         )
@@ -316,11 +317,6 @@ class VideoWriter:
     def _close_audio(self) -> None:
         if self._audio is not None:
             self._audio.close()
-
-
-def _is_high_definition(info: SourceInfo) -> bool:
-    """Players that ignore the tags take BT.709 for HD and BT.601 below; the tags say the same."""
-    return info.width >= 1280 or info.height > 576
 
 
 def _quicktime_options(time_base: Fraction, sample_rates: list[int]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-from vosctl.planar import Coding, Picture, PlanarPicture, planes_of
+from vosctl.planar import Coding, Picture, PlanarPicture, matrix_by_size, planes_of
 from vosctl.video.sources.hdr import HdrConverter, hdr_kind
 
 # FFmpeg's AVColorSpace values whose matrix swscale knows: BT.709, FCC, BT.470BG, SMPTE 170M and 240M, BT.2020 NCL.
@@ -108,11 +108,7 @@ class PictureReader:
 def _source_matrix(frame: av.VideoFrame) -> int | None:
     if frame.format.is_rgb or frame.colorspace in _KNOWN_MATRICES:
         return None
-    return int(Colorspace.ITU709 if _is_high_definition(frame) else Colorspace.ITU601)
-
-
-def _is_high_definition(frame: av.VideoFrame) -> bool:
-    return frame.width >= 1280 or frame.height > 576
+    return int(Colorspace.ITU709 if matrix_by_size(frame.width, frame.height) == "bt709" else Colorspace.ITU601)
 
 
 def _coding(frame: av.VideoFrame) -> Coding | None:
@@ -122,7 +118,7 @@ def _coding(frame: av.VideoFrame) -> Coding | None:
     if frame.colorspace in _KNOWN_MATRICES:
         matrix = _MATRIX_NAMES.get(frame.colorspace)
     else:
-        matrix = "bt709" if _is_high_definition(frame) else "bt601"
+        matrix = matrix_by_size(frame.width, frame.height)
     full_range = frame.format.name == "yuvj420p" or frame.color_range == ColorRange.JPEG
     return None if matrix is None else Coding(matrix, full_range)
 
