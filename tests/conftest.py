@@ -41,6 +41,17 @@ def tiny_lite():
 
 
 @pytest.fixture
+def tiny_lite_plus():
+    import torch
+
+    from vosctl.network.lite_plus import LitePlus
+
+    torch.manual_seed(0)
+    network = LitePlus(stem_channels=4, stages=TINY_STAGES, widths=(4, 4, 8, 8), value_channels=8, half_channels=4)
+    return randomise_norms(network)
+
+
+@pytest.fixture
 def tiny_rgmp():
     import torch
 

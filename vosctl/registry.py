@@ -24,7 +24,7 @@ class WeightsEntry:
 
     Attributes:
         name: what `--weights` takes.
-        network: name of the network it belongs to, "lite" or "rgmp".
+        network: name of the network it belongs to: "lite", "lite-plus" or "rgmp".
         path: the checkpoint file.
         sha256: hex digest of that file.
         licence: what the weights may be used for.

@@ -4,8 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from vosctl.engine.weights import read_weights
 from vosctl.errors import UsageError, VosctlError
-from vosctl.network.checkpoints import load_network, read_checkpoint, save_network
+from vosctl.network.checkpoints import create_network, load_network, read_checkpoint, save_network
 from vosctl.network.rgmp import RGMP
 from vosctl.registry import find_weights, registered_weights, shipped_folder
 
@@ -119,6 +120,14 @@ def test_saving_keeps_the_network(tiny_lite, tmp_path, monkeypatch):
         if not key.endswith("num_batches_tracked"):
             torch.testing.assert_close(tensors[key].float(), value, atol=1e-3, rtol=1e-3)
     assert [file.name for file in tmp_path.iterdir()] == ["tiny.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["lite", "lite-plus", "rgmp"])
+def test_a_file_that_does_not_say_its_network_is_recognised(tmp_path, name):
+    path = tmp_path / "nameless.safetensors"
+    save_file(dict(create_network(name).state_dict()), path)
+    assert load_network(path).name == name
+    assert read_weights(path).network == name
 
 
 def test_the_shipped_weights_are_the_registered_ones():

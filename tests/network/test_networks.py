@@ -3,10 +3,11 @@ import torch
 
 from vosctl.network.folding import fold_batch_norms
 from vosctl.network.lite import Lite
+from vosctl.network.lite_plus import LitePlus
 from vosctl.network.rgmp import RGMP
 
 
-@pytest.fixture(params=["tiny_lite", "tiny_rgmp"])
+@pytest.fixture(params=["tiny_lite", "tiny_lite_plus", "tiny_rgmp"])
 def network(request):
     return request.getfixturevalue(request.param)
 
@@ -24,8 +25,9 @@ def test_the_paper_network_has_the_official_size():
     assert sum(value.numel() for value in state.values()) == 51_572_099
 
 
-def test_lite_has_the_size_of_its_card():
-    assert sum(parameter.numel() for parameter in Lite().parameters()) == 5_495_540
+@pytest.mark.parametrize(("network_class", "size"), [(Lite, 5_495_540), (LitePlus, 7_505_349)])
+def test_lite_and_lite_plus_have_the_sizes_of_their_card(network_class, size):
+    assert sum(parameter.numel() for parameter in network_class().parameters()) == size
 
 
 @torch.inference_mode()

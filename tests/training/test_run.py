@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
@@ -59,6 +60,28 @@ def test_stage_2_writes_logs_preview_and_weights(stills: Path, videos: Path, qui
     assert load_network(folder / "best.safetensors").name == "lite"
     assert "mean J" in output
     assert not list(folder.glob("*.partial*"))
+
+
+def test_lite_plus_starts_as_the_lite_that_is_given(videos: Path, quick: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    run(
+        "--settings", quick, "--stage", 2, "--videos", videos, "--network", "lite-plus", "--init", "lite",
+        "-o", folder, "--steps", 1, "--lr", 1e-9,
+    )  # fmt: skip
+    found, lite = load_network(folder / "last.safetensors"), load_network("lite")
+    assert found.name == "lite-plus"
+    weights = found.state_dict()
+    head = lite.decoder.head2.weight
+    torch.testing.assert_close(weights["decoder.head2.weight"][:, : head.shape[1]], head, atol=1e-3, rtol=1e-3)
+    # the second block of lite's third stage is that of lite-plus's, one added block later
+    moved = lite.state_dict()["encoder.blocks.4.project.weight"]
+    torch.testing.assert_close(weights["encoder.blocks.5.project.weight"], moved, atol=1e-3, rtol=1e-3)
+
+
+def test_other_networks_cannot_be_started_from_lite(videos: Path, quick: Path, tmp_path: Path):
+    settings = quick_settings(quick, videos, init="lite", network="rgmp")
+    with pytest.raises(UsageError, match="is a lite network; add --network lite"):
+        start(settings, tmp_path / "run", lambda: nullcontext(Script()))
 
 
 def test_stage_1_learns_a_disc(stills: Path, quick: Path, tmp_path: Path):

@@ -78,13 +78,14 @@ def _read_safetensors(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
 
 
 def _recognise(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> str:
-    """The network by its name in the file, else the one whose keys are all there."""
+    """The network by its name in the file, else the largest whose keys are all there (lite-plus has all of lite's)."""
     index = graphs_index()
     if name in index:
         return name
-    for network, graphs in index.items():
-        if all(key in arrays for graph in graphs.values() for key in graph):
-            return network
+    keys = {network: {key for graph in graphs.values() for key in graph} for network, graphs in index.items()}
+    whole = [network for network, wanted in keys.items() if wanted <= arrays.keys()]
+    if whole:
+        return max(whole, key=lambda network: len(keys[network]))
     first = next(iter(arrays), "nothing")
     raise VosctlError(f"{path}: not the weights of a network known here ({', '.join(index)}); its first key is {first}")
 

@@ -15,10 +15,11 @@ from torch import Tensor
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.lite import Lite
+from vosctl.network.lite_plus import LitePlus
 from vosctl.network.rgmp import RGMP
 from vosctl.registry import locate_weights
 
-NETWORKS: dict[str, type[PropagationNetwork]] = {"lite": Lite, "rgmp": RGMP}
+NETWORKS: dict[str, type[PropagationNetwork]] = {"lite": Lite, "lite-plus": LitePlus, "rgmp": RGMP}
 OFFICIAL_PREFIX = "module."
 OPTIONAL_SUFFIX = ".num_batches_tracked"  # absent from files written before PyTorch 0.4.1
 
@@ -101,6 +102,8 @@ def _recognise(tensors: Mapping[str, Tensor], path: Path) -> str:
     prefixes = {key.split(".", 1)[0] for key in tensors}
     if prefixes == {"Encoder", "Decoder"}:
         return "rgmp"
+    if prefixes == {"encoder", "reading", "decoder", "finest"}:
+        return "lite-plus"
     if prefixes == {"encoder", "reading", "decoder"}:
         return "lite"
     first = next(iter(tensors), "nothing")

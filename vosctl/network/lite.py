@@ -7,22 +7,19 @@ networks do (Oh et al., ICCV 2019), with a memory that is only ever the referenc
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vosctl.network.base import IMAGENET_MEAN, IMAGENET_STD, PropagationNetwork, State
-from vosctl.network.efficientnet import (
-    LITE0_STAGES,
-    TAPPED_STAGES,
-    SameConv2d,
-    batch_norm,
-    inverted_residual_stages,
-)
+from vosctl.network.efficientnet import LITE0_STAGES, SameConv2d, batch_norm, inverted_residual_stages
 
 KEY_CHANNELS = 64
 VALUE_CHANNELS = 96
 DECODER_CHANNELS = (48, 64, 96, 128)  # at 1/4, 1/8, 1/16, 1/32
+TAPPED_STAGES = (1, 2, 4, 6)  # whose last blocks give r2, r3, r4 and r5
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:
@@ -31,25 +28,32 @@ def upsample(x: Tensor, factor: int) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """EfficientNet-Lite whose stem takes the image and the mask through a convolution each and adds them."""
+    """EfficientNet-Lite whose stem takes the image and the mask through a convolution each and adds them.
+
+    Args:
+        stem_channels: channels of the stem.
+        stages: the trunk's stages, as tuples of expansion, channels, blocks, stride and kernel.
+        tapped: the stages whose last block's output is given out.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, stem_channels: int, stages: tuple[tuple[int, ...], ...]) -> None:
+    def __init__(self, stem_channels: int, stages: tuple[tuple[int, ...], ...], tapped: tuple[int, ...]) -> None:
         super().__init__()
         self.stem = SameConv2d(3, stem_channels, 3, 2)
         self.stem_mask = SameConv2d(1, stem_channels, 3, 2)
         self.stem_bn = batch_norm(stem_channels)
         self.blocks, ends = inverted_residual_stages(stem_channels, stages)
-        self.taps = tuple(ends[stage] for stage in TAPPED_STAGES)
-        self.channels = tuple(stages[stage][1] for stage in TAPPED_STAGES)  # of r2, r3, r4, r5
+        self.starts = (0, *(end + 1 for end in ends[:-1]))
+        self.taps = tuple(ends[stage] for stage in tapped)
+        self.channels = tuple(stages[stage][1] for stage in tapped)
         # constants of the network, not weights: they stay out of its checkpoints
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
-        """Return r5, r4, r3, r2 at 1/32, 1/16, 1/8 and 1/4."""
+        """Return the tapped features, deepest first: r5, r4, r3, r2 at 1/32, 1/16, 1/8 and 1/4, and any before them."""
         x = self.stem((image - self.mean) / self.std) + self.stem_mask(mask)
         x = F.relu6(self.stem_bn(x))
         features: list[Tensor] = []
@@ -63,20 +67,20 @@ class Encoder(nn.Module):
 class Reading(nn.Module):
     """Dot-product attention from every position of the target to every position of the reference, at 1/16."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, value_channels: int) -> None:
         super().__init__()
         self.key = nn.Conv2d(channels, KEY_CHANNELS, 1)
-        self.value = nn.Conv2d(channels + 1, VALUE_CHANNELS, 3, padding=1)
+        self.value = nn.Conv2d(channels + 1, value_channels, 3, padding=1)
 
     def memorise(self, r4: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return key (N, 64, H/16, W/16) and value (N, 96, H/16, W/16) of a frame and its mask."""
+        """Return key (N, 64, H/16, W/16) and value (N, V, H/16, W/16) of a frame and its mask."""
         return self.key(r4), self.value(torch.cat((r4, F.avg_pool2d(mask, 16)), dim=1))
 
     def forward(self, r4: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Read the memory for every position of the target: (N, 96, H/16, W/16)."""
+        """Read the memory for every position of the target: (N, V, H/16, W/16)."""
         query = self.key(r4).flatten(2).transpose(1, 2)  # (N, HW, 64)
         affinity = torch.softmax(query @ key.flatten(2) / KEY_CHANNELS**0.5, dim=2)  # (N, HW, memory's HW)
-        read = affinity @ value.flatten(2).transpose(1, 2)  # (N, HW, 96)
+        read = affinity @ value.flatten(2).transpose(1, 2)  # (N, HW, V)
         shape = (read.shape[0], read.shape[2], *r4.shape[2:])
         return read.transpose(1, 2).reshape(shape)
 
@@ -122,7 +126,7 @@ class Refinement(nn.Module):
 class Decoder(nn.Module):
     """From the taps of the target stream, the reading and the reference's r5 to logits at four scales."""
 
-    def __init__(self, taps: tuple[int, ...], widths: tuple[int, int, int, int]) -> None:
+    def __init__(self, taps: tuple[int, ...], value_channels: int, widths: tuple[int, int, int, int]) -> None:
         super().__init__()
         r2, r3, r4, r5 = taps
         w2, w3, w4, w5 = widths
@@ -132,7 +136,7 @@ class Decoder(nn.Module):
         self.widen4 = nn.Conv2d(w5, w4, 1)
         self.widen3 = nn.Conv2d(w4, w3, 1)
         self.widen2 = nn.Conv2d(w3, w2, 1)
-        self.refine4 = Refinement(r4 + VALUE_CHANNELS, w4, residual_skip=True)
+        self.refine4 = Refinement(r4 + value_channels, w4, residual_skip=True)
         self.refine3 = Refinement(r3, w3, residual_skip=True)
         self.refine2 = Refinement(r2, w2, residual_skip=False)
         self.head5 = nn.Conv2d(w5, 1, 3, padding=1)
@@ -157,46 +161,48 @@ class Lite(PropagationNetwork):
         stem_channels: channels of the stem.
         stages: the trunk, as tuples of expansion, channels, blocks, stride, kernel; seven stages as in Lite0.
         widths: channels of the decoder at 1/4, 1/8, 1/16 and 1/32.
+        value_channels: channels of what is read from the reference.
     """
 
     name = "lite"
     window = 256
     state_names = ("key", "value", "r5")
+    tapped: ClassVar[tuple[int, ...]] = TAPPED_STAGES
 
     def __init__(
         self,
         stem_channels: int = 32,
         stages: tuple[tuple[int, ...], ...] = LITE0_STAGES,
         widths: tuple[int, int, int, int] = DECODER_CHANNELS,
+        value_channels: int = VALUE_CHANNELS,
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(stem_channels, stages)
-        self.reading = Reading(self.encoder.channels[2])
-        self.decoder = Decoder(self.encoder.channels, widths)
+        self.encoder = Encoder(stem_channels, stages, self.tapped)
+        channels = self.encoder.channels[-len(TAPPED_STAGES) :]
+        self.reading = Reading(channels[2], value_channels)
+        self.decoder = Decoder(channels, value_channels, widths)
         self.eval()
 
     def encode_reference(self, image: Tensor, mask: Tensor) -> State:
-        r5, r4, _, _ = self.encoder(image, mask)
+        r5, r4, *_ = self.encoder(image, mask)
         key, value = self.reading.memorise(r4, mask)
         return key, value, r5
 
-    def _feature_maps(self, image: Tensor, mask: Tensor, state: State) -> tuple[Tensor, ...]:
-        key, value, reference = state
-        r5, r4, r3, r2 = self.encoder(image, mask)
-        read = self.reading(r4, key, value)
-        maps: tuple[Tensor, ...] = self.decoder(r5, reference, torch.cat((r4, read), dim=1), r3, r2)
-        return maps
-
     def propagate_scales(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        logit, (m3, m4, m5) = self._decode(image, mask, state)
         decoder = self.decoder
-        m2, m3, m4, m5 = self._feature_maps(image, mask, state)
-        return (
-            upsample(decoder.head2(F.relu(m2)), 4),
-            decoder.head3(F.relu(m3)),
-            decoder.head4(F.relu(m4)),
-            decoder.head5(F.relu(m5)),
-        )
+        return logit, decoder.head3(F.relu(m3)), decoder.head4(F.relu(m4)), decoder.head5(F.relu(m5))
 
     def propagate(self, image: Tensor, mask: Tensor, *state: Tensor) -> Tensor:
-        m2 = self._feature_maps(image, mask, state)[0]
-        return torch.sigmoid(upsample(self.decoder.head2(F.relu(m2)), 4))
+        return torch.sigmoid(self._decode(image, mask, state)[0])
+
+    def _decode(self, image: Tensor, mask: Tensor, state: State) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the logit at full size, and the feature maps at 1/8, 1/16 and 1/32."""
+        key, value, reference = state
+        r5, r4, r3, r2, *finer = self.encoder(image, mask)
+        read = self.reading(r4, key, value)
+        m2, *deeper = self.decoder(r5, reference, torch.cat((r4, read), dim=1), r3, r2)
+        return self._full_logit(m2, *finer), tuple(deeper)
+
+    def _full_logit(self, m2: Tensor, *_finer: Tensor) -> Tensor:
+        return upsample(self.decoder.head2(F.relu(m2)), 4)

@@ -18,7 +18,7 @@ SCALE_WEIGHTS = (1.0, 0.25, 0.15, 0.1)
 OUTLINE_REACH = 4
 """How far in pixels from an object's outline a pixel is near it."""
 
-DETACHED_REFERENCE = {"lite": "encoder.blocks.4", "rgmp": "Encoder.res3"}
+DETACHED_REFERENCE = {"lite": "encoder.blocks.4", "lite-plus": "encoder.blocks.6", "rgmp": "Encoder.res3"}
 """Module behind which no gradient flows back in the reference stream: what is before it learns from the target stream
 alone, at two thirds of the cost."""
 
@@ -141,10 +141,14 @@ def near_outline(target: Tensor) -> Tensor:
     Args:
         target: (N, 1, S, S) float, 1 the object and 0 elsewhere.
     """
-    side = 2 * OUTLINE_REACH + 1
-    dilated = F.max_pool2d(target, side, 1, OUTLINE_REACH)
-    eroded = -F.max_pool2d(-target, side, 1, OUTLINE_REACH)
-    return dilated - eroded
+    return _dilated(target) + _dilated(-target)
+
+
+def _dilated(values: Tensor) -> Tensor:
+    """The largest value within `OUTLINE_REACH` in each direction, along one and then along the other."""
+    side, pad = 2 * OUTLINE_REACH + 1, OUTLINE_REACH
+    rows = F.max_pool2d(values, (1, side), 1, (0, pad))
+    return F.max_pool2d(rows, (side, 1), 1, (pad, 0))
 
 
 def _cross_entropy(logit: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ import torch
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.checkpoints import create_network, load_network
+from vosctl.network.growth import grow
+from vosctl.network.lite import Lite
 from vosctl.training import distributed
 from vosctl.training.precision import training_placement
 from vosctl.training.reporting import Display, Reporter
@@ -122,6 +124,8 @@ def _network(settings: TrainingSettings) -> PropagationNetwork:
     if not settings.init:
         return create_network(settings.network)
     network = load_network(settings.init)
+    if isinstance(network, Lite) and (network.name, settings.network) == ("lite", "lite-plus"):
+        return grow(network)
     if network.name != settings.network:
         raise UsageError(f"--init {settings.init}: is a {network.name} network; add --network {network.name}")
     return network

@@ -17,8 +17,8 @@ class TrainingSettings:
 
     Attributes:
         stage: 1 trains on single targets made from stills, 2 on runs of frames, through time.
-        network: "lite" or "rgmp".
-        init: weights to start from; "" starts from scratch.
+        network: "lite", "lite-plus" or "rgmp".
+        init: weights to start from, of the same network, or of lite for lite-plus; "" starts from scratch.
         images: folders of annotated stills (`images/`, `masks/`).
         videos: folders of annotated sequences in the DAVIS layout (stage 2).
         val: folder of whole sequences in the DAVIS layout that the tracker is tried on; "" for none.
