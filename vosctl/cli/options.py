@@ -121,7 +121,7 @@ def tracking_options(command: Command) -> Command:
             default=0,
             metavar="PIXELS",
             help="Side the window is resampled to, a multiple of 32: less is faster, more is finer.  "
-            "[default: lite 256, rgmp 384]",
+            "[default: lite 256, lite-plus 384, rgmp 384]",
         ),
         click.option(
             "--scales",

@@ -42,7 +42,7 @@ class LitePlus(Lite):
     """
 
     name = "lite-plus"
-    window = 320
+    window = 384
     tapped = (0, *TAPPED_STAGES)
 
     def __init__(
