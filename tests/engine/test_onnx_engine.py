@@ -17,7 +17,7 @@ from vosctl.engine.torch_engine import TorchEngine
 from vosctl.engine.weights import GRAPHS_FOLDER, graphs_index
 from vosctl.errors import VosctlError
 from vosctl.network.checkpoints import NETWORKS, create_network, save_network
-from vosctl.registry import find_weights
+from vosctl.registry import find_weights, registered_weights
 from vosctl.tracking import Tracker
 
 SIZE = (64, 96)
@@ -68,8 +68,9 @@ def test_the_graphs_in_the_package_hold_no_weights(name):
         assert not any(tensor.raw_data for tensor in model.graph.initializer)
 
 
-def test_masks_agree_with_torch(lite, demo_frames):
-    engines = lite, create_engine("lite", engine="torch", device="cpu", precision="fp32")
+@pytest.mark.parametrize("name", [entry.name for entry in registered_weights().values() if entry.shipped])
+def test_masks_of_shipped_weights_agree_with_torch(name, demo_frames):
+    engines = [create_engine(name, engine=engine, device="cpu", precision="fp32") for engine in ("onnx", "torch")]
     trackers = [Tracker.from_engine(engine) for engine in engines]
     for tracker in trackers:
         tracker.start(*demo_frames[0])

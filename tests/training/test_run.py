@@ -140,7 +140,7 @@ def test_two_processes_are_one_with_the_doubled_batch(videos: Path, quick: Path,
     arguments = f"--settings {quick} --stage 2 --videos {videos} --init lite --batch 1 --steps 4 -o {tmp_path / 'two'}"
     script = tmp_path / "train.py"
     script.write_text(code)
-    subprocess.run(
+    done = subprocess.run(
         [
             sys.executable,
             "-m",
@@ -151,9 +151,10 @@ def test_two_processes_are_one_with_the_doubled_batch(videos: Path, quick: Path,
             str(script),
             *arguments.split(),
         ],
-        check=True,
         capture_output=True,
+        text=True,
     )
+    assert done.returncode == 0, done.stderr
     losses = [[row["loss"] for row in rows(tmp_path / name / "log.csv")] for name in ("one", "two")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
