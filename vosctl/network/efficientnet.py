@@ -74,17 +74,19 @@ class InvertedResidual(nn.Module):
         return projected
 
 
-def inverted_residual_stages(in_channels: int, stages: tuple[tuple[int, ...], ...]) -> tuple[nn.ModuleList, list[int]]:
+def inverted_residual_stages(
+    in_channels: int, stages: tuple[tuple[int, ...], ...]
+) -> tuple[nn.ModuleList, tuple[range, ...]]:
     """Build the stages as one flat list of blocks.
 
     Returns:
-        The blocks, and the index of the last block of each stage.
+        The blocks, and the numbers of each stage's blocks.
     """
     blocks = nn.ModuleList()
-    ends = []
+    numbers = []
     for expansion, channels, count, stride, kernel in stages:
+        numbers.append(range(len(blocks), len(blocks) + count))
         for position in range(count):
             blocks.append(InvertedResidual(in_channels, channels, expansion, stride if position == 0 else 1, kernel))
             in_channels = channels
-        ends.append(len(blocks) - 1)
-    return blocks, ends
+    return blocks, tuple(numbers)

@@ -47,10 +47,7 @@ def _put_into(large: Tensor, small: Tensor) -> None:
 
 def _block_numbers(small: Lite, large: Lite) -> dict[int, int]:
     """Where each block of the smaller trunk goes: stages begin with the blocks that they had."""
-    numbers = {}
-    for begin, end, new_begin in zip(
-        small.encoder.starts, (*small.encoder.starts[1:], len(small.encoder.blocks)), large.encoder.starts, strict=True
-    ):
-        for offset in range(end - begin):
-            numbers[begin + offset] = new_begin + offset
+    numbers: dict[int, int] = {}
+    for had, has in zip(small.encoder.stages, large.encoder.stages, strict=True):
+        numbers |= zip(had, has, strict=False)
     return numbers

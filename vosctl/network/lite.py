@@ -44,9 +44,8 @@ class Encoder(nn.Module):
         self.stem = SameConv2d(3, stem_channels, 3, 2)
         self.stem_mask = SameConv2d(1, stem_channels, 3, 2)
         self.stem_bn = batch_norm(stem_channels)
-        self.blocks, ends = inverted_residual_stages(stem_channels, stages)
-        self.starts = (0, *(end + 1 for end in ends[:-1]))
-        self.taps = tuple(ends[stage] for stage in tapped)
+        self.blocks, self.stages = inverted_residual_stages(stem_channels, stages)
+        self.taps = tuple(self.stages[stage][-1] for stage in tapped)
         self.channels = tuple(stages[stage][1] for stage in tapped)
         # constants of the network, not weights: they stay out of its checkpoints
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)

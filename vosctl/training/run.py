@@ -15,6 +15,7 @@ from vosctl.network.base import PropagationNetwork
 from vosctl.network.checkpoints import create_network, load_network
 from vosctl.network.growth import grow
 from vosctl.network.lite import Lite
+from vosctl.network.lite_plus import LitePlus
 from vosctl.training import distributed
 from vosctl.training.precision import training_placement
 from vosctl.training.reporting import Display, Reporter
@@ -124,7 +125,7 @@ def _network(settings: TrainingSettings) -> PropagationNetwork:
     if not settings.init:
         return create_network(settings.network)
     network = load_network(settings.init)
-    if isinstance(network, Lite) and (network.name, settings.network) == ("lite", "lite-plus"):
+    if type(network) is Lite and settings.network == LitePlus.name:
         return grow(network)
     if network.name != settings.network:
         raise UsageError(f"--init {settings.init}: is a {network.name} network; add --network {network.name}")
