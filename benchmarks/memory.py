@@ -3,14 +3,16 @@
     python benchmarks/memory.py [--frames 20000] [--window-size 160] [--weights lite] [--size 432x240]
 
 The frames are the demo scene, over and over, piped in as y4m, so that decoding is part of it; the outputs go to a
-temporary folder. Prints the resident memory every thousand frames and the slope of a line through the second half of
-them. The index of an .mp4 or .mov file is kept by its muxer until the file is closed and is counted apart; exits 1 when
-the rest rises by more than 50 bytes a frame. Needs psutil.
+temporary folder. Every thousand frames it prints the resident memory and how much of the heap is in use, which Python's
+objects are part of here; what is resident and not in use are gaps that the allocator keeps. The index of an .mp4 or
+.mov file is kept by its muxer until the file is closed and is counted apart: exits 1 when the rest of what is in use
+rises by more than 50 bytes a frame over the second half. Needs psutil and glibc (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import sys
 import tempfile
@@ -32,12 +34,29 @@ from vosctl.video.sources import open_source
 
 STEP = 1000
 """Frames between two readings."""
-LEAST_FRAMES = 20 * STEP  # after ten thousand file names Python enlarges its table of interned strings, once
+LEAST_FRAMES = 20 * STEP  # around ten thousand file names Python enlarges its table of interned strings, once
 INDEX_SLOPE = 0.072
 """MB per thousand frames that FFmpeg's index of an .mp4 or .mov file takes; measured writing nothing else."""
 INDEXED_OUTPUTS = 2  # overlay.mp4 and cutout.mov; Matroska's index has an entry for key frames only
 ALLOWED_SLOPE = 0.05
 """MB per thousand frames that everything else may rise by: noise."""
+
+
+HEAP_FIELDS = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+
+
+class HeapUse(ctypes.Structure):
+    """glibc's `struct mallinfo2`."""
+
+    _fields_ = tuple((name, ctypes.c_size_t) for name in HEAP_FIELDS.split())
+
+
+def megabytes_in_use() -> float:
+    """What is allocated and not freed, in all arenas and in mappings of its own, MB."""
+    mallinfo2 = ctypes.CDLL(None).mallinfo2
+    mallinfo2.restype = HeapUse
+    heap = mallinfo2()
+    return float(heap.uordblks + heap.hblkhd) / 1e6
 
 
 def y4m_pictures(width: int, height: int) -> tuple[list[bytes], NDArray[np.uint8]]:
@@ -64,28 +83,31 @@ def feed(pipe: int, pictures: list[bytes], width: int, height: int, frames: int)
 
 
 class Readings:
-    """Resident memory as the run goes on."""
+    """Memory as the run goes on."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
         self._started = time.perf_counter()
         self.frames: list[int] = []
-        self.megabytes: list[float] = []
+        self.resident: list[float] = []
+        self.in_use: list[float] = []
 
     def __call__(self, frame: Frame, result: TrackedFrame) -> None:
         done = frame.index + 1
         if done % STEP:
             return
         self.frames.append(done)
-        self.megabytes.append(self._process.memory_info().rss / 1e6)
+        self.resident.append(self._process.memory_info().rss / 1e6)
+        self.in_use.append(megabytes_in_use())
         lost = sum(one.status == "lost" for one in result.objects)
         rate = done / (time.perf_counter() - self._started)
-        print(f"{done:6} frames  {self.megabytes[-1]:7.1f} MB  {rate:5.1f} fps  {lost} lost", flush=True)
+        memory = f"{self.resident[-1]:7.1f} MB resident  {self.in_use[-1]:7.2f} in use"
+        print(f"{done:6} frames  {memory}  {rate:5.1f} fps  {lost} lost", flush=True)
 
-    def slope(self) -> float:
+    def slope(self, megabytes: list[float]) -> float:
         """MB per thousand frames over the second half, where caches are full and pools have settled."""
         half = len(self.frames) // 2
-        return float(np.polyfit(self.frames[half:], self.megabytes[half:], 1)[0]) * 1000
+        return float(np.polyfit(self.frames[half:], megabytes[half:], 1)[0]) * 1000
 
 
 def outputs(folder: Path) -> OutputRequest:
@@ -133,11 +155,15 @@ def arguments() -> tuple[int, int, str, int, int]:
 
 def main() -> int:
     """Run and judge; returns the exit status."""
+    if os.environ.get("PYTHONMALLOC") != "malloc":  # else Python's own pools are not seen
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONMALLOC": "malloc"})
     readings = run(*arguments())
-    slope, index = readings.slope(), INDEXED_OUTPUTS * INDEX_SLOPE
-    rest = slope - index
+    resident, in_use = readings.slope(readings.resident), readings.slope(readings.in_use)
+    index = INDEXED_OUTPUTS * INDEX_SLOPE
+    rest = in_use - index
     verdict = "constant" if rest <= ALLOWED_SLOPE else "it grows"
-    print(f"second half: {slope:+.3f} MB per 1000 frames, {index:.3f} of it index; the rest {rest:+.3f}: {verdict}")
+    print(f"second half, MB per 1000 frames: resident {resident:+.3f}; in use {in_use:+.3f}, of which the index is")
+    print(f"{index:.3f}; the rest {rest:+.3f}: {verdict}")
     return int(rest > ALLOWED_SLOPE)
 
 
