@@ -209,6 +209,28 @@ def test_what_is_left_of_onnxruntime_after_a_rival_was_removed(no_gpu, monkeypat
     assert "incomplete" in the_only(accelerators.check_providers(), Severity.ERROR).message
 
 
+def test_openvino_computes_where_it_is_installed():
+    pytest.importorskip("openvino")
+    (finding,) = accelerators.check_openvino()
+    assert finding.severity is Severity.OK
+    assert finding.message.startswith("computes, in ")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_openvino_is_advised_where_the_cpu_would_gain(fast, monkeypatch):
+    monkeypatch.setattr(accelerators, "find_spec", lambda name: None)
+    monkeypatch.setattr("vosctl.engine.devices.has_fast_cpu_bf16", lambda: fast)
+    findings = accelerators.check_openvino()
+    assert all_ok(findings)
+    assert ("vosctl[openvino]" in findings[0].message) is fast
+
+
+def test_an_openvino_that_cannot_be_imported(monkeypatch):
+    monkeypatch.setattr(accelerators, "find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert "does not compute" in the_only(accelerators.check_openvino(), Severity.WARNING).message
+
+
 def test_missing_tensorrt_is_no_fault(gpu, monkeypatch):
     providers(monkeypatch, "TensorrtExecutionProvider", "CPUExecutionProvider")
     monkeypatch.setattr(accelerators, "try_provider", lambda name: "no libnvinfer" if name[0] == "T" else None)

@@ -86,7 +86,10 @@ def test_gpus_are_asked_for_by_number_with_the_cpu_left_out():
         ({}, True, "torch"),
         ({"device": "cpu"}, True, "onnx"),
         ({"device": "cpu", "precision": "fp32"}, True, "onnx"),
-        ({"device": "cpu", "precision": "bf16"}, True, "torch"),
+        ({"device": "cpu", "precision": "bf16"}, True, "openvino"),
+        ({"precision": "bf16"}, False, "openvino"),
+        ({"precision": "bf16"}, True, "torch"),
+        ({"precision": "fp16"}, False, "torch"),
         ({"device": "cuda"}, True, "torch"),
         ({"device": "mps"}, True, "torch"),
         ({"provider": "cuda"}, True, "onnx"),
@@ -97,7 +100,11 @@ def test_auto_takes_the_faster_engine(request_, gpu, engine, monkeypatch):
     monkeypatch.setattr(factory, "_torch_has_gpu", lambda: gpu)
     monkeypatch.setattr(factory, "_onnx_engine", lambda *args: "onnx")
     monkeypatch.setattr(factory, "_torch_engine", lambda *args: "torch")
+    monkeypatch.setattr(factory, "_openvino_engine", lambda *args: "openvino")
+    monkeypatch.setattr(factory, "find_spec", lambda name: name)
     assert create_engine("lite", **request_) == engine
+    monkeypatch.setattr(factory, "find_spec", lambda name: None)
+    assert create_engine("lite", **request_) == ("torch" if engine == "openvino" else engine)
 
 
 def test_a_folder_of_graphs_runs_in_onnx_runtime(tmp_path, monkeypatch):

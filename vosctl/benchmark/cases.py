@@ -72,7 +72,7 @@ class Backend:
     """An engine that this machine has, as it was asked for and as it really is.
 
     Attributes:
-        engine: "torch", "onnx", ...
+        engine: "torch", "onnx" or "openvino".
         device: what to ask for, "cpu", "cuda" or "mps".
         precision: what it computes in.
         device_name: what was really chosen.

@@ -65,7 +65,7 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--engine",
-            type=click.Choice(["auto", "torch", "onnx"]),
+            type=click.Choice(["auto", "torch", "onnx", "openvino"]),
             default="auto",
             show_default=True,
             envvar="VOSCTL_ENGINE",

@@ -1,9 +1,10 @@
-"""GPU, driver, PyTorch's CUDA and ONNX Runtime's execution providers: whether what is there is really used."""
+"""GPU, driver, PyTorch's CUDA, ONNX Runtime's execution providers, OpenVINO: whether what is there is really used."""
 
 from __future__ import annotations
 
 import base64
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 from vosctl.diagnosis.findings import Finding, error, ok, reason, warning
@@ -113,6 +114,29 @@ def _check_provider(name: str, has_gpu: bool) -> Finding:
         "install the libraries it names (CUDA: python -m pip install 'onnxruntime-gpu[cuda,cudnn]'), or --provider cpu"
     )
     return warning(name, f"listed but does not load: {problem}", cure)
+
+
+def check_openvino() -> list[Finding]:
+    """Whether the openvino engine computes; where it is missing, whether this CPU would gain by it."""
+    cure = "python -m pip install 'vosctl[openvino]'"
+    if find_spec("openvino") is None:
+        from vosctl.engine.devices import has_fast_cpu_bf16
+
+        gain = f"; this CPU has bf16 instructions, which it would use: {cure}" if has_fast_cpu_bf16() else ""
+        return [ok("openvino", f"not installed, needed for --engine openvino only{gain}")]
+    import numpy as np
+
+    try:
+        import openvino
+
+        core = openvino.Core()
+        result = core.compile_model(core.read_model(TINY_GRAPH), "CPU")(np.array([2.0], np.float32))[0]
+    except (ImportError, OSError, RuntimeError) as problem:
+        return [warning("openvino", f"does not compute: {reason(problem)}", f"{cure} --force-reinstall")]
+    if result[0] != 2.0:
+        return [warning("openvino", f"computes {result[0]} where 2 is right", f"{cure} --force-reinstall")]
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return [ok("openvino", f"computes, in {'bf16 and fp32' if 'BF16' in capabilities else 'fp32'}")]
 
 
 def try_provider(name: str) -> str | None:

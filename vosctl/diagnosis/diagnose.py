@@ -9,7 +9,12 @@ from vosctl.diagnosis.findings import Finding, error, reason
 
 CHECKS: dict[str, tuple[Callable[[], list[Finding]], ...]] = {
     "Python": (packages.check_python, packages.check_imports, packages.check_rivals),
-    "Acceleration": (accelerators.check_gpu, accelerators.check_torch, accelerators.check_providers),
+    "Acceleration": (
+        accelerators.check_gpu,
+        accelerators.check_torch,
+        accelerators.check_providers,
+        accelerators.check_openvino,
+    ),
     "Video": (video.check_encoders, video.check_decoders, video.check_opencv, video.check_cameras),
     "Weights": (weights.check_weights, weights.check_segmentation),
 }

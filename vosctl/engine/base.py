@@ -15,7 +15,7 @@ class EngineInfo:
     """What was really chosen, to be told to the user.
 
     Attributes:
-        engine: "torch" or "onnx".
+        engine: "torch", "onnx" or "openvino".
         weights: registered name or file of the weights.
         network: name of the network.
         device: "cpu", "cuda:0 (NVIDIA H100)", "mps", or an execution provider's name.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from vosctl.engine.base import Engine
 from vosctl.engine.providers import PROVIDERS, has_nvidia_gpu, resolve_provider
-from vosctl.errors import UsageError
+from vosctl.errors import UsageError, VosctlError
 from vosctl.registry import locate_weights
 
-ENGINES = ("auto", "torch", "onnx")
+ENGINES = ("auto", "torch", "onnx", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 
 
@@ -27,7 +28,8 @@ def create_engine(
 
     Args:
         weights: registered name, checkpoint file, or folder of exported graphs.
-        engine: one of `ENGINES`; "auto" takes torch on a GPU, and on a CPU ONNX Runtime, which is faster there.
+        engine: one of `ENGINES`; "auto" takes torch on a GPU, and on a CPU ONNX Runtime, which is faster there; for
+            "bf16" on a CPU OpenVINO where it is installed, else torch.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: one of `PRECISIONS`; "auto" takes the fastest that is exact enough there.
         provider: ONNX Runtime's execution provider, "auto" or a key of `vosctl.engine.providers.PROVIDERS`.
@@ -48,6 +50,8 @@ def create_engine(
         engine = _fastest_engine(path, device, precision, provider)
     if engine == "onnx":
         return _onnx_engine(weights, path, device, precision, provider, threads)
+    if engine == "openvino":
+        return _openvino_engine(weights, path, device, precision, provider, threads)
     if provider != "auto":
         raise UsageError(f"--provider {provider}: is for the onnx engine; leave it out, or add --engine onnx")
     return _torch_engine(weights, path, device, precision, threads)
@@ -57,11 +61,11 @@ def _fastest_engine(path: Path, device: str, precision: str, provider: str) -> s
     """Torch where a GPU computes; elsewhere ONNX Runtime: on an AVX2 CPU 0.6 of torch's time for lite, 0.9 for rgmp."""
     if path.is_dir() or provider != "auto":
         return "onnx"
-    if precision in {"bf16", "fp16"}:  # the graphs in the package are fp32
+    if precision == "fp16" or device not in {"auto", "cpu"} or (device == "auto" and _torch_has_gpu()):
         return "torch"
-    if device == "auto":
-        return "torch" if _torch_has_gpu() else "onnx"
-    return "onnx" if device == "cpu" else "torch"
+    if precision == "bf16":  # ONNX Runtime runs the graphs in the package in fp32
+        return "openvino" if find_spec("openvino") else "torch"
+    return "onnx"
 
 
 def _torch_has_gpu() -> bool:
@@ -92,6 +96,20 @@ def _onnx_engine(weights: str, path: Path, device: str, precision: str, provider
             "leave --precision out"
         )
     return OnnxEngine(graphs, weights)
+
+
+def _openvino_engine(weights: str, path: Path, device: str, precision: str, provider: str, threads: int) -> Engine:
+    if provider != "auto":
+        raise UsageError(f"--provider {provider}: is for the onnx engine; leave it out, or add --engine onnx")
+    if device not in {"auto", "cpu"}:
+        raise UsageError(f"--device {device}: the openvino engine runs on the CPU; leave --device out")
+    if find_spec("openvino") is None:
+        raise VosctlError("--engine openvino: is not installed; python -m pip install 'vosctl[openvino]'")
+    from vosctl.engine.openvino_engine import OpenVinoEngine
+    from vosctl.engine.openvino_models import compile_checkpoint, compile_folder
+
+    compiled = (compile_folder if path.is_dir() else compile_checkpoint)(path, precision, threads)
+    return OpenVinoEngine(compiled, weights)
 
 
 def _torch_engine(weights: str, path: Path, device: str, precision: str, threads: int) -> Engine:

@@ -8,13 +8,12 @@ from typing import Any
 
 import onnxruntime
 
+from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph
 from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.engine.providers import Provider, check_loaded
-from vosctl.engine.weights import GRAPHS_FOLDER, graphs_index, read_weights
+from vosctl.engine.weights import graphs_index, read_weights
 from vosctl.errors import VosctlError
 
-REFERENCE = "reference"
-STEP = "step"
 SILENT = 4  # ONNX Runtime's severity "fatal": what fails is told by the error raised
 
 
@@ -55,7 +54,7 @@ def open_checkpoint(path: Path, provider: Provider, threads: int = 0) -> GraphPa
         options = _options(threads)
         keys = list(graphs_index()[weights.network][kind])
         options.add_external_initializers(keys, [values[key] for key in keys])
-        return _open(GRAPHS_FOLDER / f"{weights.network}.{kind}.onnx", options, provider)
+        return _open(package_graph(weights.network, kind), options, provider)
 
     reference, step = open_one(REFERENCE), open_one(STEP)
     return GraphPair(reference, step, _metadata(step, path), provider, values)
@@ -72,13 +71,10 @@ def open_folder(folder: Path, provider: Provider, threads: int = 0) -> GraphPair
     Raises:
         VosctlError: a graph is missing, damaged or of another export, or the provider cannot be used.
     """
-    files = {kind: folder / f"{kind}.onnx" for kind in (REFERENCE, STEP)}
-    for file in files.values():
-        if not file.is_file():
-            raise VosctlError(f"{file}: missing; give --weights a folder written by `vosctl export-onnx`")
-    reference, step = (_open(file, _options(threads), provider) for file in files.values())
-    metadata = _metadata(step, files[STEP])
-    if _metadata(reference, files[REFERENCE]) != metadata:
+    files = folder_graphs(folder)
+    reference, step = (_open(file, _options(threads), provider) for file in files)
+    metadata = _metadata(step, files[1])
+    if _metadata(reference, files[0]) != metadata:
         raise VosctlError(f"{folder}: reference.onnx and step.onnx are of different exports; export them again")
     return GraphPair(reference, step, metadata, provider)
 

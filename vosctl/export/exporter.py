@@ -13,9 +13,10 @@ import onnx
 from vosctl import __version__
 from vosctl.engine.base import Engine
 from vosctl.engine.devices import resolve_placement
+from vosctl.engine.graph_files import REFERENCE, STEP
 from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.engine.onnx_engine import OnnxEngine
-from vosctl.engine.onnx_sessions import REFERENCE, STEP, open_folder
+from vosctl.engine.onnx_sessions import open_folder
 from vosctl.engine.providers import Provider
 from vosctl.engine.torch_engine import TorchEngine
 from vosctl.errors import UsageError, VosctlError

@@ -30,7 +30,7 @@ class Tracker:
 
     Args:
         weights: registered name, checkpoint file, or folder of exported graphs.
-        engine: "auto", "torch" or "onnx".
+        engine: "auto", "torch", "onnx" or "openvino".
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16", "fp16" or "int8".
         provider: ONNX Runtime's execution provider: "auto", "cpu", "cuda", "tensorrt" or "openvino".

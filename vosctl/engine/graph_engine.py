@@ -1,0 +1,88 @@
+"""What the engines that run exported graphs share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.engine.base import EngineInfo, ReferenceBatch
+from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.errors import UsageError
+
+State = tuple[NDArray[np.float32], ...]
+
+
+class GraphEngine(ABC):
+    """An `Engine` on a pair of graphs, which may be fixed to a size and to a number of objects.
+
+    A reference is kept in host memory; the batch of references that is followed is placed where the graph runs once and
+    stays there from frame to frame.
+
+    Args:
+        info: what was chosen.
+        metadata: what the graphs say of themselves.
+    """
+
+    def __init__(self, info: EngineInfo, metadata: GraphMetadata) -> None:
+        self.info = info
+        self.takes_float = False
+        self.stride = metadata.stride
+        self.window = metadata.size[0] if metadata.size and len(set(metadata.size)) == 1 else metadata.window
+        self._metadata = metadata
+        self._batch = ReferenceBatch()
+
+    @abstractmethod
+    def _run_reference(self, image: NDArray[np.uint8], mask: NDArray[np.float32]) -> State:
+        """Run the reference graph on (1, H, W, 3) and (1, H, W), both contiguous."""
+
+    @abstractmethod
+    def _place(self, state: State) -> Any:
+        """Put the concatenated state of some objects where the step graph runs."""
+
+    @abstractmethod
+    def _run_step(self, images: NDArray[np.uint8], masks: NDArray[np.float32], state: Any) -> NDArray[np.float32]:
+        """Run the step graph on (N, H, W, 3) and (N, H, W), both contiguous, and a placed state of N objects."""
+
+    def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
+        """See `Engine.encode_reference`."""
+        self._check(image[None])
+        return self._run_reference(np.ascontiguousarray(image[None]), np.ascontiguousarray(mask[None]))
+
+    def propagate(
+        self, images: NDArray[Any], masks: NDArray[np.float32], references: Sequence[State]
+    ) -> NDArray[np.float32]:
+        """See `Engine.propagate`."""
+        self._check(images)
+        count = self._metadata.objects or len(images)
+        padding = -len(images) % count  # a graph for a fixed number of objects is run on some of them twice
+        members = [*range(len(images)), *[0] * padding]
+        placed = self._batch.get([references[index] for index in members], lambda batch: self._place_all(batch, count))
+        parts = [
+            self._run_step(
+                np.ascontiguousarray(images[part]), np.ascontiguousarray(masks[part]), placed[start // count]
+            )
+            for start in range(0, len(members), count)
+            for part in [members[start : start + count]]
+        ]
+        return (parts[0] if len(parts) == 1 else np.concatenate(parts))[: len(images)]
+
+    def _place_all(self, references: Sequence[State], count: int) -> list[Any]:
+        """The references in batches of `count`."""
+        batches = [references[start : start + count] for start in range(0, len(references), count)]
+        return [
+            self._place(tuple(np.concatenate(tensors) for tensors in zip(*batch, strict=True))) for batch in batches
+        ]
+
+    def _check(self, images: NDArray[Any]) -> None:
+        """A graph of a fixed size runs on nothing else."""
+        size = self._metadata.size
+        if size is not None and images.shape[1:3] != size:
+            (height, width), (fixed_height, fixed_width) = images.shape[1:3], size
+            raise UsageError(
+                f"{self.info.weights}: the graphs were exported for {fixed_height}x{fixed_width} and cannot run on "
+                f"{height}x{width}; export others with `vosctl export-onnx --size dynamic`"
+            )

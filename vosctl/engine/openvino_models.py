@@ -1,0 +1,133 @@
+"""Compiling a pair of graphs with OpenVINO: those in the package with the weights of a checkpoint, or a folder's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import onnx
+import openvino
+from google.protobuf.message import DecodeError
+
+from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph
+from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.engine.weights import Arrays, read_weights
+from vosctl.errors import UsageError, VosctlError
+
+HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+"""OpenVINO's inference precision by ours; what is not quantised in an int8 graph runs in fp32."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPair:
+    """Two compiled models.
+
+    Attributes:
+        reference: of the reference graph.
+        step: of the step graph.
+        metadata: what both graphs say of themselves.
+        precision: what they compute in: "fp32", "bf16" or "int8".
+    """
+
+    reference: openvino.CompiledModel
+    step: openvino.CompiledModel
+    metadata: GraphMetadata
+    precision: str
+
+
+def compile_checkpoint(path: Path, precision: str, threads: int = 0) -> ModelPair:
+    """Compile the package's graphs with the weights of a checkpoint.
+
+    Args:
+        path: the checkpoint file.
+        precision: "auto", "fp32" or "bf16".
+        threads: CPU threads; 0 takes one for each core.
+
+    Raises:
+        VosctlError: the checkpoint or the precision cannot be used.
+    """
+    weights = read_weights(path)
+    graphs = [_load(package_graph(weights.network, kind), weights.arrays) for kind in (REFERENCE, STEP)]
+    return _compile(graphs, path, precision, threads)
+
+
+def compile_folder(folder: Path, precision: str, threads: int = 0) -> ModelPair:
+    """Compile the graphs of a folder written by `vosctl export-onnx`.
+
+    Args:
+        folder: the folder.
+        precision: "auto", "fp32" or "bf16"; "auto" or "int8" for a folder of graphs in 8 bits.
+        threads: CPU threads; 0 takes one for each core.
+
+    Raises:
+        VosctlError: a graph is missing, damaged or of another export, or the precision cannot be used.
+    """
+    return _compile([_load(file) for file in folder_graphs(folder)], folder, precision, threads)
+
+
+@lru_cache
+def has_fast_bf16() -> bool:
+    """Whether this CPU has bf16 instructions."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _load(file: Path, weights: Arrays | None = None) -> onnx.ModelProto:
+    """Read a graph; the weights, by name, go into one that lacks them."""
+    try:
+        graph = onnx.load(file, load_external_data=weights is None)
+    except (DecodeError, OSError, onnx.checker.ValidationError) as error:
+        raise VosctlError(f"{file}: damaged or not an ONNX graph ({error}); export it again") from error
+    for tensor in graph.graph.initializer:
+        if weights is not None and tensor.name in weights:
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+            tensor.raw_data = weights[tensor.name].tobytes()
+    return graph
+
+
+def _metadata(graph: onnx.ModelProto, source: Path) -> GraphMetadata:
+    try:
+        return GraphMetadata.from_properties({entry.key: entry.value for entry in graph.metadata_props})
+    except (KeyError, ValueError) as error:
+        raise VosctlError(
+            f"{source}: not graphs written by `vosctl export-onnx` ({error}); export them again"
+        ) from error
+
+
+def _compile(graphs: list[onnx.ModelProto], source: Path, precision: str, threads: int) -> ModelPair:
+    of_reference, of_step = (_metadata(graph, source) for graph in graphs)
+    if of_reference != of_step:
+        raise VosctlError(f"{source}: reference.onnx and step.onnx are of different exports; export them again")
+    chosen = _resolve_precision(precision, of_step.precision)
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[chosen]}
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = threads  # type: ignore[assignment]
+    core = openvino.Core()
+    try:
+        reference, step = (
+            core.compile_model(core.read_model(graph.SerializeToString()), "CPU", settings) for graph in graphs
+        )
+    except RuntimeError as error:
+        raise VosctlError(
+            f"{source}: OpenVINO cannot compile it ({str(error).strip().splitlines()[-1]}); use --engine onnx"
+        ) from error
+    return ModelPair(reference, step, of_step, chosen)
+
+
+def _resolve_precision(precision: str, exported: str) -> str:
+    """What to compute in, from what was asked for and what the graphs were exported in."""
+    if exported == "int8":
+        if precision not in {"auto", "int8"}:
+            raise UsageError(f"--precision {precision}: the graphs were exported in int8; leave --precision out")
+        return "int8"
+    if precision == "auto":
+        return "bf16" if has_fast_bf16() else "fp32"
+    if precision not in {"fp32", "bf16"}:
+        raise UsageError(
+            f"--precision {precision}: the openvino engine runs a checkpoint in fp32 or bf16; "
+            "for int8 run `vosctl export-onnx --precision int8` and give its folder as --weights"
+        )
+    if precision == "bf16" and not has_fast_bf16():
+        raise VosctlError("--precision bf16: this CPU has no bf16 instructions; use auto or fp32")
+    return precision
