@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -83,7 +81,7 @@ def batch(targets: int) -> Batch:
 def test_gradients_flow_through_time_and_not_into_the_references_first_stages():
     torch.manual_seed(0)
     network = create_network("lite").train()
-    objective = Objective(network, targets=2, dice=0.5)
+    objective = Objective(network, dice=0.5)
     outcome = objective(batch(2))
     assert outcome.probabilities.shape == (1, 2, 1, 64, 64)
     assert outcome.iou.shape == (2,)
@@ -96,35 +94,6 @@ def test_gradients_flow_through_time_and_not_into_the_references_first_stages():
     sum(part.sum() for part in state).backward()
     assert network.encoder.stem.weight.grad is None
     assert network.encoder.blocks[5].expand.weight.grad is not None
-
-
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_the_lead_in_is_propagated_through_but_not_learned_from(precision: torch.dtype):
-    torch.manual_seed(0)
-    network = create_network("lite").train()
-    objective = Objective(network, targets=1, dice=0.5)
-    given = batch(3)
-
-    def learn(labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        network.zero_grad()
-        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
-            outcome = objective(replace(given, labels=labels))
-        outcome.loss.backward()
-        assert outcome.iou.shape == (1,)
-        assert outcome.probabilities.shape == (1, 3, 1, 64, 64)
-        return outcome.probabilities, {name: p.grad.clone() for name, p in network.named_parameters()}
-
-    probabilities, gradients = learn(given.labels)
-    assert all(gradient.abs().sum() > 0 for gradient in gradients.values())
-    other = given.labels.clone()
-    other[:, :2] = 1 - other[:, :2]
-    again = learn(other)[1]
-    assert all(torch.equal(gradients[name], again[name]) for name in gradients)
-    # what the lead-in came to is the next frame's guidance
-    alone = Objective(network, targets=1, dice=0.5)(
-        replace(given, images=given.images[:, 2:], labels=given.labels[:, 2:], guidance=given.guidance * 0)
-    )
-    assert not torch.equal(alone.probabilities[:, 0], probabilities[:, 2])
 
 
 def test_depthwise_convolutions_stay_out_of_mixed_precision():

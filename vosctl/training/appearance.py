@@ -10,9 +10,6 @@ from vosctl.tracking.window import mask_box
 
 Image = NDArray[np.uint8]
 
-PARTIAL_SHARE = 0.3
-"""Share of the guidance masks from which a whole part is missing."""
-
 
 def recoloured(images: list[Image], rng: np.random.Generator) -> list[Image]:
     """Change light and colour of a run of images, mostly alike, and slightly from one to the next.
@@ -68,7 +65,7 @@ def _noisy(image: Image, amount: float, rng: np.random.Generator) -> Image:
 
 
 def flawed_guidance(mask: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Make of a true mask what tracking might have passed on: moved, grown or shrunk, with parts added or missing.
+    """Make of a true mask what tracking might have passed on: moved, grown or shrunk, with added or missing pieces.
 
     Args:
         mask: (S, S) uint8, 0 or 255.
@@ -80,8 +77,6 @@ def flawed_guidance(mask: NDArray[np.uint8], strength: float, rng: np.random.Gen
     box = mask_box(mask > 127)
     if box is None:
         return mask
-    if rng.random() < PARTIAL_SHARE:
-        mask = _without_part(mask, rng)
     extent = float(max(box[2:]))
     if rng.random() < 0.2 * (1 - strength) + 0.1:
         return _soft(mask, rng.uniform(0.5, 2.0))
@@ -94,21 +89,6 @@ def flawed_guidance(mask: NDArray[np.uint8], strength: float, rng: np.random.Gen
     for _ in range(rng.poisson(1.2 * strength)):
         _add_or_take_blob(result, mask, extent, rng)
     return _soft(result, rng.uniform(0.5, 3.5))
-
-
-def _without_part(mask: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Cut away what lies in a strip across the object or beyond a line: a part that was hidden and has come back.
-
-    Whoever is tracked with such a mask has to find the part again in the reference.
-    """
-    angle = rng.uniform(0, 2 * np.pi)
-    rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
-    along = np.cos(angle) * columns + np.sin(angle) * rows
-    start = rng.uniform(0.3, 0.9)
-    low, high = np.quantile(along[mask > 127], (start, min(start + rng.uniform(0.1, 0.4), 1.0)))
-    if rng.random() < 0.7:
-        high = np.inf
-    return np.where((along >= low) & (along <= high), np.uint8(0), mask)
 
 
 def _soft(mask: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:

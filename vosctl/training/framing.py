@@ -13,17 +13,14 @@ from vosctl.training.appearance import degraded, flawed_guidance, recoloured
 from vosctl.training.scenes import Scene
 
 LEAST_SHARE = 0.01
-"""The object covers at least this share of its reference window and of the first frame's guidance mask."""
-
-LOST_SHARE = 0.05
-"""Share of the samples that begin as tracking goes on when it has lost the object: no guidance, in a wider window."""
+"""The object covers at least this share of its reference window and of the first target's guidance mask."""
 
 
 def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tensor, ...] | None:
     """Cut each frame's window as tracking would, following the true masks, and alter what is seen in them.
 
     Args:
-        scene: the reference, the frame before the run, and the run of T frames.
+        scene: the reference, the frame before the first target, and T targets.
         size: pixels of the windows' side.
 
     Returns:
@@ -34,12 +31,7 @@ def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tens
     if reference_box is None or previous_box is None:
         return None
     reference_window = _shaken(Window.of_box(reference_box, REFERENCE_CONTEXT, size), 0.3, rng)
-    first = Window.of_box(previous_box, CONTEXT, size)
-    lost = len(masks) > 3 and rng.random() < LOST_SHARE
-    if lost:
-        for _ in range(int(rng.integers(1, 5))):
-            first = first.grown(*masks[1].shape)
-    windows = _run_windows(masks[1:-1], first, rng)
+    windows = _target_windows(masks[1:-1], Window.of_box(previous_box, CONTEXT, size), rng)
     images = [reference_window.crop(scene.images[0])]
     images += [window.crop(image) for window, image in zip(windows, scene.images[2:], strict=True)]
     reference_mask = _crop_mask(reference_window, masks[0])
@@ -49,13 +41,13 @@ def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tens
     labels = [_crop_labels(window, label) for window, label in zip(windows, scene.labels[2:], strict=True)]
     images = degraded(recoloured(images, rng), rng)
     strength = 1.0 if len(windows) == 1 else float(rng.choice([0.2, 0.7]))
-    guidance = np.zeros_like(previous_mask) if lost else flawed_guidance(previous_mask, strength, rng)
+    guidance = flawed_guidance(previous_mask, strength, rng)
     transforms = [_to_previous(window, before) for window, before in zip(windows, [windows[0], *windows], strict=False)]
     return _flipped_tensors(images, reference_mask, guidance, labels, transforms, flip=rng.random() < 0.5)
 
 
-def _run_windows(previous: list[NDArray[np.bool_]], first: Window, rng: np.random.Generator) -> list[Window]:
-    """One window for each frame of the run, from the mask of the frame before it and the window before it."""
+def _target_windows(previous: list[NDArray[np.bool_]], first: Window, rng: np.random.Generator) -> list[Window]:
+    """One window a target, from the mask of the frame before it and the window before it."""
     windows = [_shaken(first, 0.5, rng)]
     for mask in previous[1:]:
         box = mask_box(mask)

@@ -31,8 +31,8 @@ class Propagated:
         loss: scalar.
         cross_entropy: scalar, of the full-size head.
         dice: scalar, 1 minus the soft Dice coefficient.
-        iou: (targets,) mean intersection over union at one half, for each target in turn.
-        probabilities: (B, T, 1, S, S), detached, of the lead-in too.
+        iou: (T,) mean intersection over union at one half, for each target in turn.
+        probabilities: (B, T, 1, S, S), detached.
     """
 
     loss: Tensor
@@ -49,15 +49,14 @@ class Objective(nn.Module):
 
     Args:
         network: what is trained.
-        targets: how many of a batch's frames, the last ones, are learned from; those before them are its lead-in.
         dice: weight of the Dice loss.
         outline: extra weight of the pixels near the object's outline.
     """
 
-    def __init__(self, network: PropagationNetwork, targets: int, dice: float, outline: float = 0.0) -> None:
+    def __init__(self, network: PropagationNetwork, dice: float, outline: float = 0.0) -> None:
         super().__init__()
         self.network = network
-        self._targets, self._dice, self._outline = targets, dice, outline
+        self._dice, self._outline = dice, outline
         self._in_reference = False
         network.get_submodule(DETACHED_REFERENCE[network.name]).register_forward_hook(self._detach_reference)
 
@@ -65,7 +64,7 @@ class Objective(nn.Module):
         return output.detach() if self._in_reference else output
 
     def forward(self, batch: Batch) -> Propagated:
-        """Propagate through the frames in turn; gradients flow back through the masks of the targets."""
+        """Propagate through the targets in turn; gradients flow back through the masks."""
         layout = torch.channels_last
         self._in_reference = True
         state = self.network.encode_reference(
@@ -75,20 +74,15 @@ class Objective(nn.Module):
         guidance = batch.guidance.float() / 255
         probabilities: list[Tensor] = []
         losses, entropies, dices, ious = [], [], [], []
-        frames = batch.images.shape[1]
-        for t in range(frames):
+        for t in range(batch.images.shape[1]):
             if t > 0:
                 guidance = into_window(probabilities[-1], batch.to_previous[:, t])
             image = (batch.images[:, t].float() / 255).contiguous(memory_format=layout)
             logits = self.network.propagate_scales(image, guidance, *state)
-            probability = torch.sigmoid(logits[0].float())
-            if t < frames - self._targets:
-                # no_grad would leave weights without gradient in autocast's cache
-                probabilities.append(probability.detach())
-                continue
             loss, entropy, dice = mask_loss(
                 [scale.float() for scale in logits], batch.labels[:, t], self._dice, self._outline
             )
+            probability = torch.sigmoid(logits[0].float())
             losses.append(loss)
             entropies.append(entropy.detach())
             dices.append(dice.detach())

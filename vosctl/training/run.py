@@ -159,7 +159,7 @@ def _tell(problems: list[Problem], screen: Screen) -> None:
 
 def _sample_settings(settings: TrainingSettings) -> SampleSettings:
     return SampleSettings(
-        targets=settings.run_targets,
+        targets=settings.targets if settings.stage == 2 else 1,
         max_skip=settings.max_skip,
         video_share=settings.video_share if settings.stage == 2 else 0.0,
         seed=settings.seed,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,32 +21,18 @@ from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Reader
 ATTEMPTS = 50
 
 
-class Request(NamedTuple):
-    """Which sample is wanted, and how.
-
-    Attributes:
-        number: what it is drawn from, with the seed.
-        size: pixels of its windows' side.
-        lead_in: frames before its targets, which are propagated through without learning from them.
-    """
-
-    number: int
-    size: int
-    lead_in: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of B samples, S pixels a side, that are propagated through T frames: the lead-in and the targets.
+    """A batch of B samples with T targets each, S pixels a side.
 
     Attributes:
         reference: (B, 3, S, S) uint8 RGB.
         reference_mask: (B, 1, S, S) uint8, 0..255.
-        guidance: (B, 1, S, S) uint8, 0..255: the guidance mask of the first frame.
+        guidance: (B, 1, S, S) uint8, 0..255: the guidance mask of the first target.
         images: (B, T, 3, S, S) uint8 RGB.
         labels: (B, T, 1, S, S) uint8: 1 the object, 0 background, 255 void.
-        to_previous: (B, T, 2, 3) float32: affine_grid's matrix from a frame's window to the window before; the first
-            frame's is the identity.
+        to_previous: (B, T, 2, 3) float32: affine_grid's matrix from a target's window to the window before; the first
+            target's is the identity.
     """
 
     reference: Tensor
@@ -82,7 +67,7 @@ class SampleSettings:
 
 
 class Samples(Dataset[tuple[Tensor, ...]]):
-    """Samples without end: a request always gives the same one.
+    """Samples without end: number n is always the same one, in a window of the side that is asked for with it.
 
     Args:
         stills: annotated images, for made scenes (may be empty when every sample is cut from sequences).
@@ -104,11 +89,11 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         self._settings = settings
         self._reader = Reader(settings.cache_bytes)
 
-    def __getitem__(self, request: Request) -> tuple[Tensor, ...]:
-        number, size, lead_in = request
+    def __getitem__(self, asked: tuple[int, int]) -> tuple[Tensor, ...]:
+        number, size = asked
         rng = np.random.default_rng((self._settings.seed, number))
         for _ in range(ATTEMPTS):
-            scene = self._draw_scene(lead_in + self._settings.targets, rng)
+            scene = self._draw_scene(rng)
             framed = None if scene is None else frame_scene(scene, size, rng)
             if framed is not None:
                 return framed
@@ -116,21 +101,22 @@ class Samples(Dataset[tuple[Tensor, ...]]):
             f"no usable sample in {ATTEMPTS} draws: the objects are hidden or tiny in most of the training data"
         )
 
-    def _draw_scene(self, count: int, rng: np.random.Generator) -> Scene | None:
+    def _draw_scene(self, rng: np.random.Generator) -> Scene | None:
         settings = self._settings
         if self._sequences and rng.random() < settings.video_share:
             sequence = self._sequences[rng.integers(len(self._sequences))]
-            scene = scenes.sequence_scene(sequence, self._reader, count, settings.max_skip, rng)
+            scene = scenes.sequence_scene(sequence, self._reader, settings.targets, settings.max_skip, rng)
             passers = 0.35
         else:
-            scene = self._made_scene(count + 2, rng)
+            scene = self._made_scene(rng)
             passers = 0.5
         if scene is not None and rng.random() < passers:
             return self._with_passer(scene, rng)
         return scene
 
-    def _made_scene(self, frames: int, rng: np.random.Generator) -> Scene | None:
+    def _made_scene(self, rng: np.random.Generator) -> Scene | None:
         still = self._stills[rng.integers(len(self._stills))]
+        frames = self._settings.targets + 2
         image, ids = self._reader.read(still)
         image, ids = scenes.shrunk(image, ids)
         label = scenes.one_object(ids, rng, still.ids)
@@ -179,30 +165,25 @@ def collate(samples: list[tuple[Tensor, ...]]) -> Batch:
     return Batch(*(torch.stack(tensors) for tensors in zip(*samples, strict=True)))
 
 
-class NumberedBatches(Sampler[list[Request]]):
-    """The samples of each step from `first_step` on, without end.
+class NumberedBatches(Sampler[list[tuple[int, int]]]):
+    """The numbers of the samples of each step from `first_step` on, with the side of their windows, without end.
 
     Each of `world` processes takes its part of a step's samples, so that they are together the batch that one process
     with `world` times the batch would take.
 
     Args:
         sizes: sides in pixels, of which each step draws one for all its samples, by its number.
-        lead_in: most frames before the targets; each step draws from 0 to this for all its samples.
         batch: samples a step and process.
     """
 
-    def __init__(
-        self, sizes: Sequence[int], lead_in: int, batch: int, first_step: int, rank: int = 0, world: int = 1
-    ) -> None:
-        self._sizes, self._lead_in, self._batch, self._first_step = tuple(sizes), lead_in, batch, first_step
+    def __init__(self, sizes: Sequence[int], batch: int, first_step: int, rank: int = 0, world: int = 1) -> None:
+        self._sizes, self._batch, self._first_step = tuple(sizes), batch, first_step
         self._rank, self._world = rank, world
 
-    def __iter__(self) -> Iterator[list[Request]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         step = self._first_step
         while True:
-            rng = np.random.default_rng(step)
-            size = self._sizes[rng.integers(len(self._sizes))]
-            lead_in = int(rng.integers(self._lead_in + 1))
+            size = self._sizes[np.random.default_rng(step).integers(len(self._sizes))]
             start = (step * self._world + self._rank) * self._batch
-            yield [Request(number, size, lead_in) for number in range(start, start + self._batch)]
+            yield [(number, size) for number in range(start, start + self._batch)]
             step += 1

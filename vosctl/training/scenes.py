@@ -1,7 +1,6 @@
 """Scenes: short runs of annotated frames, cut from sequences or made from stills.
 
-A scene's first frame is the reference, its second the frame before the run, the others are the run: what the network
-is propagated through.
+A scene's first frame is the reference, its second the frame before the first target, the others are the targets.
 """
 
 from __future__ import annotations
@@ -105,12 +104,12 @@ def paste(image: Image, cutout: Cutout, motion: Motion, blur: NDArray[np.float32
 
 
 def sequence_scene(
-    sequence: AnnotatedSequence, reader: Reader, count: int, max_skip: int, rng: np.random.Generator
+    sequence: AnnotatedSequence, reader: Reader, targets: int, max_skip: int, rng: np.random.Generator
 ) -> Scene | None:
     """Cut a scene out of a sequence: any frame as reference, then a run of frames forwards or backwards in time.
 
     Args:
-        count: frames to propagate through.
+        targets: number of target frames.
         max_skip: largest step from one frame of the run to the next.
 
     Returns:
@@ -118,7 +117,7 @@ def sequence_scene(
     """
     chosen = sequence.ids[rng.integers(len(sequence.ids))]
     frames = sequence.frames if rng.random() < 0.5 else sequence.frames[::-1]
-    steps = rng.integers(1, max_skip + 1, count)
+    steps = rng.integers(1, max_skip + 1, targets)
     start = int(rng.integers(0, max(len(frames) - int(steps.sum()), 1)))
     run = [start, *(min(start + int(offset), len(frames) - 1) for offset in np.cumsum(steps))]
     reference = start if rng.random() < 0.15 else int(rng.integers(len(frames)))

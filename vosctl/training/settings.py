@@ -34,8 +34,6 @@ class TrainingSettings:
         clip: largest norm of the gradient.
         ema: decay of the averaged weights, a step.
         targets: frames a sample is propagated through in stage 2.
-        lead_in: stage 2: most frames propagated through before those, not learned from: what is learned from then
-            begins with the network's own mistakes; each step draws from 0 to this.
         max_skip: largest step between the frames taken from a sequence.
         video_share: share of stage 2's samples that are cut from sequences; the others are made from stills.
         dice: weight of the Dice loss against the cross-entropy.
@@ -69,7 +67,6 @@ class TrainingSettings:
     clip: float = 5.0
     ema: float = 0.998
     targets: int = 3
-    lead_in: int = 0
     max_skip: int = 3
     video_share: float = 0.6
     dice: float = 0.5
@@ -108,21 +105,10 @@ class TrainingSettings:
         for name in ("batch", "lr", "targets", "max_skip", "log_steps"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)}: give a value above 0")
-        for name in ("workers", "lead_in"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)}: give 0 or more")
+        if self.workers < 0:
+            raise UsageError(f"--workers {self.workers}: give 0 or more")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise UsageError(f"--precision {self.precision}: give auto, fp32 or bf16")
-
-    @property
-    def run_targets(self) -> int:
-        """Frames a sample is propagated through and learned from."""
-        return self.targets if self.stage == 2 else 1
-
-    @property
-    def run_lead_in(self) -> int:
-        """Most frames propagated through before those."""
-        return self.lead_in if self.stage == 2 else 0
 
     @property
     def sizes(self) -> tuple[int, ...]:

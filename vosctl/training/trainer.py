@@ -61,7 +61,7 @@ class Trainer:
         self._network.train()
         if placement.precision == "bf16" and placement.device.type == "cpu":
             keep_depthwise_in_fp32(self._network)
-        objective = Objective(self._network, settings.run_targets, settings.dice, settings.outline)
+        objective = Objective(self._network, settings.dice, settings.outline)
         self._objective: nn.Module = DistributedDataParallel(objective) if distributed.world() > 1 else objective
         self._optimiser = torch.optim.AdamW(self._parameter_groups(), weight_decay=settings.weight_decay)
         self._average = {key: value.detach().clone() for key, value in self._network.state_dict().items()}
@@ -150,18 +150,13 @@ class Trainer:
 
     def _batches(self) -> Iterator[Batch]:
         settings = self._settings
-        requests = NumberedBatches(
-            settings.sizes,
-            settings.run_lead_in,
-            settings.batch,
-            self._position.step,
-            distributed.rank(),
-            distributed.world(),
+        numbers = NumberedBatches(
+            settings.sizes, settings.batch, self._position.step, distributed.rank(), distributed.world()
         )
         workers = settings.workers
         loader: DataLoader[Any] = DataLoader(
             self._samples,
-            batch_sampler=requests,
+            batch_sampler=numbers,
             num_workers=workers,
             collate_fn=collate,
             worker_init_fn=prepare_worker if workers else None,
