@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from vosctl.errors import VosctlError
 
 FORMAT = "1"  # of the graphs' inputs, outputs and metadata
 
@@ -78,3 +81,25 @@ class GraphMetadata:
             licence=properties["weights_licence"],
             version=properties["vosctl_version"],
         )
+
+
+def pair_metadata(reference: Mapping[str, str], step: Mapping[str, str], source: Path) -> GraphMetadata:
+    """What the two graphs of a pair both say of themselves.
+
+    Args:
+        reference: metadata properties of the reference graph.
+        step: those of the step graph.
+        source: where they are from, for messages.
+
+    Raises:
+        VosctlError: they are not such graphs, or of different exports.
+    """
+    try:
+        of_step, of_reference = (GraphMetadata.from_properties(properties) for properties in (step, reference))
+    except (KeyError, ValueError) as error:
+        raise VosctlError(
+            f"{source}: not a graph written by `vosctl export-onnx` ({error}); export it again"
+        ) from error
+    if of_reference != of_step:
+        raise VosctlError(f"{source}: reference.onnx and step.onnx are of different exports; export them again")
+    return of_step

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import onnxruntime
 
 from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph
-from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.engine.graph_metadata import GraphMetadata, pair_metadata
 from vosctl.engine.providers import Provider, check_loaded
 from vosctl.engine.weights import graphs_index, read_weights
 from vosctl.errors import VosctlError
@@ -57,7 +56,7 @@ def open_checkpoint(path: Path, provider: Provider, threads: int = 0) -> GraphPa
         return _open(package_graph(weights.network, kind), options, provider)
 
     reference, step = open_one(REFERENCE), open_one(STEP)
-    return GraphPair(reference, step, _metadata(step, path), provider, values)
+    return GraphPair(reference, step, _metadata(reference, step, path), provider, values)
 
 
 def open_folder(folder: Path, provider: Provider, threads: int = 0) -> GraphPair:
@@ -71,12 +70,8 @@ def open_folder(folder: Path, provider: Provider, threads: int = 0) -> GraphPair
     Raises:
         VosctlError: a graph is missing, damaged or of another export, or the provider cannot be used.
     """
-    files = folder_graphs(folder)
-    reference, step = (_open(file, _options(threads), provider) for file in files)
-    metadata = _metadata(step, files[1])
-    if _metadata(reference, files[0]) != metadata:
-        raise VosctlError(f"{folder}: reference.onnx and step.onnx are of different exports; export them again")
-    return GraphPair(reference, step, metadata, provider)
+    reference, step = (_open(file, _options(threads), provider) for file in folder_graphs(folder))
+    return GraphPair(reference, step, _metadata(reference, step, folder), provider)
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
@@ -110,8 +105,8 @@ def _open(file: Path, options: onnxruntime.SessionOptions, provider: Provider) -
     return session
 
 
-def _metadata(session: Any, file: Path) -> GraphMetadata:
-    try:
-        return GraphMetadata.from_properties(session.get_modelmeta().custom_metadata_map)
-    except (KeyError, ValueError) as error:
-        raise VosctlError(f"{file}: not a graph written by `vosctl export-onnx` ({error}); export it again") from error
+def _metadata(
+    reference: onnxruntime.InferenceSession, step: onnxruntime.InferenceSession, source: Path
+) -> GraphMetadata:
+    of_reference, of_step = (session.get_modelmeta().custom_metadata_map for session in (reference, step))
+    return pair_metadata(of_reference, of_step, source)

@@ -11,7 +11,7 @@ import openvino
 from google.protobuf.message import DecodeError
 
 from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph
-from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.engine.graph_metadata import GraphMetadata, pair_metadata
 from vosctl.engine.weights import Arrays, read_weights
 from vosctl.errors import UsageError, VosctlError
 
@@ -86,20 +86,10 @@ def _load(file: Path, weights: Arrays | None = None) -> onnx.ModelProto:
     return graph
 
 
-def _metadata(graph: onnx.ModelProto, source: Path) -> GraphMetadata:
-    try:
-        return GraphMetadata.from_properties({entry.key: entry.value for entry in graph.metadata_props})
-    except (KeyError, ValueError) as error:
-        raise VosctlError(
-            f"{source}: not graphs written by `vosctl export-onnx` ({error}); export them again"
-        ) from error
-
-
 def _compile(graphs: list[onnx.ModelProto], source: Path, precision: str, threads: int) -> ModelPair:
-    of_reference, of_step = (_metadata(graph, source) for graph in graphs)
-    if of_reference != of_step:
-        raise VosctlError(f"{source}: reference.onnx and step.onnx are of different exports; export them again")
-    chosen = _resolve_precision(precision, of_step.precision)
+    of_reference, of_step = ({entry.key: entry.value for entry in graph.metadata_props} for graph in graphs)
+    metadata = pair_metadata(of_reference, of_step, source)
+    chosen = _resolve_precision(precision, metadata.precision)
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[chosen]}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads  # type: ignore[assignment]
@@ -112,7 +102,7 @@ def _compile(graphs: list[onnx.ModelProto], source: Path, precision: str, thread
         raise VosctlError(
             f"{source}: OpenVINO cannot compile it ({str(error).strip().splitlines()[-1]}); use --engine onnx"
         ) from error
-    return ModelPair(reference, step, of_step, chosen)
+    return ModelPair(reference, step, metadata, chosen)
 
 
 def _resolve_precision(precision: str, exported: str) -> str:
