@@ -88,6 +88,32 @@ def test_what_is_much_larger_is_not_the_lost_object(bright_engine):
     assert iou(result.labels == 3, labels == 3) > 0.85
 
 
+@pytest.mark.parametrize("every", [24, 28])
+def test_a_fast_object_is_followed(bright_engine, every):
+    """It moves by most of its own width a frame, as in a pan; its window has to be there before it."""
+    tracker = Tracker.from_engine(bright_engine)
+    tracker.start(*square_frame(300, 900, (1, RED, 20, 100, 40)))
+    for x in [23, 30, 40, *range(52, 700, every)]:
+        frame, labels = square_frame(300, 900, (1, RED, x, 100, 40))
+        assert iou(tracker.step(frame).labels == 1, labels == 1) > 0.85
+
+
+def test_an_object_that_comes_out_behind_something_is_seen_whole(bright_engine):
+    """A long one passes behind a tree, so that for a while only its two ends are to be seen."""
+    tracker = Tracker.from_engine(bright_engine)
+
+    def moment(x):
+        frame, labels = np.full((300, 1200, 3), 20, np.uint8), np.zeros((300, 1200), np.uint8)
+        frame[130:170, x : x + 260], labels[130:170, x : x + 260] = RED, 1
+        frame[:, 400:460], labels[:, 400:460] = 20, 0
+        return frame, labels
+
+    tracker.start(*moment(60))
+    for x in range(68, 660, 8):
+        frame, labels = moment(x)
+        assert iou(tracker.step(frame).labels == 1, labels == 1) > 0.6, x
+
+
 def test_an_object_may_leave_through_the_edge(tracker):
     frame, labels = square_frame(120, 200, (1, RED, 150, 40, 30))
     tracker.start(frame, labels)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vosctl.tracking.window import CONTEXT, FILL, MIN_SIDE, Window, main_box, mask_box
+from vosctl.tracking.window import FILL, Window, main_box, mask_box
 
 
 def disc(height, width, x, y, radius):
@@ -59,35 +59,6 @@ def test_outside_the_frame_is_the_mean_and_nothing():
 def test_a_window_that_left_the_frame_is_blank():
     image = np.full((100, 100, 3), 255, np.uint8)
     assert (Window(500, 500, 64, 32).crop(image) == FILL).all()
-
-
-def test_following_a_box_is_smoothed_but_arrives():
-    window = Window.of_box((100, 100, 100, 40), CONTEXT, 64)
-    goal = (160.0, 130.0, 150.0, 40.0)
-    moved = window.moved_to(goal)
-    assert window.side < moved.side < 150 * CONTEXT
-    for _ in range(12):
-        window = window.moved_to(goal)
-    assert abs(window.side - 150 * CONTEXT) <= 1
-    assert np.allclose(window.center, (235, 150), atol=1.5)
-
-
-def test_small_objects_keep_some_surroundings():
-    assert Window.of_box((10, 10, 3, 2), 2.0, 64).side == MIN_SIDE
-
-
-def test_a_lost_objects_window_grows_to_the_frame_and_no_further():
-    window = Window(10, 10, 100, 64)
-    for _ in range(50):
-        window = window.grown(480, 640)
-    assert window.side == 640
-    assert window.center == (320, 240)
-
-
-def test_a_lost_objects_window_is_drawn_into_the_frame():
-    window = Window(600, 440, 100, 64).grown(480, 640)
-    assert window.x + window.side <= 641
-    assert window.y + window.side <= 481
 
 
 def test_specks_do_not_count_for_the_window():

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from vosctl.demo.scene import Scene
 from vosctl.engine.base import Engine
-from vosctl.tracking.window import CONTEXT, mask_box
+from vosctl.tracking.framing import CONTEXT
+from vosctl.tracking.window import mask_box
 
 Masks = NDArray[np.bool_]
 

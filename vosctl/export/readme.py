@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vosctl.engine.graph_metadata import GraphMetadata
-from vosctl.tracking.window import CONTEXT, REFERENCE_CONTEXT
+from vosctl.tracking.framing import CONTEXT, REFERENCE_CONTEXT
 
 TEMPLATE = """\
 # {weights}: video object segmentation in two ONNX graphs
@@ -30,7 +30,8 @@ the same size. Several objects are a batch: concatenate their images, masks and 
 
 The network is made for square windows around the object, {context} times as wide as it ({reference_context} times
 for the reference), resampled to {window}x{window}, and sees small objects best that way. This runs it so, with nothing
-but NumPy and ONNX Runtime:
+but NumPy and ONNX Runtime (vosctl itself also moves the window on along the object's path, and keeps it wide for a
+while when a part of the object is hidden):
 
 ```python
 import numpy as np

@@ -19,12 +19,7 @@ from vosctl.planar import Picture, PlanarPicture
 # would show the object twice.)
 FILL = (124, 116, 104)
 
-CONTEXT = 1.7  # window side over the longer side of the object's box
-REFERENCE_CONTEXT = 1.6  # the same for the reference
-MIN_SIDE = 96.0  # pixels
-SMOOTHING = 0.6  # weight of the new window against the one before
 MAIN_PART = 0.1  # share of the largest part's area from which a part of the mask counts for the window
-LOST_GROWTH = 1.2  # growth of the window per frame while the object is lost
 
 Box = tuple[float, float, float, float]  # x, y, width, height
 
@@ -52,12 +47,6 @@ class Window:
         whole = max(round(side / halvings), 1) * halvings
         return cls(round(center_x - whole / 2), round(center_y - whole / 2), whole, size)
 
-    @classmethod
-    def of_box(cls, box: Box, context: float, size: int) -> Window:
-        """The window that shows a box with `context` times its longer side."""
-        x, y, width, height = box
-        return cls.around(x + width / 2, y + height / 2, max(context * max(width, height), MIN_SIDE), size)
-
     @property
     def center(self) -> tuple[float, float]:
         return self.x + self.side / 2, self.y + self.side / 2
@@ -66,6 +55,10 @@ class Window:
     def scale(self) -> float:
         """Window pixels per frame pixel."""
         return self.size / self.side
+
+    def contains(self, x: float, y: float) -> bool:
+        """Whether a point of the frame is in the window."""
+        return self.x <= x < self.x + self.side and self.y <= y < self.y + self.side
 
     def crop(self, picture: Picture) -> NDArray[np.uint8]:
         """Cut the window out of a frame, to (size, size, 3) uint8 RGB, filled outside the frame."""
@@ -136,32 +129,6 @@ class Window:
             and self.y < other.y + other.side
             and other.y < self.y + self.side
         )
-
-    def moved_to(self, box: Box) -> Window:
-        """The window for the frame after one in which the object was seen in `box`."""
-        x, y, width, height = box
-        side = max(CONTEXT * max(width, height), MIN_SIDE)
-        old_x, old_y = self.center
-        return Window.around(
-            SMOOTHING * (x + width / 2) + (1 - SMOOTHING) * old_x,
-            SMOOTHING * (y + height / 2) + (1 - SMOOTHING) * old_y,
-            SMOOTHING * side + (1 - SMOOTHING) * self.side,
-            self.size,
-        )
-
-    def grown(self, frame_height: int, frame_width: int) -> Window:
-        """The window for the frame after one in which the object was not seen: wider, and drawn into the frame, until
-        it shows the whole of it."""
-        side = min(self.side * LOST_GROWTH, max(frame_height, frame_width, self.side))
-        center_x, center_y = self.center
-        return Window.around(
-            _clamped_center(center_x, side, frame_width), _clamped_center(center_y, side, frame_height), side, self.size
-        )
-
-
-def _clamped_center(center: float, side: float, length: int) -> float:
-    """The centre nearest to `center` at which a window of this side lies in a frame of this length, or covers it."""
-    return min(max(center, side / 2), length - side / 2) if side <= length else length / 2
 
 
 def _warp(

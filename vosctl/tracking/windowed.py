@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from vosctl.engine.base import Engine
 from vosctl.planar import Picture
 from vosctl.tracking.compositing import ObjectView, composite
+from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, window_of_box
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.results import TrackedFrame
-from vosctl.tracking.window import CONTEXT, REFERENCE_CONTEXT, Window, main_box, mask_box
+from vosctl.tracking.window import Window, main_box, mask_box
 
 # In window pixels and mean probability: what counts as seen, and what it takes to be found again after a loss.
 SEEN_PIXELS = 16
 FOUND_PIXELS = 48
 FOUND_SCORE = 0.75
-FOUND_GROWTH = 4.0  # against the object's area; what is larger is something else
+FOUND_GROWTH = 2.0  # against the object's area; what is larger is something else
 AREA_MEMORY = 0.97  # share of the area kept from frame to frame while less is seen: it goes out of sight bit by bit
 
 
@@ -29,7 +30,7 @@ class FollowedObject:
 
     Attributes:
         reference: the engine's reference state.
-        window: where the next frame will be looked at.
+        framing: where the next frame will be looked at.
         seen_in: the window that `probability` belongs to.
         probability: (size, size) float32, the last soft mask: the next guidance mask.
         area: of the object in frame pixels: the largest lately seen.
@@ -37,7 +38,7 @@ class FollowedObject:
     """
 
     reference: Any
-    window: Window
+    framing: Framing
     seen_in: Window
     probability: NDArray[np.float32]
     area: float
@@ -66,11 +67,11 @@ class WindowedFollower:
         if box is None:
             raise ValueError("the mask is empty")
         soft = mask.astype(np.float32)
-        reference_window = Window.of_box(box, REFERENCE_CONTEXT, self._size)
-        window = Window.of_box(box, CONTEXT, self._size)
+        reference_window = window_of_box(box, REFERENCE_CONTEXT, self._size)
+        framing = Framing.of_box(box, self._size)
         reference = self._engine.encode_reference(reference_window.crop(image), reference_window.crop_mask(soft))
         self._objects[object_id] = FollowedObject(
-            reference, window, window, window.crop_mask(soft), float(np.count_nonzero(mask))
+            reference, framing, framing.window, framing.window.crop_mask(soft), float(np.count_nonzero(mask))
         )
         self._objects = dict(sorted(self._objects.items()))
 
@@ -83,9 +84,9 @@ class WindowedFollower:
         followed = list(self._objects.values())
         if not followed:
             return composite((), self._height, self._width)
-        windows = [one.window for one in followed]
+        windows = [one.framing.window for one in followed]
         crops = np.stack([window.crop(image) for window in windows])
-        guidance = np.stack([one.window.resample(one.probability, one.seen_in) for one in followed])
+        guidance = np.stack([one.framing.window.resample(one.probability, one.seen_in) for one in followed])
         probabilities = self._engine.propagate(crops, guidance, [one.reference for one in followed])
         merged = _merge(windows, probabilities)
         views = [
@@ -96,22 +97,22 @@ class WindowedFollower:
 
     def _update(self, object_id: int, one: FollowedObject, probability: NDArray[np.float32]) -> ObjectView:
         """Store what was seen, decide whether the object is lost, and move or widen its window."""
-        mask = probability > 0.5
+        window, mask = one.framing.window, probability > 0.5
         pixels = int(np.count_nonzero(mask))
         score = float(probability[mask].mean()) if pixels else 0.0
-        area = pixels / one.window.scale**2
+        area = pixels / window.scale**2
         if one.lost:
             seen = pixels >= FOUND_PIXELS and score >= FOUND_SCORE and area <= FOUND_GROWTH * one.area
         else:
             seen = pixels >= SEEN_PIXELS
         box = main_box(mask) if seen else None
-        one.seen_in, one.probability = one.window, probability
+        one.seen_in, one.probability = window, probability
         if box is None:
-            one.window = one.window.grown(self._height, self._width)
-        elif one.lost:  # found again: look there at once, without smoothing
-            one.window = Window.of_box(one.window.box_in_frame(box), CONTEXT, self._size)
+            one.framing = one.framing.unseen(self._height, self._width)
+        elif one.lost:
+            one.framing = one.framing.found(window.box_in_frame(box))
         else:
-            one.window = one.window.moved_to(one.window.box_in_frame(box))
+            one.framing = one.framing.seen(window.box_in_frame(box))
         if box is not None:
             one.area = max(area, AREA_MEMORY * one.area)
         one.lost = box is None
