@@ -56,10 +56,6 @@ class Window:
         """Window pixels per frame pixel."""
         return self.size / self.side
 
-    def contains(self, x: float, y: float) -> bool:
-        """Whether a point of the frame is in the window."""
-        return self.x <= x < self.x + self.side and self.y <= y < self.y + self.side
-
     def crop(self, picture: Picture) -> NDArray[np.uint8]:
         """Cut the window out of a frame, to (size, size, 3) uint8 RGB, filled outside the frame."""
         if not isinstance(picture, PlanarPicture):

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, center_of, window_of_box
-from vosctl.tracking.window import Box, Window, mask_box
+from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, window_of_box
+from vosctl.tracking.window import Window, mask_box
 from vosctl.training.appearance import degraded, flawed_guidance, recoloured
 from vosctl.training.scenes import Scene
 
@@ -19,13 +19,12 @@ LEAST_SHARE = 0.01
 """The object covers at least this share of its reference window and of the first target's guidance mask."""
 
 
-def frame_scene(scene: Scene, size: int, rng: np.random.Generator, lost: bool = False) -> tuple[Tensor, ...] | None:
+def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tensor, ...] | None:
     """Cut each frame's window as tracking would, following the true masks, and alter what is seen in them.
 
     Args:
         scene: the reference, the frame before the first target, and T targets.
         size: pixels of the windows' side.
-        lost: tracking has lost the object before the first target and searches for it.
 
     Returns:
         The tensors of a `Batch` without their first dimension; None when the object is too small or not seen.
@@ -35,44 +34,28 @@ def frame_scene(scene: Scene, size: int, rng: np.random.Generator, lost: bool = 
     if reference_box is None or previous_box is None:
         return None
     reference_window = _shaken(window_of_box(reference_box, REFERENCE_CONTEXT, size), 0.3, rng)
-    framing = _searching(masks[2], previous_box, size, rng) if lost else Framing.of_box(previous_box, size)
-    windows = _target_windows(masks[1:-1], framing, lost, rng)
+    windows = _target_windows(masks[1:-1], Framing.of_box(previous_box, size), rng)
     images = [reference_window.crop(scene.images[0])]
     images += [window.crop(image) for window, image in zip(windows, scene.images[2:], strict=True)]
     reference_mask = _crop_mask(reference_window, masks[0])
     previous_mask = _crop_mask(windows[0], masks[1])
-    if (reference_mask > 127).mean() < LEAST_SHARE or (not lost and (previous_mask > 127).mean() < LEAST_SHARE):
+    if min((reference_mask > 127).mean(), (previous_mask > 127).mean()) < LEAST_SHARE:
         return None
     labels = [_crop_labels(window, label) for window, label in zip(windows, scene.labels[2:], strict=True)]
     images = degraded(recoloured(images, rng), rng)
     strength = 1.0 if len(windows) == 1 else float(rng.choice([0.2, 0.7]))
-    guidance = np.zeros_like(previous_mask) if lost else flawed_guidance(previous_mask, strength, rng)
+    guidance = flawed_guidance(previous_mask, strength, rng)
     transforms = [_to_previous(window, before) for window, before in zip(windows, [windows[0], *windows], strict=False)]
     return _flipped_tensors(images, reference_mask, guidance, labels, transforms, flip=rng.random() < 0.5)
 
 
-def _searching(mask: NDArray[np.bool_], previous: Box, size: int, rng: np.random.Generator) -> Framing:
-    """A window in the frame, wider than the object needs: somewhere near it, often without it."""
-    framing = Framing.of_box(mask_box(mask) or previous, size)
-    side = min(framing.window.side * float(np.exp(rng.uniform(-0.2, 1.0))), max(mask.shape))
-    x, y = np.array(framing.center) + rng.uniform(-1.0, 1.0, 2) * side
-    return replace(framing, window=Window.around(float(x), float(y), side, size)).unseen(*mask.shape)
-
-
-def _target_windows(
-    previous: list[NDArray[np.bool_]], framing: Framing, lost: bool, rng: np.random.Generator
-) -> list[Window]:
+def _target_windows(previous: list[NDArray[np.bool_]], framing: Framing, rng: np.random.Generator) -> list[Window]:
     """One window a target, from the mask of the frame before it and the framing of the first one."""
     framing = replace(framing, window=_shaken(framing.window, 0.5, rng))
     windows = [framing.window]
     for mask in previous[1:]:
         box = mask_box(mask)
-        seen = box is not None and (not lost or framing.window.contains(*center_of(box)))
-        if box is None or not seen:
-            framing = framing.unseen(*mask.shape)
-        else:
-            framing = framing.found(box) if lost else framing.seen(box)
-        lost = not seen
+        framing = framing.unseen(*mask.shape) if box is None else framing.seen(box)
         framing = replace(framing, window=_shaken(framing.window, 0.2, rng))
         windows.append(framing.window)
     return windows

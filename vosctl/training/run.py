@@ -163,5 +163,4 @@ def _sample_settings(settings: TrainingSettings) -> SampleSettings:
         max_skip=settings.max_skip,
         video_share=settings.video_share if settings.stage == 2 else 0.0,
         seed=settings.seed,
-        lost_share=settings.lost_share,
     )

@@ -20,9 +20,6 @@ from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Reader
 
 ATTEMPTS = 50
 
-AWAY = 0.4
-"""Share of the samples that begin with the object lost in which something else is to be seen at first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -58,7 +55,6 @@ class SampleSettings:
         targets: target frames in a sample.
         max_skip: largest step between a sequence's frames.
         video_share: share of samples cut from sequences; the others are made from stills.
-        lost_share: share of samples in which the object has just been lost.
         seed: samples are drawn from this and their number.
         cache_bytes: decoded files kept by each worker.
     """
@@ -67,7 +63,6 @@ class SampleSettings:
     max_skip: int
     video_share: float
     seed: int
-    lost_share: float = 0.0
     cache_bytes: int = 3 << 30
 
 
@@ -99,10 +94,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         rng = np.random.default_rng((self._settings.seed, number))
         for _ in range(ATTEMPTS):
             scene = self._draw_scene(rng)
-            lost = rng.random() < self._settings.lost_share
-            if scene is not None and lost and rng.random() < AWAY:
-                scene = self._with_object_away(scene, rng)
-            framed = None if scene is None else frame_scene(scene, size, rng, lost)
+            framed = None if scene is None else frame_scene(scene, size, rng)
             if framed is not None:
                 return framed
         raise VosctlError(
@@ -159,12 +151,6 @@ class Samples(Dataset[tuple[Tensor, ...]]):
             cutout = scenes.bars(scenes.shrunk(*self._reader.read(texture))[0], rng)
             in_front = True
         return scene if cutout is None else scenes.with_passer(scene, cutout, in_front, rng)
-
-    def _with_object_away(self, scene: Scene, rng: np.random.Generator) -> Scene:
-        """Show something else for some of the first targets: what is there then is not the object."""
-        still = self._stills[rng.integers(len(self._stills))]
-        frames = int(rng.integers(1, len(scene.images) - 1))
-        return scenes.with_cut_away(scene, scenes.background_run((still,), self._reader, frames, rng))
 
     def _any_cutout(self, rng: np.random.Generator) -> Cutout | None:
         names = list(self._groups)

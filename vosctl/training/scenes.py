@@ -163,16 +163,6 @@ def pasted_scene(cutout: Cutout, backgrounds: list[Image], rng: np.random.Genera
     return Scene(images, labels)
 
 
-def with_cut_away(scene: Scene, others: list[Image]) -> Scene:
-    """Show other pictures, which are made to fit, in place of the first targets."""
-    height, width = scene.labels[0].shape
-    images, labels = list(scene.images), list(scene.labels)
-    for index, other in enumerate(others, 2):
-        images[index] = fitted(other, (width, height))
-        labels[index] = np.zeros_like(labels[index])
-    return replace(scene, images=images, labels=labels)
-
-
 def with_passer(scene: Scene, cutout: Cutout, in_front: bool, rng: np.random.Generator) -> Scene:
     """Add something that moves near the object, in front of it (hiding it) or behind it."""
     height, width = scene.labels[0].shape

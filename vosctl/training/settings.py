@@ -36,7 +36,6 @@ class TrainingSettings:
         targets: frames a sample is propagated through in stage 2.
         max_skip: largest step between the frames taken from a sequence.
         video_share: share of stage 2's samples that are cut from sequences; the others are made from stills.
-        lost_share: share of the samples in which tracking has just lost the object and searches a wider window for it.
         dice: weight of the Dice loss against the cross-entropy.
         outline: extra weight in the cross-entropy of the pixels near the object's outline.
         workers: processes that make samples; 0 makes them in the training process.
@@ -70,7 +69,6 @@ class TrainingSettings:
     targets: int = 3
     max_skip: int = 3
     video_share: float = 0.6
-    lost_share: float = 0.0
     dice: float = 0.5
     outline: float = 0.0
     workers: int = 1
