@@ -14,7 +14,7 @@ def test_following_a_box_is_smoothed_but_arrives():
     start = Framing.of_box((100, 100, 100, 40), 64)
     goal = (160.0, 130.0, 150.0, 40.0)
     assert start.window.side < start.seen(goal).window.side < 150 * CONTEXT
-    window = moved(start, [goal] * 15).window
+    window = moved(start, [goal] * 12).window
     assert abs(window.side - 150 * CONTEXT) <= 1
     assert np.allclose(window.center, (235, 150), atol=1.5)
 

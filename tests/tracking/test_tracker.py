@@ -71,7 +71,8 @@ def test_a_lost_object_is_said_to_be_lost_and_is_found_again(tracker):
     assert iou(result.labels == 3, labels == 3) > 0.85
 
 
-def test_what_is_much_larger_is_not_the_lost_object(bright_engine):
+@pytest.mark.parametrize("side", [52, 100])  # 3 and 11 times the area
+def test_what_is_much_larger_is_not_the_lost_object(bright_engine, side):
     """It went out of sight bit by bit: the size it had before counts, not the last sliver."""
     tracker = Tracker.from_engine(bright_engine)
     tracker.start(*square_frame(120, 200, (3, RED, 20, 30, 30)))
@@ -79,7 +80,7 @@ def test_what_is_much_larger_is_not_the_lost_object(bright_engine):
         tracker.step(square_frame(120, 200, (3, RED, x, 30, 30))[0])
     for _ in range(12):  # until the window shows the whole frame
         assert tracker.step(square_frame(120, 200)[0]).objects[0].status == "lost"
-    large, _ = square_frame(120, 200, (3, RED, 60, 10, 100))
+    large, _ = square_frame(120, 200, (3, RED, 60, 10, side))
     for _ in range(10):
         assert tracker.step(large).objects[0].status == "lost"
     back, labels = square_frame(120, 200, (3, RED, 130, 70, 34))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from vosctl.tracking.window import Box, Window
 
 CONTEXT = 1.7  # window side over the longer side of the object's box
@@ -20,10 +18,10 @@ LOST_DRAG = 0.9  # share of the velocity kept per frame while the object is lost
 
 def window_of_box(box: Box, context: float, size: int) -> Window:
     """The window of `size` pixels that shows a box with `context` times its longer side."""
-    return Window.around(*center_of(box), _side(max(box[2:]), context), size)
+    return Window.around(*_center(box), _side(max(box[2:]), context), size)
 
 
-def center_of(box: Box) -> tuple[float, float]:
+def _center(box: Box) -> tuple[float, float]:
     x, y, width, height = box
     return x + width / 2, y + height / 2
 
@@ -55,11 +53,11 @@ class Framing:
     @classmethod
     def of_box(cls, box: Box, size: int) -> Framing:
         """The framing of an object that has just been seen in `box`, of unknown motion."""
-        return cls(window_of_box(box, CONTEXT, size), center_of(box), (0.0, 0.0), float(max(box[2:])))
+        return cls(window_of_box(box, CONTEXT, size), _center(box), (0.0, 0.0), float(max(box[2:])))
 
     def seen(self, box: Box) -> Framing:
         """After a frame in which the object was seen in `box`, as in the frame before."""
-        center = center_of(box)
+        center = _center(box)
         moves = zip(self.velocity, center, self.center, strict=True)
         vx, vy = (before + VELOCITY_SMOOTHING * (now - last - before) for before, now, last in moves)
         extent = max(*box[2:], EXTENT_MEMORY * self.extent)
@@ -83,4 +81,4 @@ class Framing:
 
 def _clamped(center: float, side: float, length: int) -> float:
     """The centre nearest to `center` at which a window of this side lies in a frame of this length, or covers it."""
-    return float(np.clip(center, side / 2, length - side / 2)) if side <= length else length / 2
+    return min(max(center, side / 2), length - side / 2) if side <= length else length / 2
