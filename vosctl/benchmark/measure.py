@@ -17,8 +17,8 @@ from vosctl.diagnosis.machine import nvidia_gpus
 from vosctl.engine import Engine, create_engine
 from vosctl.pipeline import Pipeline
 from vosctl.planar import Picture
+from vosctl.prompts.mask_file import read_first_mask
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
-from vosctl.video.first_mask import read_first_mask
 from vosctl.video.frames import Frame
 from vosctl.video.sinks import OutputRequest, open_sinks
 from vosctl.video.sources import open_source

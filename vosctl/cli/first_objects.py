@@ -172,7 +172,7 @@ class FirstMaskRequest:
 
     def read_mask(self, size: tuple[int, ...], note: Callable[[str], None]) -> NDArray[np.uint8]:
         """The labels in the mask file, for frames of `size` (height, width); see `labels`."""
-        from vosctl.video.first_mask import read_first_mask
+        from vosctl.prompts.mask_file import read_first_mask
 
         if self.first_mask is None:
             raise ValueError("there is no mask file")

@@ -21,8 +21,8 @@ from vosctl.engine.base import Engine
 from vosctl.engine.onnx_engine import OnnxEngine
 from vosctl.errors import VosctlError
 from vosctl.export.settings import Calibration
+from vosctl.prompts.mask_file import read_first_mask
 from vosctl.tracking import Tracker
-from vosctl.video.first_mask import read_first_mask
 from vosctl.video.sources import open_source
 
 CALIBRATION_FRAMES = 256  # of the video, of which

@@ -1,4 +1,4 @@
-"""Label images: indexed PNG with the DAVIS palette, and the first mask in whatever form the user drew it."""
+"""Label images: indexed PNG with the DAVIS palette."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vosctl.errors import UsageError, VosctlError
-from vosctl.video.first_mask import FirstMask, read_first_mask
-
-__all__ = ["FirstMask", "davis_palette", "read_first_mask", "read_indexed_png", "write_indexed_png"]
 
 _ZLIB_RLE = 3  # zlib's run-length strategy: a fifth of the default's time on label images, and smaller than level 1
 

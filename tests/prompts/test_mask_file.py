@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from vosctl.errors import UsageError, VosctlError
-from vosctl.video.masks import davis_palette, read_first_mask
+from vosctl.prompts.mask_file import read_first_mask
+from vosctl.video.masks import davis_palette
 
 SIZE = (60, 80)  # height, width
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vosctl.errors import UsageError, VosctlError
-from vosctl.video.soft_mask import Palette, is_soft, snap, tabulate
+from vosctl.prompts.soft_mask import Palette, is_soft, snap, tabulate
 
 MAX_OBJECTS = 255
 _VOID = 255

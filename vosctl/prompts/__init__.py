@@ -1,0 +1,1 @@
+"""What says where the objects are in a frame."""
