@@ -1,4 +1,4 @@
-"""Planar pictures: the same colours, windows and drawings as on RGB, checked against swscale and the RGB path."""
+"""Planar pictures: the same colours, crops and drawings as on RGB, checked against swscale and the RGB path."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from av.video.reformatter import ColorRange
 
 from vosctl.planar import Coding, PlanarPicture, planes_of, rgb_of
+from vosctl.tracking.crop import FILL, Crop
 from vosctl.tracking.results import TrackedFrame, TrackedObject
-from vosctl.tracking.window import FILL, Window
 from vosctl.video.overlay import draw_overlay, object_colour, render_overlay
 from vosctl.video.sources.picture import PictureReader
 
@@ -79,36 +79,36 @@ def test_another_matrix_or_size_is_read_as_rgb():
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize(
-    "window",
+    "crop",
     [
-        Window(40, 30, 128, 64),  # inside, shrunk by two
-        Window(-30, -16, 160, 96),  # over the border
-        Window(101, 61, 95, 128),  # enlarged, between the chroma planes' pixels
-        Window(-31, -17, 161, 96),
-        Window(0, 0, 512, 64),  # three halvings, beyond the picture
+        Crop(40, 30, 128, 64),  # inside, shrunk by two
+        Crop(-30, -16, 160, 96),  # over the border
+        Crop(101, 61, 95, 128),  # enlarged, between the chroma planes' pixels
+        Crop(-31, -17, 161, 96),
+        Crop(0, 0, 512, 64),  # three halvings, beyond the picture
     ],
 )
-def test_a_window_shows_the_same_as_on_rgb(coding, window):
+def test_a_crop_shows_the_same_as_on_rgb(coding, crop):
     image = smooth()
-    difference = np.abs(window.crop(planar(image, coding)).astype(int) - window.crop(image))
+    difference = np.abs(crop.cut(planar(image, coding)).astype(int) - crop.cut(image))
     assert difference.mean() < 1.5
     assert np.percentile(difference, 99) <= 8
 
 
 def test_chroma_does_not_move_against_luma_with_odd_edges():
-    """A colour edge in the middle of the window stays there, wherever the window begins."""
+    """A colour edge in the middle of the crop stays there, wherever the crop begins."""
     image = np.full((240, 320, 3), (200, 60, 60), np.uint8)
     image[:, 160:] = (60, 60, 200)
     picture = planar(image, CODINGS[0])
     for x in (100, 101, 102, 103):
-        row = Window(x, 40, 120, 120).crop(picture)[60].astype(float)
+        row = Crop(x, 40, 120, 120).cut(picture)[60].astype(float)
         edge = int(np.argmax(row[:, 2] > row[:, 0]))
         assert abs(edge - (160 - x)) <= 1
 
 
-def test_a_window_beyond_the_picture_is_the_mean():
-    crop = Window(1000, 0, 96, 32).crop(planar(smooth(), CODINGS[0]))
-    assert np.abs(crop.astype(int) - FILL).max() <= 2
+def test_a_crop_beyond_the_picture_is_the_mean():
+    seen = Crop(1000, 0, 96, 32).cut(planar(smooth(), CODINGS[0]))
+    assert np.abs(seen.astype(int) - FILL).max() <= 2
 
 
 def scene(height: int = 240, width: int = 320) -> TrackedFrame:

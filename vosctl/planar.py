@@ -1,6 +1,6 @@
 """Pictures as video codecs hold them: 8-bit luma and two chroma planes of half the size (Y'CbCr 4:2:0).
 
-Following an object needs the colours of its window only, and an overlay changes the object only. On the planes both
+Following an object needs the colours of its crop only, and an overlay changes the object only. On the planes both
 cost a fraction of converting every whole frame twice, and what lies beside the object keeps its exact values.
 """
 
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from vosctl.types import RGB, RGBImage
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -42,7 +44,7 @@ class Coding:
     matrix: str
     full_range: bool
 
-    def encode(self, colour: tuple[int, int, int]) -> tuple[float, float, float]:
+    def encode(self, colour: RGB) -> tuple[float, float, float]:
         """Luma, Cb and Cr of a colour given as red, green and blue, 0..255; not rounded."""
         red_weight, blue_weight = _LUMA_WEIGHTS[self.matrix]
         red, green, blue = colour
@@ -91,7 +93,7 @@ class PlanarPicture:
 
     planes: Planes
     coding: Coding
-    to_rgb: Callable[[], NDArray[np.uint8]]
+    to_rgb: Callable[[], RGBImage]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -120,10 +122,10 @@ def planes_of(frame: VideoFrame) -> Planes:
     return view(0), view(1), view(2)
 
 
-Picture = NDArray[np.uint8] | PlanarPicture
+Picture = RGBImage | PlanarPicture
 """A frame's picture: (H, W, 3) uint8 RGB, or planes."""
 
 
-def rgb_of(picture: Picture) -> NDArray[np.uint8]:
+def rgb_of(picture: Picture) -> RGBImage:
     """A picture as (H, W, 3) uint8 RGB; an array is returned as it is."""
     return picture.to_rgb() if isinstance(picture, PlanarPicture) else picture

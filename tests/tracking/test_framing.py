@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vosctl.tracking.framing import CONTEXT, MIN_SIDE, Framing, window_of_box
+from vosctl.tracking.framing import CONTEXT, MIN_SIDE, Framing, crop_of_box
 
 
 def moved(framing, boxes):
@@ -13,53 +13,53 @@ def moved(framing, boxes):
 def test_following_a_box_is_smoothed_but_arrives():
     start = Framing.of_box((100, 100, 100, 40), 64)
     goal = (160.0, 130.0, 150.0, 40.0)
-    assert start.window.side < start.seen(goal).window.side < 150 * CONTEXT
-    window = moved(start, [goal] * 12).window
-    assert abs(window.side - 150 * CONTEXT) <= 1
-    assert np.allclose(window.center, (235, 150), atol=1.5)
+    assert start.crop.side < start.seen(goal).crop.side < 150 * CONTEXT
+    crop = moved(start, [goal] * 12).crop
+    assert abs(crop.side - 150 * CONTEXT) <= 1
+    assert np.allclose(crop.center, (235, 150), atol=1.5)
 
 
 @pytest.mark.parametrize("step", [(30, 0), (-22, 17)])
-def test_the_window_goes_ahead_of_a_moving_object(step):
+def test_the_crop_goes_ahead_of_a_moving_object(step):
     """After a few frames at one speed it is centred where the object will be, not where it was."""
     boxes = [(500.0 + k * step[0], 400.0 + k * step[1], 80.0, 60.0) for k in range(14)]
-    window = moved(Framing.of_box(boxes[0], 256), boxes[1:-1]).window
+    crop = moved(Framing.of_box(boxes[0], 256), boxes[1:-1]).crop
     x, y, width, height = boxes[-1]
-    assert np.allclose(window.center, (x + width / 2, y + height / 2), atol=1.5)
+    assert np.allclose(crop.center, (x + width / 2, y + height / 2), atol=1.5)
 
 
-def test_the_window_keeps_the_size_of_an_object_that_is_half_hidden():
+def test_the_crop_keeps_the_size_of_an_object_that_is_half_hidden():
     framing = moved(Framing.of_box((300, 100, 200, 100), 256), [(300.0, 100.0, 60.0, 100.0)] * 10)
-    assert framing.window.side > 0.75 * 200 * CONTEXT
+    assert framing.crop.side > 0.75 * 200 * CONTEXT
     framing = moved(framing, [(300.0, 100.0, 60.0, 100.0)] * 60)
-    assert framing.window.side == pytest.approx(100 * CONTEXT, abs=2)
+    assert framing.crop.side == pytest.approx(100 * CONTEXT, abs=2)
 
 
 def test_small_objects_keep_some_surroundings():
-    assert window_of_box((10, 10, 3, 2), 2.0, 64).side == MIN_SIDE
+    assert crop_of_box((10, 10, 3, 2), 2.0, 64).side == MIN_SIDE
 
 
-def test_a_lost_objects_window_grows_to_the_frame_and_no_further():
+def test_a_lost_objects_crop_grows_to_the_frame_and_no_further():
     framing = Framing.of_box((30, 30, 50, 50), 64)
     for _ in range(50):
         framing = framing.unseen(480, 640)
-    assert framing.window.side == 640
-    assert framing.window.center == (320, 240)
+    assert framing.crop.side == 640
+    assert framing.crop.center == (320, 240)
 
 
-def test_a_lost_objects_window_is_drawn_into_the_frame():
-    window = Framing.of_box((620, 460, 60, 60), 64).unseen(480, 640).window
-    assert window.x + window.side <= 641
-    assert window.y + window.side <= 481
+def test_a_lost_objects_crop_is_drawn_into_the_frame():
+    crop = Framing.of_box((620, 460, 60, 60), 64).unseen(480, 640).crop
+    assert crop.x + crop.side <= 641
+    assert crop.y + crop.side <= 481
 
 
 def test_a_lost_object_is_looked_for_along_its_path():
     boxes = [(400.0 + 20 * k, 500.0, 80.0, 80.0) for k in range(6)]
     framing = moved(Framing.of_box(boxes[0], 64), boxes[1:])
-    centers = [framing.window.center[0]]
+    centers = [framing.crop.center[0]]
     for _ in range(60):
         framing = framing.unseen(2000, 2000)
-        centers.append(framing.window.center[0])
+        centers.append(framing.crop.center[0])
     assert centers[5] > centers[0] + 50
     assert framing.velocity == pytest.approx((0, 0), abs=0.1)  # it does not run away
 

@@ -12,9 +12,9 @@ def iou(one, other):
     return (one & other).sum() / max((one | other).sum(), 1)
 
 
-@pytest.fixture(params=["window", "full-frame"])
+@pytest.fixture(params=["crop", "full-frame"])
 def tracker(request, bright_engine):
-    return Tracker.from_engine(bright_engine, TrackingSettings(window=request.param == "window"))
+    return Tracker.from_engine(bright_engine, TrackingSettings(window=request.param == "crop"))
 
 
 def test_a_moving_object_is_followed(tracker):
@@ -78,7 +78,7 @@ def test_what_is_much_larger_is_not_the_lost_object(bright_engine, side):
     tracker.start(*square_frame(120, 200, (3, RED, 20, 30, 30)))
     for x in range(12, -36, -8):
         tracker.step(square_frame(120, 200, (3, RED, x, 30, 30))[0])
-    for _ in range(12):  # until the window shows the whole frame
+    for _ in range(12):  # until the crop shows the whole frame
         assert tracker.step(square_frame(120, 200)[0]).objects[0].status == "lost"
     large, _ = square_frame(120, 200, (3, RED, 60, 10, side))
     for _ in range(10):
@@ -91,7 +91,7 @@ def test_what_is_much_larger_is_not_the_lost_object(bright_engine, side):
 
 @pytest.mark.parametrize("every", [24, 28])
 def test_a_fast_object_is_followed(bright_engine, every):
-    """It moves by most of its own width a frame, as in a pan; its window has to be there before it."""
+    """It moves by most of its own width a frame, as in a pan; its crop has to be there before it."""
     tracker = Tracker.from_engine(bright_engine)
     tracker.start(*square_frame(300, 900, (1, RED, 20, 100, 40)))
     for x in [23, 30, 40, *range(52, 700, every)]:

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vosctl.tracking.window import Window
+from vosctl.tracking.crop import Crop
 from vosctl.training.framing import LEAST_SHARE, _to_previous, frame_scene
-from vosctl.training.objective import into_window
+from vosctl.training.objective import into_crop
 from vosctl.training.samples import NumberedBatches, Samples, SampleSettings, collate
 from vosctl.training.scenes import Scene
 from vosctl.training.sources import find_sequences, find_stills
@@ -45,8 +45,8 @@ def brightest(image: torch.Tensor) -> torch.Tensor:
     return grey > 0.8 * grey.max()
 
 
-def test_windows_follow_the_object_and_masks_are_where_it_is():
-    # a white square on black that moves; every label has to lie on it, whatever the windows are
+def test_crops_follow_the_object_and_masks_are_where_it_is():
+    # a white square on black that moves; every label has to lie on it, whatever the crops are
     images, labels = [], []
     for x in (20, 30, 45, 60):
         label = np.zeros((120, 160), np.uint8)
@@ -65,12 +65,12 @@ def test_windows_follow_the_object_and_masks_are_where_it_is():
         assert (guidance > 127).any()
 
 
-def test_a_mask_is_carried_between_windows_as_in_tracking():
-    before, after = Window(20, 30, 120, 64), Window(36, 26, 150, 64)
+def test_a_mask_is_carried_between_crops_as_in_tracking():
+    before, after = Crop(20, 30, 120, 64), Crop(36, 26, 150, 64)
     mask = np.zeros((64, 64), np.float32)
     mask[20:44, 16:40] = 1
     expected = after.resample(mask, before)
-    carried = into_window(torch.from_numpy(mask)[None, None], torch.from_numpy(_to_previous(after, before))[None])
+    carried = into_crop(torch.from_numpy(mask)[None, None], torch.from_numpy(_to_previous(after, before))[None])
     np.testing.assert_allclose(carried[0, 0].numpy(), expected, atol=0.03)
 
 

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from vosctl.tracking.window import Window
+from vosctl.tracking.crop import Crop
 from vosctl.video.sources import open_source
 
 
@@ -61,8 +61,8 @@ def test_rotation_metadata_is_applied_once(make_video, case):
         assert frame.image.shape == expected.shape
         assert np.abs(frame.image.astype(int) - expected).mean() < 4
         assert frame.image.flags["C_CONTIGUOUS"]
-        window = Window(0, 0, max(expected.shape), 64)
-        assert np.abs(window.crop(frame.picture).astype(int) - window.crop(expected)).mean() < 5
+        crop = Crop(0, 0, max(expected.shape), 64)
+        assert np.abs(crop.cut(frame.picture).astype(int) - crop.cut(expected)).mean() < 5
 
 
 @pytest.mark.parametrize(("case", "aspect"), [("upright", Fraction(16, 11)), ("clockwise", Fraction(11, 16))])

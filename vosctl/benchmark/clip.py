@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from vosctl.benchmark.cases import SIZES
 from vosctl.demo.scene import CUP_ID, Scene
+from vosctl.types import RGBImage
 from vosctl.video.encoder import H264, VideoWriter
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.masks import write_indexed_png
-
-Image8 = NDArray[np.uint8]
 
 RENDERED_WIDTH, RENDERED_HEIGHT = 960, 540  # drawing the scene in 4K takes seconds a frame: it is enlarged
 PERIOD = 24
@@ -64,13 +63,13 @@ class MadeClips:
         writer.finish()
         return clip, mask
 
-    def pictures(self, objects: int, frames: int) -> Iterator[Image8]:
+    def pictures(self, objects: int, frames: int) -> Iterator[RGBImage]:
         """(540, 960, 3) uint8 RGB, each."""
         for index in range(frames):
             turn = index % (2 * PERIOD - 2)
             yield self._picture(min(turn, 2 * PERIOD - 2 - turn), objects)[0]
 
-    def _picture(self, index: int, objects: int) -> tuple[Image8, Image8]:
+    def _picture(self, index: int, objects: int) -> tuple[RGBImage, RGBImage]:
         """A frame and its labels, 1 to `objects`."""
         image, scene_labels = self._scene[index]
         labels = np.where(scene_labels == CUP_ID, 1, 0).astype(np.uint8)
@@ -96,7 +95,7 @@ class MadeClips:
         x, y, width, height = self._cup_box(index)
         return x + width / 2, y + height / 2
 
-    def _copy(self, index: int) -> tuple[Image8, NDArray[np.bool_]]:
+    def _copy(self, index: int) -> tuple[RGBImage, NDArray[np.bool_]]:
         """The cup, shrunk, and where it is."""
         x, y, width, height = self._cup_box(index)
         image, labels = (part[y : y + height, x : x + width] for part in self._scene[index])
@@ -106,7 +105,7 @@ class MadeClips:
 
 
 def _paste(
-    image: Image8, labels: Image8, patch: Image8, shape: NDArray[np.bool_], middle: tuple[int, int], label: int
+    image: RGBImage, labels: RGBImage, patch: RGBImage, shape: NDArray[np.bool_], middle: tuple[int, int], label: int
 ) -> None:
     """Draw the patch where `shape` is, cut off at the picture's edges."""
     height, width = shape.shape

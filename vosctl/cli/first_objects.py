@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from vosctl.types import Box
     from vosctl.video.frames import Frame
     from vosctl.video.sources import Source
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 PointMark = tuple[int, int, bool]  # x, y in pixels; whether it lies on the object
 
 

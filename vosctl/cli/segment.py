@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vosctl.cli.first_objects import Box, FirstMaskRequest, PointMark, first_mask_options
+from vosctl.cli.first_objects import FirstMaskRequest, PointMark, first_mask_options
 from vosctl.cli.options import (
     EngineRequest,
     engine_options,
@@ -17,6 +17,9 @@ from vosctl.cli.options import (
     tracking_settings,
 )
 from vosctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from vosctl.types import Box
 
 
 @click.command(short_help="Follow objects through a video.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vosctl.cli.first_objects import Box, FirstMaskRequest, PointMark, first_mask_options
+from vosctl.cli.first_objects import FirstMaskRequest, PointMark, first_mask_options
 from vosctl.cli.options import Command, EngineRequest, engine_options, reporting_options
 from vosctl.errors import UsageError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vosctl.live.view import ViewName
     from vosctl.live.virtual_camera import VirtualCamera
     from vosctl.selection.window import Window
+    from vosctl.types import Box
     from vosctl.video.frames import SourceInfo
     from vosctl.video.sinks import OutputRequest
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vosctl.errors import VosctlError
+from vosctl.types import RGBImage
 
 __all__ = ["CUP_ID", "PERIOD", "RACCOON_ID", "Scene", "render_demo"]
 
@@ -33,11 +34,10 @@ _HEAD_REACH = 190.0  # pixels from the head's middle at which its motion has fad
 _SHUTTER = 0.5  # share of a frame's time the shutter is open
 _EXPOSURES = 5  # moments averaged over that time
 
-Image8 = NDArray[np.uint8]
 Matrix = NDArray[np.float64]  # (3, 3), maps (x, y, 1) to homogeneous coordinates
 
 
-def _read(name: str, mode: str | None = None) -> Image8:
+def _read(name: str, mode: str | None = None) -> RGBImage:
     with Image.open(_PHOTOS / name) as image:
         return np.asarray(image.convert(mode) if mode else image)
 
@@ -72,7 +72,7 @@ class Scene:
         self._masks = np.dstack([raccoon, leaves])
         self._cups = _cup_levels()
 
-    def frame(self, index: int) -> tuple[Image8, Image8]:
+    def frame(self, index: int) -> tuple[RGBImage, RGBImage]:
         """One frame and its exact masks.
 
         Args:
@@ -102,7 +102,7 @@ class Scene:
         zoom = fit * (1.02 + 0.025 * math.sin(turn + 2.0))
         return _affine(zoom, 0.8 * math.sin(turn), middle, ((self.width - 1) / 2, (self.height - 1) / 2))
 
-    def _background(self, turn: float, camera: Matrix) -> tuple[Image8, Image8]:
+    def _background(self, turn: float, camera: Matrix) -> tuple[RGBImage, RGBImage]:
         """The photograph as the camera sees it, the raccoon's head turned; (H, W, 3) RGB and (H, W, 2) masks."""
         height, width = self._photo.shape[:2]
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -145,7 +145,7 @@ class Scene:
         return softened[..., None]
 
 
-def _cup_levels() -> list[Image8]:
+def _cup_levels() -> list[RGBImage]:
     """The cut-out cup, premultiplied RGBA, at its own size, a half and a quarter, each with an empty margin."""
     colour, mask = _read("coffee.jpg", "RGB"), _read("coffee-mask.png", "L")
     alpha = cv2.GaussianBlur(mask, (0, 0), 0.8).astype(np.float32) / 255
@@ -172,7 +172,7 @@ def _cup_pose(turn: float) -> Matrix:
     return placed
 
 
-def render_demo(frames: int = PERIOD, width: int = 854, height: int = 480) -> Iterator[tuple[Image8, Image8]]:
+def render_demo(frames: int = PERIOD, width: int = 854, height: int = 480) -> Iterator[tuple[RGBImage, RGBImage]]:
     """The scene's first frames, as `Scene.frame` gives them.
 
     Args:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from vosctl.demo.scene import Scene
 from vosctl.engine.base import Engine
+from vosctl.tracking.crop import mask_box
 from vosctl.tracking.framing import CONTEXT
-from vosctl.tracking.window import mask_box
+from vosctl.types import Labels, RGBImage, SoftMask
 
 Masks = NDArray[np.bool_]
 
@@ -26,8 +27,8 @@ class CheckClip:
         labels: (H, W) uint8 object ids each.
     """
 
-    frames: list[NDArray[np.uint8]]
-    labels: list[NDArray[np.uint8]]
+    frames: list[RGBImage]
+    labels: list[Labels]
 
     @classmethod
     def made(cls, length: int, width: int = 640, height: int = 360) -> CheckClip:
@@ -40,7 +41,7 @@ class CheckClip:
     def object_ids(self) -> list[int]:
         return [int(value) for value in np.unique(self.labels[0]) if value]
 
-    def views(self, object_id: int, size: tuple[int, int]) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+    def views(self, object_id: int, size: tuple[int, int]) -> Iterator[tuple[RGBImage, SoftMask]]:
         """What a network is shown of an object: a part of each frame around it, resampled to `size`, with its mask."""
         height, width = size
         box = mask_box(self.labels[0] == object_id)

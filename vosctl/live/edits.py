@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.tracking.crop import mask_box
 from vosctl.tracking.results import TrackedFrame, TrackedObject
-from vosctl.tracking.window import mask_box
 
 
 def nothing_tracked(height: int, width: int) -> TrackedFrame:

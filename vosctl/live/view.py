@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.selection.canvas import RGB, draw_strip
+from vosctl.selection.canvas import draw_strip
 from vosctl.tracking.results import TrackedFrame
+from vosctl.types import RGB, RGBImage
 from vosctl.video.overlay import object_colour, render_overlay
 
-Image8 = NDArray[np.uint8]
 ViewName = Literal["overlay", "cutout", "blur"]
 
 VIEWS: tuple[ViewName, ...] = ("overlay", "cutout", "blur")
@@ -25,7 +25,7 @@ _WARNING: RGB = (255, 190, 60)
 _RECORDING: RGB = (255, 90, 90)
 
 
-def render_view(image: Image8, result: TrackedFrame, view: ViewName) -> Image8:
+def render_view(image: RGBImage, result: TrackedFrame, view: ViewName) -> RGBImage:
     """A new picture of the frame.
 
     Args:
@@ -40,20 +40,20 @@ def render_view(image: Image8, result: TrackedFrame, view: ViewName) -> Image8:
     if view == "overlay":
         return render_overlay(image, result)
     if view == "cutout":
-        background: Image8 = np.full_like(image, _BACKDROP)
+        background: RGBImage = np.full_like(image, _BACKDROP)
     else:
         background = _blurred(image)
     return _blend(image, background, result.alpha)
 
 
-def _blurred(image: Image8) -> Image8:
+def _blurred(image: RGBImage) -> RGBImage:
     height, width = image.shape[:2]
     small = cv2.resize(image, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), max(1.0, min(height, width) * _BLUR / 2))
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _blend(front: Image8, back: Image8, alpha: NDArray[np.uint8]) -> Image8:
+def _blend(front: RGBImage, back: RGBImage, alpha: NDArray[np.uint8]) -> RGBImage:
     weights = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
     blended = cv2.multiply(front, weights, scale=1 / 255)
     return np.asarray(cv2.add(blended, cv2.multiply(back, cv2.bitwise_not(weights), scale=1 / 255)), np.uint8)
@@ -88,7 +88,7 @@ class Status:
     paused: bool
 
 
-def draw_status(image: Image8, status: Status) -> None:
+def draw_status(image: RGBImage, status: Status) -> None:
     """Write the state at the top of a picture, in place."""
     figures = f"{status.fps:.1f} fps  latency {status.latency * 1e3:.0f} ms  dropped {status.dropped}"
     lines: list[str | tuple[str, RGB]] = [figures + ("  PAUSED" if status.paused else "")]

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.selection.drawing import ObjectDrawing
+from vosctl.tracking.crop import mask_box
 from vosctl.tracking.results import TrackedFrame, TrackedObject
-from vosctl.tracking.window import mask_box
+from vosctl.types import RGB, RGBImage
 from vosctl.video.overlay import object_colour, render_overlay
-
-Image8 = NDArray[np.uint8]
-RGB = tuple[int, int, int]
 
 WHITE: RGB = (255, 255, 255)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -22,13 +20,13 @@ _LINE_HEIGHT = 20  # pixels at a scale of 1
 _ERASE_COLOUR: RGB = (255, 255, 255)
 
 
-def text_scale(image: Image8) -> float:
+def text_scale(image: RGBImage) -> float:
     """How large text is on a picture: 1 at 640x480, never too small to read."""
     height, width = image.shape[:2]
     return float(max(0.8, min(width / 640, height / 480)))
 
 
-def draw_strip(image: Image8, lines: Sequence[str | tuple[str, RGB]], *, bottom: bool = False) -> None:
+def draw_strip(image: RGBImage, lines: Sequence[str | tuple[str, RGB]], *, bottom: bool = False) -> None:
     """Write lines on a darkened strip at the top or bottom of a picture, in place.
 
     Args:
@@ -63,7 +61,7 @@ def _wrapped(line: str | tuple[str, RGB], width: int, scale: float) -> list[tupl
     return [(row, colour) for row in rows]
 
 
-def draw_objects(image: Image8, labels: NDArray[np.uint8]) -> Image8:
+def draw_objects(image: RGBImage, labels: NDArray[np.uint8]) -> RGBImage:
     """A copy of the picture with labelled objects on it.
 
     Args:
@@ -77,7 +75,7 @@ def draw_objects(image: Image8, labels: NDArray[np.uint8]) -> Image8:
     return render_overlay(image, TrackedFrame(labels, labels, tuple(objects)))
 
 
-def draw_drawing(drawing: ObjectDrawing, others: NDArray[np.uint8]) -> Image8:
+def draw_drawing(drawing: ObjectDrawing, others: NDArray[np.uint8]) -> RGBImage:
     """The picture an object is drawn on, with the other objects, the mask and the drag in progress.
 
     Args:

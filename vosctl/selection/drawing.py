@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
 from vosctl.selection.events import Mouse
-from vosctl.selection.grabcut import Point, mask_from_box, mask_from_stroke, refine_mask
+from vosctl.selection.grabcut import mask_from_box, mask_from_stroke, refine_mask
+from vosctl.types import Box, Point
 
 Tool = Literal["box", "stroke", "paint", "erase"]
 
@@ -76,7 +77,7 @@ class ObjectDrawing:
             if event.action == "release":
                 self._finish()
 
-    def box(self) -> tuple[int, int, int, int]:
+    def box(self) -> Box:
         """x, y, width, height of the box being dragged."""
         (x0, y0), (x1, y1) = self.path[0], self.path[-1]
         return min(x0, x1), min(y0, y1), abs(x1 - x0) + 1, abs(y1 - y0) + 1

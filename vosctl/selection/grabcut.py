@@ -14,11 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.errors import UsageError
-
-Image8 = NDArray[np.uint8]  # (H, W, 3) RGB
-Mask = NDArray[np.bool_]  # (H, W)
-Point = tuple[int, int]  # x, y in pixels
-Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+from vosctl.types import Box, Mask, Point, RGBImage
 
 WORK_SIDE = 320
 """Pixels of the longer side GrabCut runs at."""
@@ -42,7 +38,7 @@ _BACKGROUND, _OBJECT = cv2.GC_BGD, cv2.GC_FGD
 _MAYBE_BACKGROUND, _MAYBE_OBJECT = cv2.GC_PR_BGD, cv2.GC_PR_FGD
 
 
-def mask_from_box(image: Image8, box: Box) -> Mask:
+def mask_from_box(image: RGBImage, box: Box) -> Mask:
     """The object inside a box drawn round it.
 
     Args:
@@ -68,7 +64,7 @@ def mask_from_box(image: Image8, box: Box) -> Mask:
     return _without_specks(_cut(image, guess, (left, top, right - left, bottom - top), "box"))
 
 
-def mask_from_stroke(image: Image8, stroke: Sequence[Point]) -> Mask:
+def mask_from_stroke(image: RGBImage, stroke: Sequence[Point]) -> Mask:
     """The object inside a closed line drawn round it.
 
     Args:
@@ -91,7 +87,7 @@ def mask_from_stroke(image: Image8, stroke: Sequence[Point]) -> Mask:
     return _without_specks(_cut(image, guess, _box_of(inside > 0), "stroke"))
 
 
-def mask_from_points(image: Image8, foreground: Sequence[Point], background: Sequence[Point] = ()) -> Mask:
+def mask_from_points(image: RGBImage, foreground: Sequence[Point], background: Sequence[Point] = ()) -> Mask:
     """The object that points lie on.
 
     How far the object reaches from its points is not known, so several reaches are tried, and the mask is taken whose
@@ -139,7 +135,7 @@ def _reaches(size: tuple[int, ...], points: Sequence[Point]) -> Iterator[Mask]:
         yield distance <= share * max(size)
 
 
-def _within(image: Image8, reach: Mask, foreground: Sequence[Point], background: Sequence[Point]) -> Mask | None:
+def _within(image: RGBImage, reach: Mask, foreground: Sequence[Point], background: Sequence[Point]) -> Mask | None:
     guess = np.where(reach, np.uint8(_MAYBE_OBJECT), np.uint8(_BACKGROUND))
     radius = max(2, round(min(guess.shape) * _POINT_RADIUS))
     discs(guess, background, radius, _BACKGROUND)
@@ -147,7 +143,7 @@ def _within(image: Image8, reach: Mask, foreground: Sequence[Point], background:
     return _pieces_at(_grab_cut(image, guess), foreground)
 
 
-def _colour_gradient(image: Image8) -> NDArray[np.float32]:
+def _colour_gradient(image: RGBImage) -> NDArray[np.float32]:
     lab = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), (0, 0), 1.0)
     return np.asarray(np.linalg.norm(cv2.morphologyEx(lab, cv2.MORPH_GRADIENT, _SQUARE), axis=2), np.float32)
 
@@ -163,7 +159,7 @@ def _edge_strength(gradient: NDArray[np.float32], mask: Mask, reach: Mask) -> fl
 
 
 def refine_mask(
-    image: Image8, mask: Mask, foreground: Iterable[Point], background: Iterable[Point], radius: int
+    image: RGBImage, mask: Mask, foreground: Iterable[Point], background: Iterable[Point], radius: int
 ) -> Mask:
     """A mask corrected by what was painted on it.
 
@@ -206,7 +202,7 @@ def discs(canvas: NDArray[np.uint8] | NDArray[np.int32], points: Iterable[Point]
         cv2.circle(canvas, point, radius, value, -1)
 
 
-def _cut(image: Image8, guess: NDArray[np.uint8], box: Box, what: str) -> Mask:
+def _cut(image: RGBImage, guess: NDArray[np.uint8], box: Box, what: str) -> Mask:
     """GrabCut in the neighbourhood of `box`; `guess` is (H, W) of OpenCV's four values."""
     height, width = guess.shape
     x, y, box_width, box_height = box
@@ -224,7 +220,7 @@ def _cut(image: Image8, guess: NDArray[np.uint8], box: Box, what: str) -> Mask:
     return mask
 
 
-def _grab_cut(image: Image8, guess: NDArray[np.uint8]) -> Mask:
+def _grab_cut(image: RGBImage, guess: NDArray[np.uint8]) -> Mask:
     """(H, W) bool, perhaps empty."""
     if (guess & 1).all():  # the object fills the picture: its edge is all there is to learn background from
         guess[0, :] = guess[-1, :] = guess[:, 0] = guess[:, -1] = _BACKGROUND
@@ -254,7 +250,7 @@ def _pieces_at(mask: Mask, points: Sequence[Point]) -> Mask | None:
     return np.isin(pieces, sorted(kept)) if kept else None
 
 
-def _shrink(image: Image8, side: int = WORK_SIDE) -> tuple[Image8, float]:
+def _shrink(image: RGBImage, side: int = WORK_SIDE) -> tuple[RGBImage, float]:
     scale = min(1.0, side / max(image.shape[:2]))
     if scale == 1.0:
         return np.ascontiguousarray(image), scale

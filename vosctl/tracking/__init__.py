@@ -1,4 +1,4 @@
-"""From frames to labelled frames: objects, working windows, merging, lost objects. NumPy in, NumPy out."""
+"""From frames to labelled frames: objects, crops, merging, lost objects. NumPy in, NumPy out."""
 
 from vosctl.tracking.results import ObjectStatus, TrackedFrame, TrackedObject
 from vosctl.tracking.settings import PAPER_SCALES, TrackingSettings

@@ -1,4 +1,4 @@
-"""From each object's probability in its window to one labelled frame."""
+"""From each object's probability in its crop to one labelled frame."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from vosctl.tracking.crop import Crop, mask_box
 from vosctl.tracking.results import TrackedFrame, TrackedObject
-from vosctl.tracking.window import Window, mask_box
+from vosctl.types import Alpha, Labels, SoftMask
 
 VISIBLE = 5  # of 255: probabilities below this are not worth drawing
 
@@ -21,15 +21,15 @@ class ObjectView:
 
     Attributes:
         id: the user's id.
-        window: where the probability lies in the frame.
+        crop: where the probability lies in the frame.
         probability: (size, size) float32 in [0, 1].
         score: mean probability over the object's pixels, 0 when it is lost.
         lost: an object that is lost is not drawn.
     """
 
     id: int
-    window: Window
-    probability: NDArray[np.float32]
+    crop: Crop
+    probability: SoftMask
     score: float
     lost: bool
 
@@ -57,25 +57,23 @@ def composite(views: Sequence[ObjectView], height: int, width: int) -> TrackedFr
     return TrackedFrame(labels, alpha, tuple(_report(view, labels) for view in views))
 
 
-def _patch(view: ObjectView, height: int, width: int) -> tuple[slice, slice, NDArray[np.uint8]] | None:
+def _patch(view: ObjectView, height: int, width: int) -> tuple[slice, slice, Alpha] | None:
     """The part of the frame that the object may touch, and its probability there as 0..255."""
     values = cv2.convertScaleAbs(view.probability, alpha=255)
     box = mask_box(values >= VISIBLE)
     if box is None:
         return None
-    x, y, box_width, box_height = view.window.box_in_frame(box)
-    margin = 1 + int(1 / view.window.scale)  # interpolation reaches one window pixel further
+    x, y, box_width, box_height = view.crop.box_in_frame(box)
+    margin = 1 + int(1 / view.crop.scale)  # interpolation reaches one crop pixel further
     left, top = max(int(x) - margin, 0), max(int(y) - margin, 0)
     right, bottom = min(int(x + box_width) + 1 + margin, width), min(int(y + box_height) + 1 + margin, height)
     if right <= left or bottom <= top:
         return None
-    patch = view.window.to_frame(values, left, top, right - left, bottom - top)
+    patch = view.crop.to_frame(values, left, top, right - left, bottom - top)
     return slice(top, bottom), slice(left, right), patch
 
 
-def _draw_several(
-    drawn: list[tuple[int, slice, slice, NDArray[np.uint8]]], labels: NDArray[np.uint8], alpha: NDArray[np.uint8]
-) -> None:
+def _draw_several(drawn: list[tuple[int, slice, slice, Alpha]], labels: Labels, alpha: Alpha) -> None:
     best = np.zeros_like(alpha)
     for object_id, rows, columns, values in drawn:
         cv2.add(alpha[rows, columns], values, dst=alpha[rows, columns])  # saturates at 255
@@ -85,10 +83,10 @@ def _draw_several(
     labels[best <= 255 - alpha] = 0  # the background has what the objects leave
 
 
-def _report(view: ObjectView, labels: NDArray[np.uint8]) -> TrackedObject:
-    window = view.window
-    rows = slice(max(window.y, 0), max(window.y + window.side, 0))
-    columns = slice(max(window.x, 0), max(window.x + window.side, 0))
+def _report(view: ObjectView, labels: Labels) -> TrackedObject:
+    crop = view.crop
+    rows = slice(max(crop.y, 0), max(crop.y + crop.side, 0))
+    columns = slice(max(crop.x, 0), max(crop.x + crop.side, 0))
     mine = labels[rows, columns] == view.id
     box = mask_box(np.ascontiguousarray(mine)) if mine.size and not view.lost else None
     if box is None:

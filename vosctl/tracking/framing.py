@@ -1,27 +1,28 @@
-"""Where to look for an object: how its working window goes along with it, and how it searches once it is lost."""
+"""Where to look for an object: how its crop goes along with it, and how it searches once it is lost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from vosctl.tracking.window import Box, Window
+from vosctl.tracking.crop import Crop
+from vosctl.types import RealBox
 
-CONTEXT = 1.7  # window side over the longer side of the object's box
+CONTEXT = 1.7  # crop side over the longer side of the object's box
 REFERENCE_CONTEXT = 1.6  # the same for the reference
 MIN_SIDE = 96.0  # pixels
-SMOOTHING = 0.6  # weight of the new window against the one before
+SMOOTHING = 0.6  # weight of the new crop against the one before
 VELOCITY_SMOOTHING = 0.5  # weight of the box's last move against the moves before
 EXTENT_MEMORY = 0.98  # share of the box's longer side kept from frame to frame while less is seen
-LOST_GROWTH = 1.2  # growth of the window per frame while the object is lost
+LOST_GROWTH = 1.2  # growth of the crop per frame while the object is lost
 LOST_DRAG = 0.9  # share of the velocity kept per frame while the object is lost
 
 
-def window_of_box(box: Box, context: float, size: int) -> Window:
-    """The window of `size` pixels that shows a box with `context` times its longer side."""
-    return Window.around(*_center(box), _side(max(box[2:]), context), size)
+def crop_of_box(box: RealBox, context: float, size: int) -> Crop:
+    """The crop of `size` pixels that shows a box with `context` times its longer side."""
+    return Crop.around(*_center(box), _side(max(box[2:]), context), size)
 
 
-def _center(box: Box) -> tuple[float, float]:
+def _center(box: RealBox) -> tuple[float, float]:
     x, y, width, height = box
     return x + width / 2, y + height / 2
 
@@ -32,53 +33,53 @@ def _side(extent: float, context: float = CONTEXT) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """The window for the next frame, and what is remembered for the ones after it. All in frame pixels.
+    """The crop for the next frame, and what is remembered for the ones after it. All in frame pixels.
 
-    The window goes where the object is expected: on along its velocity, or a fast one would be out of it by the next
+    The crop goes where the object is expected: on along its velocity, or a fast one would be out of it by the next
     frame. It keeps the size of the whole object for a while when only a part is to be seen, so that what comes out
     again on the other side of a tree is in it.
 
     Attributes:
-        window: where the next frame will be looked at.
+        crop: where the next frame will be looked at.
         center: of the object's box when it was last seen.
         velocity: of that centre, per frame, smoothed.
         extent: longer side of the box: the largest lately seen.
     """
 
-    window: Window
+    crop: Crop
     center: tuple[float, float]
     velocity: tuple[float, float]
     extent: float
 
     @classmethod
-    def of_box(cls, box: Box, size: int) -> Framing:
+    def of_box(cls, box: RealBox, size: int) -> Framing:
         """The framing of an object that has just been seen in `box`, of unknown motion."""
-        return cls(window_of_box(box, CONTEXT, size), _center(box), (0.0, 0.0), float(max(box[2:])))
+        return cls(crop_of_box(box, CONTEXT, size), _center(box), (0.0, 0.0), float(max(box[2:])))
 
-    def seen(self, box: Box) -> Framing:
+    def seen(self, box: RealBox) -> Framing:
         """After a frame in which the object was seen in `box`, as in the frame before."""
         center = _center(box)
         moves = zip(self.velocity, center, self.center, strict=True)
         vx, vy = (before + VELOCITY_SMOOTHING * (now - last - before) for before, now, last in moves)
         extent = max(*box[2:], EXTENT_MEMORY * self.extent)
-        x, y = (old + SMOOTHING * (new - old) for old, new in zip(self.window.center, center, strict=True))
-        side = self.window.side + SMOOTHING * (_side(extent) - self.window.side)
-        return Framing(Window.around(x + vx, y + vy, side, self.window.size), center, (vx, vy), extent)
+        x, y = (old + SMOOTHING * (new - old) for old, new in zip(self.crop.center, center, strict=True))
+        side = self.crop.side + SMOOTHING * (_side(extent) - self.crop.side)
+        return Framing(Crop.around(x + vx, y + vy, side, self.crop.size), center, (vx, vy), extent)
 
-    def found(self, box: Box) -> Framing:
+    def found(self, box: RealBox) -> Framing:
         """After a frame in which the object was found again: look there at once, without smoothing."""
-        return Framing.of_box(box, self.window.size)
+        return Framing.of_box(box, self.crop.size)
 
     def unseen(self, frame_height: int, frame_width: int) -> Framing:
         """After a frame in which the object was not seen: on along its path, ever wider, up to the frame."""
-        window, (vx, vy) = self.window, self.velocity
-        side = max(window.side * LOST_GROWTH, _side(self.extent))
-        side = min(side, max(frame_height, frame_width, window.side))
-        x, y = window.center
+        crop, (vx, vy) = self.crop, self.velocity
+        side = max(crop.side * LOST_GROWTH, _side(self.extent))
+        side = min(side, max(frame_height, frame_width, crop.side))
+        x, y = crop.center
         x, y = _clamped(x + vx, side, frame_width), _clamped(y + vy, side, frame_height)
-        return replace(self, window=Window.around(x, y, side, window.size), velocity=(LOST_DRAG * vx, LOST_DRAG * vy))
+        return replace(self, crop=Crop.around(x, y, side, crop.size), velocity=(LOST_DRAG * vx, LOST_DRAG * vy))
 
 
 def _clamped(center: float, side: float, length: int) -> float:
-    """The centre nearest to `center` at which a window of this side lies in a frame of this length, or covers it."""
+    """The centre nearest to `center` at which a crop of this side lies in a frame of this length, or covers it."""
     return min(max(center, side / 2), length - side / 2) if side <= length else length / 2

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from vosctl.types import Alpha, Box, Labels
 
 ObjectStatus = Literal["tracked", "lost"]
 
@@ -27,7 +26,7 @@ class TrackedObject:
     status: ObjectStatus
     score: float
     area: int
-    box: tuple[int, int, int, int] | None
+    box: Box | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +39,6 @@ class TrackedFrame:
         objects: one entry per object that is followed, ordered by id, lost ones included.
     """
 
-    labels: NDArray[np.uint8]
-    alpha: NDArray[np.uint8]
+    labels: Labels
+    alpha: Alpha
     objects: tuple[TrackedObject, ...]

@@ -14,8 +14,8 @@ class TrackingSettings:
     """Settings of the tracker.
 
     Attributes:
-        window: follow each object in a square working window; False runs the network on the full frame.
-        window_size: side in pixels the window is resampled to, a multiple of 32; 0 takes the network's own.
+        window: follow each object in a square crop around it; False runs the network on the full frame.
+        window_size: side in pixels the crop is resampled to, a multiple of 32; 0 takes the network's own.
         scales: full frame only: the scales the frame is run at; the probabilities are averaged.
         paper_protocol: full frame with the official padding, scales and merging of objects, step by step.
     """

@@ -9,12 +9,12 @@ from vosctl.engine import Engine, create_engine
 from vosctl.engine.base import EngineInfo
 from vosctl.errors import UsageError
 from vosctl.planar import Picture, PlanarPicture, rgb_of
-from vosctl.tracking.full_frame import FullFrame
+from vosctl.tracking.crop import mask_box
+from vosctl.tracking.crop_follower import CropFollower
+from vosctl.tracking.full_frame_follower import FullFrameFollower
+from vosctl.tracking.multi_scale import MultiScale
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.tracking.settings import TrackingSettings
-from vosctl.tracking.whole import FullFrameFollower
-from vosctl.tracking.window import mask_box
-from vosctl.tracking.windowed import WindowedFollower
 
 
 class Tracker:
@@ -71,7 +71,7 @@ class Tracker:
         self._settings = settings or TrackingSettings()
         if self._settings.paper_protocol and not engine.takes_float:
             raise UsageError("--paper-protocol: needs the torch engine; add --engine torch")
-        self._follower: WindowedFollower | FullFrameFollower | None = None
+        self._follower: CropFollower | FullFrameFollower | None = None
         self._frame_size = (0, 0)
 
     @property
@@ -143,18 +143,18 @@ class Tracker:
         """
         self._started().remove(object_id)
 
-    def _new_follower(self, frame: Picture, labels: NDArray[np.uint8]) -> WindowedFollower | FullFrameFollower:
+    def _new_follower(self, frame: Picture, labels: NDArray[np.uint8]) -> CropFollower | FullFrameFollower:
         height, width = self._frame_size
         if self._settings.window:
             size = self._settings.window_size or self._engine.window
-            return WindowedFollower(self._engine, height, width, size)
-        full_frame = FullFrame(self._engine, height, width, self._settings.scales)
+            return CropFollower(self._engine, height, width, size)
+        multi_scale = MultiScale(self._engine, height, width, self._settings.scales)
         if not self._settings.paper_protocol:
-            return FullFrameFollower(full_frame)
-        union = full_frame.pad((labels > 0).astype(np.float32))
-        return FullFrameFollower(full_frame, full_frame.encode_reference(rgb_of(frame), union))
+            return FullFrameFollower(multi_scale)
+        union = multi_scale.pad((labels > 0).astype(np.float32))
+        return FullFrameFollower(multi_scale, multi_scale.encode_reference(rgb_of(frame), union))
 
-    def _started(self) -> WindowedFollower | FullFrameFollower:
+    def _started(self) -> CropFollower | FullFrameFollower:
         if self._follower is None:
             raise UsageError("the tracker has no objects yet; call start(frame, mask) first")
         return self._follower

@@ -1,4 +1,4 @@
-"""What is done to the pixels of a window: light and colour, loss of sharpness, and the guidance mask's flaws."""
+"""What is done to the pixels of a crop: light and colour, loss of sharpness, and the guidance mask's flaws."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.tracking.window import mask_box
+from vosctl.tracking.crop import mask_box
+from vosctl.types import Box, RGBImage
 
-Image = NDArray[np.uint8]
 
-
-def recoloured(images: list[Image], rng: np.random.Generator) -> list[Image]:
+def recoloured(images: list[RGBImage], rng: np.random.Generator) -> list[RGBImage]:
     """Change light and colour of a run of images, mostly alike, and slightly from one to the next.
 
     Args:
@@ -33,7 +32,7 @@ def recoloured(images: list[Image], rng: np.random.Generator) -> list[Image]:
     return result
 
 
-def degraded(images: list[Image], rng: np.random.Generator) -> list[Image]:
+def degraded(images: list[RGBImage], rng: np.random.Generator) -> list[RGBImage]:
     """In a part of the runs, lose sharpness, add noise or compress, as cameras and codecs do."""
     choice = rng.random()
     if choice < 0.15:
@@ -48,18 +47,18 @@ def degraded(images: list[Image], rng: np.random.Generator) -> list[Image]:
     return images
 
 
-def _unsharp(image: Image, factor: float) -> Image:
+def _unsharp(image: RGBImage, factor: float) -> RGBImage:
     small = max(int(image.shape[0] / factor), 16)
     shrunk = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(shrunk, image.shape[1::-1]), np.uint8)
 
 
-def _compressed(image: Image, quality: int) -> Image:
+def _compressed(image: RGBImage, quality: int) -> RGBImage:
     data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
-def _noisy(image: Image, amount: float, rng: np.random.Generator) -> Image:
+def _noisy(image: RGBImage, amount: float, rng: np.random.Generator) -> RGBImage:
     noise = rng.integers(-16, 17, image.shape, dtype=np.int8).astype(np.float32) * (amount / 16)
     return (image + noise).clip(0, 255).astype(np.uint8)
 
@@ -95,9 +94,7 @@ def _soft(mask: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.uint8)
 
 
-def _moved(
-    mask: NDArray[np.uint8], box: tuple[int, int, int, int], strength: float, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def _moved(mask: NDArray[np.uint8], box: Box, strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     extent = max(box[2:])
     centre = box[0] + box[2] / 2, box[1] + box[3] / 2
     angle, scale = rng.normal(0, 5 * strength), float(np.exp(rng.normal(0, 0.06 * strength)))

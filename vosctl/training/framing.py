@@ -1,4 +1,4 @@
-"""From a scene to a sample: each frame seen through the window in which tracking would see it."""
+"""From a scene to a sample: each frame seen through the crop in which tracking would see it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, window_of_box
-from vosctl.tracking.window import Window, mask_box
+from vosctl.tracking.crop import Crop, mask_box
+from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, crop_of_box
 from vosctl.training.appearance import degraded, flawed_guidance, recoloured
 from vosctl.training.scenes import Scene
 
 LEAST_SHARE = 0.01
-"""The object covers at least this share of its reference window and of the first target's guidance mask."""
+"""The object covers at least this share of its reference crop and of the first target's guidance mask."""
 
 
 def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tensor, ...] | None:
-    """Cut each frame's window as tracking would, following the true masks, and alter what is seen in them.
+    """Cut each frame's crop as tracking would, following the true masks, and alter what is seen in them.
 
     Args:
         scene: the reference, the frame before the first target, and T targets.
-        size: pixels of the windows' side.
+        size: pixels of the crops' side.
 
     Returns:
         The tensors of a `Batch` without their first dimension; None when the object is too small or not seen.
@@ -33,59 +33,59 @@ def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tens
     reference_box, previous_box = mask_box(masks[0]), mask_box(masks[1])
     if reference_box is None or previous_box is None:
         return None
-    reference_window = _shaken(window_of_box(reference_box, REFERENCE_CONTEXT, size), 0.3, rng)
-    windows = _target_windows(masks[1:-1], Framing.of_box(previous_box, size), rng)
-    images = [reference_window.crop(scene.images[0])]
-    images += [window.crop(image) for window, image in zip(windows, scene.images[2:], strict=True)]
-    reference_mask = _crop_mask(reference_window, masks[0])
-    previous_mask = _crop_mask(windows[0], masks[1])
+    reference_crop = _shaken(crop_of_box(reference_box, REFERENCE_CONTEXT, size), 0.3, rng)
+    crops = _target_crops(masks[1:-1], Framing.of_box(previous_box, size), rng)
+    images = [reference_crop.cut(scene.images[0])]
+    images += [crop.cut(image) for crop, image in zip(crops, scene.images[2:], strict=True)]
+    reference_mask = _crop_mask(reference_crop, masks[0])
+    previous_mask = _crop_mask(crops[0], masks[1])
     if min((reference_mask > 127).mean(), (previous_mask > 127).mean()) < LEAST_SHARE:
         return None
-    labels = [_crop_labels(window, label) for window, label in zip(windows, scene.labels[2:], strict=True)]
+    labels = [_crop_labels(crop, label) for crop, label in zip(crops, scene.labels[2:], strict=True)]
     images = degraded(recoloured(images, rng), rng)
-    strength = 1.0 if len(windows) == 1 else float(rng.choice([0.2, 0.7]))
+    strength = 1.0 if len(crops) == 1 else float(rng.choice([0.2, 0.7]))
     guidance = flawed_guidance(previous_mask, strength, rng)
-    transforms = [_to_previous(window, before) for window, before in zip(windows, [windows[0], *windows], strict=False)]
+    transforms = [_to_previous(crop, before) for crop, before in zip(crops, [crops[0], *crops], strict=False)]
     return _flipped_tensors(images, reference_mask, guidance, labels, transforms, flip=rng.random() < 0.5)
 
 
-def _target_windows(previous: list[NDArray[np.bool_]], framing: Framing, rng: np.random.Generator) -> list[Window]:
-    """One window a target, from the mask of the frame before it and the framing of the first one."""
-    framing = replace(framing, window=_shaken(framing.window, 0.5, rng))
-    windows = [framing.window]
+def _target_crops(previous: list[NDArray[np.bool_]], framing: Framing, rng: np.random.Generator) -> list[Crop]:
+    """One crop a target, from the mask of the frame before it and the framing of the first one."""
+    framing = replace(framing, crop=_shaken(framing.crop, 0.5, rng))
+    crops = [framing.crop]
     for mask in previous[1:]:
         box = mask_box(mask)
         framing = framing.unseen(*mask.shape) if box is None else framing.seen(box)
-        framing = replace(framing, window=_shaken(framing.window, 0.2, rng))
-        windows.append(framing.window)
-    return windows
+        framing = replace(framing, crop=_shaken(framing.crop, 0.2, rng))
+        crops.append(framing.crop)
+    return crops
 
 
-def _shaken(window: Window, amount: float, rng: np.random.Generator) -> Window:
-    """Displace and resize a window by a few percent, as errors in the previous mask do."""
-    x, y = np.array(window.center) + rng.normal(0, 0.05 * amount, 2) * window.side
-    return Window.around(float(x), float(y), window.side * float(np.exp(rng.normal(0, 0.3 * amount))), window.size)
+def _shaken(crop: Crop, amount: float, rng: np.random.Generator) -> Crop:
+    """Displace and resize a crop by a few percent, as errors in the previous mask do."""
+    x, y = np.array(crop.center) + rng.normal(0, 0.05 * amount, 2) * crop.side
+    return Crop.around(float(x), float(y), crop.side * float(np.exp(rng.normal(0, 0.3 * amount))), crop.size)
 
 
-def _crop_mask(window: Window, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The mask in the window, (S, S) uint8, 0..255."""
-    return (window.crop_mask(mask.astype(np.float32)) * 255).round().astype(np.uint8)
+def _crop_mask(crop: Crop, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The mask in the crop, (S, S) uint8, 0..255."""
+    return (crop.cut_mask(mask.astype(np.float32)) * 255).round().astype(np.uint8)
 
 
-def _crop_labels(window: Window, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Labels in the window, by the nearest pixel; beyond the frame is background."""
-    step = window.side / window.size
+def _crop_labels(crop: Crop, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Labels in the crop, by the nearest pixel; beyond the frame is background."""
+    step = crop.side / crop.size
     centre = 0.5 * step - 0.5
-    matrix = np.array([[step, 0, window.x + centre], [0, step, window.y + centre]])
-    size = (window.size, window.size)
+    matrix = np.array([[step, 0, crop.x + centre], [0, step, crop.y + centre]])
+    size = (crop.size, crop.size)
     cropped = cv2.warpAffine(labels, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
     return np.asarray(cropped, np.uint8)
 
 
-def _to_previous(window: Window, previous: Window) -> NDArray[np.float32]:
-    """(2, 3) matrix that takes a window's coordinates in [-1, 1] to those of the previous one, as affine_grid wants."""
-    scale = window.side / previous.side
-    (x, y), (old_x, old_y) = window.center, previous.center
+def _to_previous(crop: Crop, previous: Crop) -> NDArray[np.float32]:
+    """(2, 3) matrix that takes a crop's coordinates in [-1, 1] to those of the previous one, as affine_grid wants."""
+    scale = crop.side / previous.side
+    (x, y), (old_x, old_y) = crop.center, previous.center
     return np.array(
         [[scale, 0, 2 * (x - old_x) / previous.side], [0, scale, 2 * (y - old_y) / previous.side]], np.float32
     )

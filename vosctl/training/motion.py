@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.tracking.window import mask_box
+from vosctl.tracking.crop import mask_box
 
 GRID = 5
 """Control points a side of the elastic deformation."""

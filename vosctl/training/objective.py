@@ -76,7 +76,7 @@ class Objective(nn.Module):
         losses, entropies, dices, ious = [], [], [], []
         for t in range(batch.images.shape[1]):
             if t > 0:
-                guidance = into_window(probabilities[-1], batch.to_previous[:, t])
+                guidance = into_crop(probabilities[-1], batch.to_previous[:, t])
             image = (batch.images[:, t].float() / 255).contiguous(memory_format=layout)
             logits = self.network.propagate_scales(image, guidance, *state)
             loss, entropy, dice = mask_loss(
@@ -97,11 +97,11 @@ class Objective(nn.Module):
         )
 
 
-def into_window(mask: Tensor, to_previous: Tensor) -> Tensor:
-    """Carry a soft mask from the window it was found in to the next one; nothing lies beyond its border.
+def into_crop(mask: Tensor, to_previous: Tensor) -> Tensor:
+    """Carry a soft mask from the crop it was found in to the next one; nothing lies beyond its border.
 
     Args:
-        mask: (N, 1, S, S) in the previous window.
+        mask: (N, 1, S, S) in the previous crop.
         to_previous: (N, 2, 3), affine_grid's matrix.
     """
     grid = F.affine_grid(to_previous, list(mask.shape), align_corners=False)

@@ -10,7 +10,7 @@ from torch import Tensor
 from vosctl.training.samples import Batch
 
 TILE = 192
-"""Pixels of a window's side in the picture."""
+"""Pixels of a crop's side in the picture."""
 
 ROWS = 8
 """Samples in the picture at most."""

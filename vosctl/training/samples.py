@@ -31,7 +31,7 @@ class Batch:
         guidance: (B, 1, S, S) uint8, 0..255: the guidance mask of the first target.
         images: (B, T, 3, S, S) uint8 RGB.
         labels: (B, T, 1, S, S) uint8: 1 the object, 0 background, 255 void.
-        to_previous: (B, T, 2, 3) float32: affine_grid's matrix from a target's window to the window before; the first
+        to_previous: (B, T, 2, 3) float32: affine_grid's matrix from a target's crop to the crop before; the first
             target's is the identity.
     """
 
@@ -67,7 +67,7 @@ class SampleSettings:
 
 
 class Samples(Dataset[tuple[Tensor, ...]]):
-    """Samples without end: number n is always the same one, in a window of the side that is asked for with it.
+    """Samples without end: number n is always the same one, in a crop of the side that is asked for with it.
 
     Args:
         stills: annotated images, for made scenes (may be empty when every sample is cut from sequences).
@@ -166,7 +166,7 @@ def collate(samples: list[tuple[Tensor, ...]]) -> Batch:
 
 
 class NumberedBatches(Sampler[list[tuple[int, int]]]):
-    """The numbers of the samples of each step from `first_step` on, with the side of their windows, without end.
+    """The numbers of the samples of each step from `first_step` on, with the side of their crops, without end.
 
     Each of `world` processes takes its part of a step's samples, so that they are together the batch that one process
     with `world` times the batch would take.

@@ -11,12 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.tracking.window import FILL, mask_box
+from vosctl.tracking.crop import FILL, mask_box
 from vosctl.training.motion import Motion, random_motion, warp
 from vosctl.training.sources import VOID, AnnotatedImage, AnnotatedSequence, Reader
-
-Image = NDArray[np.uint8]
-Labels = NDArray[np.uint8]
+from vosctl.types import Labels, RGBImage
 
 LARGEST_CANVAS = 480
 """Longer side in pixels of the frames of a made scene."""
@@ -31,7 +29,7 @@ class Scene:
         labels: (H, W) uint8 each: 1 the object, 0 background, 255 void.
     """
 
-    images: list[Image]
+    images: list[RGBImage]
     labels: list[Labels]
 
 
@@ -39,7 +37,7 @@ class Scene:
 class Cutout:
     """An object cut out of its image, with a margin: (H, W, 3) uint8 RGB and its opacity, (H, W) uint8."""
 
-    image: Image
+    image: RGBImage
     alpha: NDArray[np.uint8]
 
     def mirrored(self) -> Cutout:
@@ -75,7 +73,7 @@ def _one_piece(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.
     return piece
 
 
-def cut_out(image: Image, label: Labels) -> Cutout | None:
+def cut_out(image: RGBImage, label: Labels) -> Cutout | None:
     """Cut the object (label 1) out of its image; None when there is none."""
     box = mask_box(label == 1)
     if box is None:
@@ -86,7 +84,7 @@ def cut_out(image: Image, label: Labels) -> Cutout | None:
     return Cutout(image[area], np.asarray(cv2.blur(alpha, (3, 3)), np.uint8))
 
 
-def paste(image: Image, cutout: Cutout, motion: Motion, blur: NDArray[np.float32] | None) -> tuple[Image, Labels]:
+def paste(image: RGBImage, cutout: Cutout, motion: Motion, blur: NDArray[np.float32] | None) -> tuple[RGBImage, Labels]:
     """Lay a cutout, moved and perhaps blurred, over an image.
 
     Returns:
@@ -132,7 +130,7 @@ def sequence_scene(
     return Scene([image for image, _ in pairs], labels)
 
 
-def moved_scene(image: Image, label: Labels, frames: int, rng: np.random.Generator) -> Scene:
+def moved_scene(image: RGBImage, label: Labels, frames: int, rng: np.random.Generator) -> Scene:
     """A scene of one still, moved as a whole."""
     height, width = label.shape
     motions = random_motion(label == 1, (width, height), frames, rng, place=False)
@@ -150,7 +148,7 @@ def _warped_label(label: Labels, motion: Motion) -> Labels:
     return result
 
 
-def pasted_scene(cutout: Cutout, backgrounds: list[Image], rng: np.random.Generator) -> Scene:
+def pasted_scene(cutout: Cutout, backgrounds: list[RGBImage], rng: np.random.Generator) -> Scene:
     """A scene of a cutout that moves in front of other pictures, one for each frame."""
     size = backgrounds[0].shape[1], backgrounds[0].shape[0]
     motions = random_motion(cutout.alpha > 127, size, len(backgrounds), rng, place=True)
@@ -205,7 +203,7 @@ def blur_kernel(length: int, angle: float) -> NDArray[np.float32]:
     return result
 
 
-def bars(texture: Image, rng: np.random.Generator) -> Cutout:
+def bars(texture: RGBImage, rng: np.random.Generator) -> Cutout:
     """An occluder of one thick bar or a fence of thin ones, cut out of a picture."""
     height, width = texture.shape[:2]
     alpha = np.zeros((height, width), np.uint8)
@@ -218,7 +216,7 @@ def bars(texture: Image, rng: np.random.Generator) -> Cutout:
     return Cutout(texture, alpha)
 
 
-def fitted(image: Image, size: tuple[int, int]) -> Image:
+def fitted(image: RGBImage, size: tuple[int, int]) -> RGBImage:
     """Resize a picture to fill `size` (width, height), cutting off what is beyond."""
     width, height = size
     scale = max(width / image.shape[1], height / image.shape[0])
@@ -230,7 +228,7 @@ def fitted(image: Image, size: tuple[int, int]) -> Image:
 
 def background_run(
     items: list[AnnotatedImage] | tuple[AnnotatedImage, ...], reader: Reader, count: int, rng: np.random.Generator
-) -> list[Image]:
+) -> list[RGBImage]:
     """Pictures for the background of `count` frames: a still that drifts, or a run of a sequence's own frames.
 
     Args:
@@ -249,7 +247,7 @@ def background_run(
     return [fitted(reader.read(items[index])[0], size) for index in chosen]
 
 
-def shrunk(image: Image, labels: Labels) -> tuple[Image, Labels]:
+def shrunk(image: RGBImage, labels: Labels) -> tuple[RGBImage, Labels]:
     """Bring a still and its annotation to at most `LARGEST_CANVAS` pixels on the longer side."""
     scale = LARGEST_CANVAS / max(labels.shape)
     if scale >= 1:

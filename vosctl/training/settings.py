@@ -25,7 +25,7 @@ class TrainingSettings:
         hours: length of the run, over all its resumptions; 0 when `steps` decides.
         steps: length of the run; 0 when `hours` decides.
         batch: samples a step and process.
-        size: pixels of a window's side, a multiple of 32.
+        size: pixels of a crop's side, a multiple of 32.
         smallest_size: when above 0, each step draws the side between this and `size`, in steps of 32 pixels.
         lr: largest learning rate.
         encoder_lr: the encoder's learning rate in units of `lr`.
@@ -112,7 +112,7 @@ class TrainingSettings:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The sides of windows that steps draw from, pixels."""
+        """The sides of crops that steps draw from, pixels."""
         return tuple(range(self.smallest_size or self.size, self.size + 1, 32))
 
     def saved(self) -> str:

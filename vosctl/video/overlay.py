@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from vosctl.planar import Coding, Planes
 from vosctl.tracking.results import TrackedFrame, TrackedObject
-
-RGB = tuple[int, int, int]
+from vosctl.types import RGB, Box
 
 # The hues of the DAVIS palette in its order, brightened to stand out from a photograph; id 1 first.
 _COLOURS: tuple[RGB, ...] = (
@@ -78,7 +77,7 @@ class _Shape:
     contours: list[NDArray[np.int32]]
 
     @classmethod
-    def of(cls, item: TrackedObject, box: tuple[int, int, int, int], labels: NDArray[np.uint8]) -> _Shape:
+    def of(cls, item: TrackedObject, box: Box, labels: NDArray[np.uint8]) -> _Shape:
         left, top, width, height = box
         x, y = left - left % 2, top - top % 2
         right, bottom = left + width + (left + width) % 2, top + height + (top + height) % 2

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vosctl.tracking.window import FILL, Window, main_box, mask_box
+from vosctl.tracking.crop import FILL, Crop, main_box, mask_box
 
 
 def disc(height, width, x, y, radius):
@@ -16,10 +16,10 @@ def iou(one, other):
 
 @pytest.mark.parametrize("side", [50, 64, 97, 200, 331])
 @pytest.mark.parametrize(("x", "y"), [(20, 30), (-17, -9), (150, 60)])
-def test_into_the_window_and_back(side, x, y):
+def test_into_the_crop_and_back(side, x, y):
     mask = disc(150, 220, x + side / 2, y + side / 2, side / 4)
-    window = Window(x, y, side, 64)
-    back = window.to_frame(window.crop_mask(mask), 0, 0, 220, 150)
+    crop = Crop(x, y, side, 64)
+    back = crop.to_frame(crop.cut_mask(mask), 0, 0, 220, 150)
     assert back.shape == (150, 220)
     if (mask > 0.5).sum() > 100:
         assert iou(back > 0.5, mask > 0.5) > 0.93
@@ -28,40 +28,40 @@ def test_into_the_window_and_back(side, x, y):
 def test_the_way_back_has_no_shift():
     """A pixel's centre lies at +0.5 in every resampling: half a pixel of drift a frame would carry a mask away."""
     mask = disc(200, 200, 100, 100, 40)
-    window = Window(30, 25, 150, 64)
-    back = window.to_frame(window.crop_mask(mask), 0, 0, 200, 200)
+    crop = Crop(30, 25, 150, 64)
+    back = crop.to_frame(crop.cut_mask(mask), 0, 0, 200, 200)
     moments = cv2.moments(back)
     assert abs(moments["m10"] / moments["m00"] - 99.5) < 0.1
     assert abs(moments["m01"] / moments["m00"] - 99.5) < 0.1
 
 
-def test_window_to_window_has_no_shift():
+def test_crop_to_crop_has_no_shift():
     mask = disc(200, 200, 100, 100, 30)
-    one, other = Window(40, 30, 130, 64), Window(52, 47, 110, 64)
-    carried = other.resample(one.crop_mask(mask), one)
-    assert iou(carried > 0.5, other.crop_mask(mask) > 0.5) > 0.93
-    moments, expected = cv2.moments(carried), cv2.moments(other.crop_mask(mask))
+    one, other = Crop(40, 30, 130, 64), Crop(52, 47, 110, 64)
+    carried = other.resample(one.cut_mask(mask), one)
+    assert iou(carried > 0.5, other.cut_mask(mask) > 0.5) > 0.93
+    moments, expected = cv2.moments(carried), cv2.moments(other.cut_mask(mask))
     assert abs(moments["m10"] / moments["m00"] - expected["m10"] / expected["m00"]) < 0.15
     assert abs(moments["m01"] / moments["m00"] - expected["m01"] / expected["m00"]) < 0.15
 
 
 def test_outside_the_frame_is_the_mean_and_nothing():
-    window = Window(-32, -32, 64, 64)
+    crop = Crop(-32, -32, 64, 64)
     image = np.full((100, 100, 3), 255, np.uint8)
-    crop = window.crop(image)
-    assert tuple(crop[10, 10]) == FILL
-    assert tuple(crop[50, 50]) == (255, 255, 255)
-    mask = window.crop_mask(np.ones((100, 100), np.float32))
+    seen = crop.cut(image)
+    assert tuple(seen[10, 10]) == FILL
+    assert tuple(seen[50, 50]) == (255, 255, 255)
+    mask = crop.cut_mask(np.ones((100, 100), np.float32))
     assert mask[10, 10] == 0
     assert mask[50, 50] == 1
 
 
-def test_a_window_that_left_the_frame_is_blank():
+def test_a_crop_that_left_the_frame_is_blank():
     image = np.full((100, 100, 3), 255, np.uint8)
-    assert (Window(500, 500, 64, 32).crop(image) == FILL).all()
+    assert (Crop(500, 500, 64, 32).cut(image) == FILL).all()
 
 
-def test_specks_do_not_count_for_the_window():
+def test_specks_do_not_count_for_the_crop():
     mask = np.zeros((100, 100), bool)
     mask[20:60, 30:60] = True
     mask[95:98, 95:98] = True
@@ -80,8 +80,8 @@ def test_mask_box():
 
 @pytest.mark.parametrize("side", [130.0, 200.3, 259.0, 517.0])
 def test_strong_shrinking_does_not_alias(side):
-    window = Window.around(300, 300, side, 64)
-    assert abs(window.side - side) <= 4
+    crop = Crop.around(300, 300, side, 64)
+    assert abs(crop.side - side) <= 4
     checkerboard = np.indices((600, 600)).sum(axis=0)[..., None].repeat(3, axis=2) % 2 * np.uint8(254)
-    crop = window.crop(checkerboard.astype(np.uint8))
-    assert abs(crop.astype(int) - 127).max() <= 2
+    seen = crop.cut(checkerboard.astype(np.uint8))
+    assert abs(seen.astype(int) - 127).max() <= 2

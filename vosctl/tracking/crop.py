@@ -1,6 +1,6 @@
-"""The working window: the square part of the frame around an object that the network gets to see.
+"""The crop: the square part of the frame around an object that the network gets to see.
 
-A window is cut out of the frame and resampled to a fixed size, so an object costs the same whatever the resolution of
+A crop is cut out of the frame and resampled to a fixed size, so an object costs the same whatever the resolution of
 the video. Geometry is in frame pixels; a pixel's centre lies at +0.5.
 """
 
@@ -14,18 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.planar import Picture, PlanarPicture
+from vosctl.types import Box, Mask, RealBox, RGBImage, SoftMask
 
-# Outside the image the window is filled with the ImageNet mean, which the network sees as zero. (Reflecting the image
+# Outside the image the crop is filled with the ImageNet mean, which the network sees as zero. (Reflecting the image
 # would show the object twice.)
 FILL = (124, 116, 104)
 
-MAIN_PART = 0.1  # share of the largest part's area from which a part of the mask counts for the window
-
-Box = tuple[float, float, float, float]  # x, y, width, height
+MAIN_PART = 0.1  # share of the largest part's area from which a part of the mask counts for the crop
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Crop:
     """A square of the frame, resampled to `size` x `size`.
 
     Attributes:
@@ -41,8 +40,8 @@ class Window:
     size: int
 
     @classmethod
-    def around(cls, center_x: float, center_y: float, side: float, size: int) -> Window:
-        """The window of about this centre and side whose edges are whole pixels, and which can be halved exactly."""
+    def around(cls, center_x: float, center_y: float, side: float, size: int) -> Crop:
+        """The crop of about this centre and side whose edges are whole pixels, and which can be halved exactly."""
         halvings = 2 ** max(int(np.log2(max(side, 1) / size)), 0)
         whole = max(round(side / halvings), 1) * halvings
         return cls(round(center_x - whole / 2), round(center_y - whole / 2), whole, size)
@@ -53,32 +52,32 @@ class Window:
 
     @property
     def scale(self) -> float:
-        """Window pixels per frame pixel."""
+        """Crop pixels per frame pixel."""
         return self.size / self.side
 
-    def crop(self, picture: Picture) -> NDArray[np.uint8]:
-        """Cut the window out of a frame, to (size, size, 3) uint8 RGB, filled outside the frame."""
+    def cut(self, picture: Picture) -> RGBImage:
+        """Cut the crop out of a frame, to (size, size, 3) uint8 RGB, filled outside the frame."""
         if not isinstance(picture, PlanarPicture):
             return self._cut(picture, FILL)
         (luma, cb, cr), (luma_fill, cb_fill, cr_fill) = picture.planes, picture.coding.encode(FILL)
         cut = self._cut(luma, luma_fill), self._cut_halved(cb, cb_fill), self._cut_halved(cr, cr_fill)
         return picture.coding.decode(np.asarray(cv2.merge(cut), np.uint8))
 
-    def crop_mask(self, mask: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cut the window out of a mask: (H, W) float32 to (size, size) float32, zero outside the frame."""
+    def cut_mask(self, mask: SoftMask) -> SoftMask:
+        """Cut the crop out of a mask: (H, W) float32 to (size, size) float32, zero outside the frame."""
         return self._cut(mask, 0.0)
 
     def _cut(self, image: NDArray, fill: float | tuple[int, ...]) -> NDArray:  # type: ignore[type-arg]
         height, width = image.shape[:2]
         left, top = max(self.x, 0), max(self.y, 0)
         right, bottom = min(self.x + self.side, width), min(self.y + self.side, height)
-        if right <= left or bottom <= top:  # the window has left the frame
+        if right <= left or bottom <= top:  # the crop has left the frame
             return np.full((self.size, self.size, *image.shape[2:]), fill, image.dtype)
         part = image[top:bottom, left:right]
         borders = (top - self.y, self.y + self.side - bottom, left - self.x, self.x + self.side - right)
         if any(borders):
             part = cv2.copyMakeBorder(part, *borders, cv2.BORDER_CONSTANT, value=fill)
-        # A strongly shrunk window would alias. Exact halvings are three times as fast as averaging in one go.
+        # A strongly shrunk crop would alias. Exact halvings are three times as fast as averaging in one go.
         side = self.side
         while side >= 2 * self.size and side % 2 == 0:
             side //= 2
@@ -86,18 +85,18 @@ class Window:
         return cv2.resize(part, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
 
     def _cut_halved(self, plane: NDArray[np.uint8], fill: float) -> NDArray[np.uint8]:
-        """Cut the window out of a plane of half the frame's width and height."""
-        if self.side >= 4 * self.size:  # an odd edge is half a pixel off, which such a window does not show
-            return Window(self.x // 2, self.y // 2, self.side // 2, self.size)._cut(plane, fill)
+        """Cut the crop out of a plane of half the frame's width and height."""
+        if self.side >= 4 * self.size:  # an odd edge is half a pixel off, which such a crop does not show
+            return Crop(self.x // 2, self.y // 2, self.side // 2, self.size)._cut(plane, fill)
         zoom = self.side / self.size / 2
         matrix = np.array([[zoom, 0, self.x / 2 + 0.5 * zoom - 0.5], [0, zoom, self.y / 2 + 0.5 * zoom - 0.5]])
         return _warp(plane, matrix, self.size, self.size, fill)
 
-    def resample(self, values: NDArray[np.float32], source: Window) -> NDArray[np.float32]:
-        """Carry (size, size) float32 values from another window into this one; zero where the other does not reach."""
+    def resample(self, values: SoftMask, source: Crop) -> SoftMask:
+        """Carry (size, size) float32 values from another crop into this one; zero where the other does not reach."""
         if source == self:
             return values
-        zoom = self.side / self.size * source.scale  # source pixels per pixel of this window
+        zoom = self.side / self.size * source.scale  # source pixels per pixel of this crop
         matrix = np.array(
             [
                 [zoom, 0, (self.x - source.x) * source.scale + 0.5 * zoom - 0.5],
@@ -107,18 +106,18 @@ class Window:
         return _warp(values, matrix, self.size, self.size)
 
     def to_frame(self, values: NDArray, x: int, y: int, width: int, height: int) -> NDArray:  # type: ignore[type-arg]
-        """Carry (size, size) values back to a rectangle of the frame: (height, width), zero outside the window."""
+        """Carry (size, size) values back to a rectangle of the frame: (height, width), zero outside the crop."""
         zoom = self.scale
         matrix = np.array([[zoom, 0, (x - self.x + 0.5) * zoom - 0.5], [0, zoom, (y - self.y + 0.5) * zoom - 0.5]])
         return _warp(values, matrix, width, height)
 
-    def box_in_frame(self, box: tuple[int, int, int, int]) -> Box:
-        """A box in window pixels, in frame pixels."""
+    def box_in_frame(self, box: Box) -> RealBox:
+        """A box in crop pixels, in frame pixels."""
         x, y, width, height = box
         pixel = 1 / self.scale
         return self.x + x * pixel, self.y + y * pixel, width * pixel, height * pixel
 
-    def overlaps(self, other: Window) -> bool:
+    def overlaps(self, other: Crop) -> bool:
         return (
             self.x < other.x + other.side
             and other.x < self.x + self.side
@@ -141,10 +140,10 @@ def _warp(
     )
 
 
-def main_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+def main_box(mask: Mask) -> Box | None:
     """x, y, width, height of a (H, W) mask's main parts; None when it is empty.
 
-    Parts below `MAIN_PART` of the largest one's area do not count: a speck far away would widen the window for good.
+    Parts below `MAIN_PART` of the largest one's area do not count: a speck far away would widen the crop for good.
     """
     count, _, parts, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     if count <= 2:
@@ -157,7 +156,7 @@ def main_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     return x, y, int(right.max()) - x, int(bottom.max()) - y
 
 
-def mask_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+def mask_box(mask: Mask) -> Box | None:
     """x, y, width, height of the true pixels of a (H, W) mask; None when there are none."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     return (x, y, width, height) if width else None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.engine.base import Engine
+from vosctl.types import RGBImage, SoftMask
 
 Array = NDArray[Any]
 ReferencePerScale = tuple[Any, ...]
@@ -22,7 +23,7 @@ def padded_size(size: int, stride: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class FullFrame:
+class MultiScale:
     """Runs an engine on whole frames of one size.
 
     Attributes:
@@ -37,7 +38,7 @@ class FullFrame:
     width: int
     scales: tuple[float, ...]
 
-    def encode_reference(self, image: NDArray[np.uint8], mask: NDArray[np.float32]) -> ReferencePerScale:
+    def encode_reference(self, image: RGBImage, mask: SoftMask) -> ReferencePerScale:
         """Encode a reference once per scale. Image (H, W, 3) uint8, mask padded float32 in [0, 1]."""
         padded = self.pad(image)
         return tuple(
@@ -46,7 +47,7 @@ class FullFrame:
         )
 
     def propagate(
-        self, image: NDArray[np.uint8], masks: NDArray[np.float32], references: Sequence[ReferencePerScale]
+        self, image: RGBImage, masks: NDArray[np.float32], references: Sequence[ReferencePerScale]
     ) -> NDArray[np.float32]:
         """Propagate N objects: image (H, W, 3) uint8, masks (N, ...) padded float32; returns (N, ...) padded float32.
 
@@ -63,7 +64,7 @@ class FullFrame:
         total /= len(self.scales)
         return total
 
-    def crop(self, values: Array) -> Array:
+    def unpad(self, values: Array) -> Array:
         """Cut the padding away from (..., padded height, padded width)."""
         top, left = self._borders()
         return values[..., top : top + self.height, left : left + self.width]

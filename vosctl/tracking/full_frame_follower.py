@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from vosctl.planar import Picture, rgb_of
 from vosctl.tracking.compositing import composite
-from vosctl.tracking.full_frame import FullFrame, ReferencePerScale
+from vosctl.tracking.crop import mask_box
 from vosctl.tracking.merging import soft_aggregation
+from vosctl.tracking.multi_scale import MultiScale, ReferencePerScale
 from vosctl.tracking.results import TrackedFrame, TrackedObject
-from vosctl.tracking.window import mask_box
+from vosctl.types import Labels, Mask, RGBImage, SoftMask
 
 
 @dataclass(slots=True, eq=False)
@@ -21,27 +22,27 @@ class FullFrameObject:
     """Reference per scale and the last soft mask, padded, float32 in [0, 1], of one object."""
 
     reference: ReferencePerScale
-    probability: NDArray[np.float32]
+    probability: SoftMask
 
 
 class FullFrameFollower:
     """Follows objects on the full frame.
 
     Args:
-        full_frame: runs the network.
+        multi_scale: runs the network.
         union: reference of the union of all objects, for the official release's merging: the union is propagated too,
             and the background is what it leaves. None merges the objects alone.
     """
 
-    def __init__(self, full_frame: FullFrame, union: ReferencePerScale | None = None) -> None:
-        self._full_frame = full_frame
+    def __init__(self, multi_scale: MultiScale, union: ReferencePerScale | None = None) -> None:
+        self._multi_scale = multi_scale
         self._union = union
         self._objects: dict[int, FullFrameObject] = {}
 
-    def add(self, object_id: int, image: Picture, mask: NDArray[np.bool_]) -> None:
+    def add(self, object_id: int, image: Picture, mask: Mask) -> None:
         """Take `mask`, (H, W), as the object's reference; replaces one of the same id."""
-        soft = self._full_frame.pad(mask.astype(np.float32))
-        self._objects[object_id] = FullFrameObject(self._full_frame.encode_reference(rgb_of(image), soft), soft)
+        soft = self._multi_scale.pad(mask.astype(np.float32))
+        self._objects[object_id] = FullFrameObject(self._multi_scale.encode_reference(rgb_of(image), soft), soft)
         self._objects = dict(sorted(self._objects.items()))
 
     def remove(self, object_id: int) -> None:
@@ -56,27 +57,27 @@ class FullFrameFollower:
         merged = self._propagate(rgb_of(image), followed)
         for one, probability in zip(followed, merged[1:], strict=True):
             one.probability = probability
-        merged = self._full_frame.crop(merged)
+        merged = self._multi_scale.unpad(merged)
         ids = np.array([0, *self._objects], np.uint8)
         labels = ids[merged.argmax(axis=0)]
         alpha = np.clip((1 - merged[0]) * 255 + 0.5, 0, 255).astype(np.uint8)
         return TrackedFrame(labels, alpha, tuple(map(_report, self._objects, itertools.repeat(labels), merged[1:])))
 
-    def _propagate(self, image: NDArray[np.uint8], followed: list[FullFrameObject]) -> NDArray[np.float32]:
+    def _propagate(self, image: RGBImage, followed: list[FullFrameObject]) -> NDArray[np.float32]:
         """Probabilities of the background and of every object, (N + 1, padded height, padded width)."""
         masks = np.stack([one.probability for one in followed])
         references = [one.reference for one in followed]
         if len(followed) == 1:
-            probability = self._full_frame.propagate(image, masks, references)
+            probability = self._multi_scale.propagate(image, masks, references)
             return np.concatenate((1 - probability, probability))
         if self._union is None:
-            return soft_aggregation(self._full_frame.propagate(image, masks, references))
+            return soft_aggregation(self._multi_scale.propagate(image, masks, references))
         masks = np.concatenate((masks, masks.sum(axis=0, keepdims=True)))
-        probabilities = self._full_frame.propagate(image, masks, [*references, self._union])
+        probabilities = self._multi_scale.propagate(image, masks, [*references, self._union])
         return soft_aggregation(probabilities[:-1], background=1 - probabilities[-1])
 
 
-def _report(object_id: int, labels: NDArray[np.uint8], probability: NDArray[np.float32]) -> TrackedObject:
+def _report(object_id: int, labels: Labels, probability: SoftMask) -> TrackedObject:
     mask = labels == object_id
     box = mask_box(mask)
     if box is None:
