@@ -1,6 +1,6 @@
 """Does the tracker say when the object is gone, and find it again? Pans, cuts, black frames, occlusions, look-alikes.
 
-    python benchmarks/presence.py ROOT [--weights lite] [--window-size 0] [--kinds pan,cut] [--clips swing] [--json FILE]
+    python benchmarks/presence.py ROOT [--weights lite] [--window-size 0] [--kinds pan,cut] [--clips swing]
 
 ROOT holds JPEGImages/<clip> and Annotations/<clip> (DAVIS layout; all ids are taken as one object). From every clip it
 makes others in which the object leaves (`vosctl.evaluation.absences`), follows the object, and prints one line a clip

@@ -178,7 +178,7 @@ def _resized(frame: Image, size: tuple[int, ...]) -> Image:
 
 def hidden(clip: AnnotatedClip, other: AnnotatedClip) -> AbsenceClip | None:
     """A picture of something else slides in front of the object, hides all of it for a while, and slides away."""
-    height, width = clip.masks[0].shape
+    width = clip.masks[0].shape[1]
     count = LEAD + 2 * SLIDE + OCCLUSION_HOLD + AFTER
     times = [clip.at(time) for time in range(count)]
     boxes = [cv2.boundingRect(clip.masks[index].view(np.uint8)) for index in times]
