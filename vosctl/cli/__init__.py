@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 import click
 
 from vosctl import __version__
+from vosctl.cli.command import fail
+from vosctl.cli.wording import Wording
 from vosctl.errors import VosctlError
 
 COMMANDS = {
@@ -25,14 +27,6 @@ COMMANDS = {
     "weights": "vosctl.cli.weights:weights",
     "doctor": "vosctl.cli.doctor:doctor",
 }
-
-
-class CommandError(click.ClickException):
-    """A `VosctlError` on its way to the terminal: its one line and its exit status."""
-
-    def __init__(self, error: VosctlError) -> None:
-        super().__init__(str(error))
-        self.exit_code = error.exit_code  # type: ignore[misc]
 
 
 class LazyGroup(click.Group):
@@ -52,9 +46,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except VosctlError as error:
-            if error.silent:
-                ctx.exit(error.exit_code)
-            raise CommandError(error) from error
+            fail(ctx, error, Wording())
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted", err=True)
             ctx.exit(130)

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 
 import click
 
+from vosctl.cli.command import VosctlCommand
 from vosctl.errors import UsageError
 
 PIPE_WIDTH = 200
 """Columns of the tables when standard output is no terminal: nothing is cut."""
 
 
-@click.command(short_help="Measure speed and memory here.")
+@click.command(short_help="Measure speed and memory here.", cls=VosctlCommand)
 @click.option(
     "--sizes", default="480p,1080p,4k", show_default=True, metavar="S[,S...]", help="Of 480p, 720p, 1080p, 4k."
 )

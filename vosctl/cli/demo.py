@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from vosctl.cli.command import VosctlCommand
 from vosctl.cli.options import engine_options, reporting_options
 
 
-@click.command(short_help="Segment the clip that comes with vosctl.")
+@click.command(short_help="Segment the clip that comes with vosctl.", cls=VosctlCommand)
 @click.option(
     "-o",
     "--output",

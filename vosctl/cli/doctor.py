@@ -7,8 +7,10 @@ from dataclasses import asdict
 
 import click
 
+from vosctl.cli.command import VosctlCommand
 
-@click.command(short_help="Find out what is wrong with this installation.")
+
+@click.command(short_help="Find out what is wrong with this installation.", cls=VosctlCommand)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell only what is wrong.")
 @click.pass_context

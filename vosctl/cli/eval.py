@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
+from vosctl.cli.command import VosctlCommand
 from vosctl.cli.options import ENGINE_OPTIONS, EngineRequest, engine_options, tracking_options, tracking_settings
 from vosctl.errors import UsageError
 
@@ -25,7 +26,7 @@ PIPE_WIDTH = 200
 """Columns of the table when standard output is no terminal: no name is cut."""
 
 
-@click.command("eval", short_help="Measure J and F on annotated clips.")
+@click.command("eval", short_help="Measure J and F on annotated clips.", cls=VosctlCommand)
 @click.argument("root", type=click.Path(path_type=Path))
 @click.option(
     "--set",

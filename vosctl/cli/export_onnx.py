@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from vosctl.cli.command import VosctlCommand
 from vosctl.errors import UsageError
 
 DYNAMIC = "dynamic"
 
 
-@click.command("export-onnx", short_help="Export a network as ONNX graphs.")
+@click.command("export-onnx", short_help="Export a network as ONNX graphs.", cls=VosctlCommand)
 @click.option(
     "--weights",
     default="lite",

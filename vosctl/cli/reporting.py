@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vosctl.cli.wording import Wording
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -31,6 +33,7 @@ class Reporter:
 
     def __init__(self, quiet: bool, verbose: bool, as_json: bool) -> None:
         self._quiet, self._verbose, self._as_json = quiet, verbose, as_json
+        self._worded = Wording.current()
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._lost: set[int] = set()
@@ -44,21 +47,21 @@ class Reporter:
     ) -> None:
         self._stop_progress()
         if self._as_json and error is not None and str(error):
-            self._event("error", message=str(error))
+            self._event("error", message=self._worded(str(error)))
 
     def warn(self, line: str) -> None:
         """Something the user should know of; said even when quiet."""
         if self._as_json:
-            self._event("warning", message=line)
+            self._event("warning", message=self._worded(line))
         else:
-            self._say(f"Warning: {line}")
+            self._say(f"Warning: {self._worded(line)}")
 
     def note(self, line: str) -> None:
         """Something that was done for the user."""
         if self._as_json:
-            self._event("note", message=line)
+            self._event("note", message=self._worded(line))
         elif not self._quiet:
-            self._say(line)
+            self._say(self._worded(line))
 
     def start(self, source: SourceInfo, engine: EngineInfo, objects: int | None) -> None:
         """The engine is loaded and the first frame is about to be read; `objects` is None where they come later."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, PointMark, first_mask_options
 from vosctl.cli.options import (
     EngineRequest,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from vosctl.types import Box
 
 
-@click.command(short_help="Follow objects through a video.")
+@click.command(short_help="Follow objects through a video.", cls=VosctlCommand)
 @click.argument("source", metavar="INPUT")
 @first_mask_options
 @click.option("--select", is_flag=True, help="Draw the objects on the first frame, in a window.")

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from vosctl.cli.command import VosctlCommand
 from vosctl.errors import UsageError
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.command(short_help="Train a network on your own objects.")
+@click.command(short_help="Train a network on your own objects.", cls=VosctlCommand)
 @click.option("--stage", type=click.IntRange(1, 2), help="1: on stills. 2: on sequences, through time.")
 @click.option("--images", multiple=True, metavar="DIR", help="Stills, DIR/images and DIR/masks. May be repeated.")
 @click.option("--videos", multiple=True, metavar="DIR", help="Sequences in the DAVIS layout. May be repeated.")

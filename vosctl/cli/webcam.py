@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, PointMark, first_mask_options
 from vosctl.cli.options import Command, EngineRequest, engine_options, reporting_options
 from vosctl.errors import UsageError
@@ -50,7 +51,9 @@ def _output(flag: str, metavar: str, text: str) -> Callable[[Command], Command]:
     return click.option(flag, type=click.Path(path_type=Path, allow_dash=flag == "--rle"), metavar=metavar, help=text)
 
 
-@click.command(short_help="Follow objects live: a camera, a stream, a file.")
+@click.command(
+    short_help="Follow objects live: a camera, a stream, a file.", cls=VosctlCommand, spelled={"overlay": "--record"}
+)
 @click.argument("source", metavar="[SOURCE]", default="0")
 @click.option("--size", type=SizeType(), help="Picture size asked of a camera.")
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames per second asked of a camera.")
@@ -187,10 +190,7 @@ def _check_requests(request: OutputRequest, first: FirstMaskRequest, info: Sourc
     """What is wrong with the outputs or the mask is said before the network is loaded."""
     from vosctl.video.sinks.checks import check_outputs
 
-    try:
-        check_outputs(request)
-    except UsageError as error:
-        raise UsageError(str(error).replace("--overlay", "--record")) from error  # here the overlay goes by that name
+    check_outputs(request)
     if first.first_mask is not None:
         first.read_mask((info.height, info.width), lambda repair: None)
 

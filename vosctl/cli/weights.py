@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vosctl.cli.command import VosctlGroup
 from vosctl.errors import VosctlError
 from vosctl.registry import WeightsEntry, find_weights, registered_weights, user_folder, verify_entry
 
@@ -21,7 +22,7 @@ PIPE_WIDTH = 200
 """Columns of a table when standard output is no terminal: nothing is cut."""
 
 
-@click.group(short_help="List, check, import and export weights.")
+@click.group(short_help="List, check, import and export weights.", cls=VosctlGroup)
 def weights() -> None:
     """List, check, import and export weights.
 

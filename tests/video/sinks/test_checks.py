@@ -31,8 +31,8 @@ def refusal(clip_of, tmp_path):
 def test_existing_files_need_overwrite(refusal, tmp_path, name, file):
     (tmp_path / file).write_bytes(b"precious")
     message = refusal(**{name: tmp_path / file, "masks": tmp_path / "masks"})
-    assert message.startswith(f"--{name}: ")
-    assert "--overwrite" in message
+    assert message.startswith(f"`{name}`: ")
+    assert "`overwrite=True`" in message
     assert (tmp_path / file).read_bytes() == b"precious"
 
 
@@ -40,7 +40,7 @@ def test_existing_files_need_overwrite(refusal, tmp_path, name, file):
 def test_existing_folders_need_overwrite(refusal, tmp_path, name):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "00000.png").touch()
-    assert "--overwrite" in refusal(**{name: tmp_path / "d"})
+    assert "`overwrite=True`" in refusal(**{name: tmp_path / "d"})
 
 
 def test_folders_with_other_things_are_never_replaced(refusal, tmp_path):
@@ -72,12 +72,12 @@ def test_alpha_in_the_wrong_container_names_the_right_ones(refusal, tmp_path, fi
 
 
 def test_same_path_twice(refusal, tmp_path):
-    assert "--overlay and --matte" in refusal(overlay=tmp_path / "o.mp4", matte=tmp_path / "o.mp4")
+    assert "`overlay` and `matte`" in refusal(overlay=tmp_path / "o.mp4", matte=tmp_path / "o.mp4")
 
 
 def test_a_file_inside_a_folder_that_will_be_swapped(refusal, tmp_path):
     (tmp_path / "d").mkdir()
-    assert "--overlay and --masks" in refusal(overlay=tmp_path / "d" / "o.mp4", masks=tmp_path / "d")
+    assert "`overlay` and `masks`" in refusal(overlay=tmp_path / "d" / "o.mp4", masks=tmp_path / "d")
 
 
 def test_the_input_is_never_replaced(refusal, tmp_path):

@@ -32,7 +32,7 @@ def check_outputs(request: OutputRequest) -> None:
         else:
             _check_file(name, path, request.overwrite)
         if not path.absolute().parent.is_dir():
-            raise UsageError(f"--{name}: the folder {path.parent} does not exist; create it first")
+            raise UsageError(f"`{name}`: the folder {path.parent} does not exist; create it first")
     _check_collisions(request)
 
 
@@ -46,33 +46,33 @@ def _check_file(name: str, path: Path, overwrite: bool) -> None:
     suffix = path.suffix.lower()
     if name == "cutout" and suffix not in ALPHA_CONTAINERS:
         raise UsageError(
-            f"--cutout: {path}: {suffix} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9) "
+            f"`cutout`: {path}: {suffix} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9) "
             "or a folder (a name without an extension) for RGBA PNG"
         )
     if name in ("overlay", "matte") and suffix not in CONTAINERS:
         shown = f"the extension {suffix}" if suffix else "a name without an extension"
-        raise UsageError(f"--{name}: {path}: {shown} is not a video file's; use one of {', '.join(CONTAINERS)}")
+        raise UsageError(f"`{name}`: {path}: {shown} is not a video file's; use one of {', '.join(CONTAINERS)}")
     if path.is_dir():
-        raise UsageError(f"--{name}: {path} is a folder; name a file")
+        raise UsageError(f"`{name}`: {path} is a folder; name a file")
     if path.exists() and not overwrite:
-        raise UsageError(f"--{name}: {path} exists; pass --overwrite to replace it or choose another name")
+        raise UsageError(f"`{name}`: {path} exists; pass `overwrite=True` to replace it or choose another name")
 
 
 def _check_directory(name: str, path: Path, overwrite: bool) -> None:
     if not path.exists():
         return
     if not path.is_dir():
-        raise UsageError(f"--{name}: {path} is a file; name a folder")
+        raise UsageError(f"`{name}`: {path} is a file; name a folder")
     present = list(path.iterdir())
     if present and not overwrite:
         raise UsageError(
-            f"--{name}: the folder {path} is not empty; pass --overwrite to replace it or choose another name"
+            f"`{name}`: the folder {path} is not empty; pass `overwrite=True` to replace it or choose another name"
         )
     strangers = [entry.name for entry in present if entry.suffix.lower() != ".png" or entry.is_dir()]
     if strangers:
-        # The whole folder is swapped: a home or project folder named by mistake must survive --overwrite.
+        # The whole folder is swapped: a home or project folder named by mistake must survive `overwrite`.
         raise UsageError(
-            f"--{name}: the folder {path} holds more than PNG files ({min(strangers)}) and is not replaced; "
+            f"`{name}`: the folder {path} holds more than PNG files ({min(strangers)}) and is not replaced; "
             "choose another name"
         )
 
@@ -85,11 +85,11 @@ def _check_collisions(request: OutputRequest) -> None:
         place = path.resolve()
         for source in request.inputs:
             if _overlap(place, source.resolve()):
-                raise UsageError(f"--{name}: {path} would replace the input {source}; choose another name")
+                raise UsageError(f"`{name}`: {path} would replace the input {source}; choose another name")
         for other, other_place in taken.items():
             if _overlap(place, other_place) or _overlap(other_place, place):
                 raise UsageError(
-                    f"--{other} and --{name} would be written to the same place, {path}; choose another name"
+                    f"`{other}` and `{name}` would be written to the same place, {path}; choose another name"
                 )
         taken[name] = place
 

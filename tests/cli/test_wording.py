@@ -1,0 +1,63 @@
+import click
+import pytest
+
+from vosctl.cli import cli
+from vosctl.cli.reporting import Reporter
+from vosctl.cli.wording import Wording
+
+
+def wording(name):
+    command = cli
+    for part in name.split():
+        command = command.get_command(click.Context(command), part)
+    return Wording.of(command)
+
+
+@pytest.mark.parametrize(
+    ("command", "message", "worded"),
+    [
+        ("segment", "`engine='onnx'`: unknown", "--engine onnx: unknown"),
+        ("segment", "use `fix_mask=True`", "use --fix-mask"),
+        ("segment", "`window_size=320` and `device`", "--window-size 320 and --device"),
+        ("segment", "`box`: no; give `box=(1, 2, 3, 4)`", "--box: no; give --box 1,2,3,4"),
+        ("segment", "`boxes=((1, 2, 3, 4), (5, 6, 7, 8))`", "--box 1,2,3,4 --box 5,6,7,8"),
+        ("segment", "`scales=(0.5, 0.75, 1.0)`", "--scales 0.5,0.75,1.0"),
+        ("segment", "`window=False` or `window=True`", "--window off or --window on"),
+        ("segment", "`audio=False`", "--no-audio"),
+        ("segment", "`first_mask=None`", "no --first-mask"),
+        ("segment", "`overlay=FILE`", "--overlay FILE"),
+        ("segment", "`overlay='my file.mp4'`", "--overlay 'my file.mp4'"),
+        ("segment", "`overlay=PosixPath('a/b.mp4')`", "--overlay a/b.mp4"),
+        ("segment", "`overlay`: exists; pass `overwrite=True`", "--overlay: exists; pass --overwrite"),
+        ("webcam", "`overlay`: exists; pass `overwrite=True`", "--record: exists; pass --overwrite"),
+        ("webcam", "`overlay='x.mp4'`", "--record x.mp4"),
+        ("segment", "`source='in.mp4'`", "in.mp4"),
+        ("segment", "`source`: cannot be opened", "INPUT: cannot be opened"),
+        ("weights import", "`licence='mine'`, `name`", "--licence mine, --name"),
+        ("segment", "run `vosctl doctor`; `nonesuch=3`, `numpy`", "run `vosctl doctor`; `nonesuch=3`, `numpy`"),
+    ],
+)
+def test_a_parameter_becomes_the_flag_of_the_command(command, message, worded):
+    assert wording(command)(message) == worded
+
+
+def test_without_a_command_a_message_stays_as_it_is():
+    assert Wording.current()("`engine='onnx'`: unknown") == "`engine='onnx'`: unknown"
+
+
+def test_warnings_and_notes_of_a_run_are_worded(capsys):
+    with click.Context(click.Command("made", params=[click.Option(["--fix-mask"], is_flag=True)])):
+        for as_json in (False, True):
+            with Reporter(quiet=False, verbose=False, as_json=as_json) as reporter:
+                reporter.warn("soft edges; use `fix_mask=True`")
+                reporter.note("taken as with `fix_mask=True`")
+    said = capsys.readouterr()
+    assert said.err == "Warning: soft edges; use --fix-mask\ntaken as with --fix-mask\n"
+    assert said.out.count("--fix-mask") == 2
+    assert "`" not in said.out
+
+
+def test_an_error_of_the_library_is_worded(invoke):
+    result = invoke("weights", "import", "absent.safetensors", "--name", "no/name")
+    assert result.exit_code == 2
+    assert "--name no/name" in result.stderr

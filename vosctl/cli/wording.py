@@ -1,0 +1,115 @@
+"""Library messages name Python parameters in backticks; here each becomes the flag that the command has for it.
+
+    "`engine='onnx'`: takes no `mask`"  ->  "--engine onnx: takes no --mask"
+
+What a command has no flag for, and what is no parameter (`vosctl doctor`), stays as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import click
+
+_MENTION = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]*))?`")
+_PATH = re.compile(r"(?:Posix|Windows)?Path\((.*)\)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How one command spells the parameters of the library.
+
+    Attributes:
+        parameters: the command's options and arguments, by their Python names.
+        spelled: what the names alone do not tell: a parameter, or "parameter=value", and what to print for it.
+    """
+
+    parameters: Mapping[str, click.Parameter] = field(default_factory=dict)
+    spelled: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, command: click.Command) -> Wording:
+        """The wording of a command; its attribute `spelled`, where it has one, comes first."""
+        parameters = {parameter.name: parameter for parameter in command.params if parameter.name}
+        return cls(parameters, getattr(command, "spelled", {}))
+
+    @classmethod
+    def current(cls) -> Wording:
+        """The wording of the command that runs; outside of one, messages stay as they are."""
+        context = click.get_current_context(silent=True)
+        return cls() if context is None else cls.of(context.command)
+
+    def __call__(self, message: str) -> str:
+        """Translate every mention in a message."""
+        return _MENTION.sub(self._translate, message)
+
+    def _translate(self, mention: re.Match[str]) -> str:
+        name, value = mention[1], mention[2]
+        text = mention[0]
+        if f"{name}={value}" in self.spelled:
+            return self.spelled[f"{name}={value}"]
+        if name in self.spelled:
+            text = self.spelled[name]
+            return text if value in (None, "True") else f"{text} {_typed(value)}"
+        for known in (name, name.removesuffix("s"), name.removesuffix("es")):
+            if known in self.parameters:
+                return _mention(self.parameters[known], value)
+        negated = self.parameters.get(f"no_{name}")
+        return text if negated is None or value == "True" else _flag(negated)
+
+
+def _mention(parameter: click.Parameter, value: str | None) -> str:
+    if isinstance(parameter, click.Argument):
+        return parameter.human_readable_name.strip("[].") if value is None else _typed(value)
+    flag = _flag(parameter)
+    if value is None or (getattr(parameter, "is_flag", False) and value == "True"):
+        return flag
+    if value in ("False", "None", "()", "[]"):
+        return f"{flag} off" if _is_switch(parameter) and value == "False" else f"no {flag}"
+    if value == "True" and _is_switch(parameter):
+        return f"{flag} on"
+    items = _items(value)
+    if parameter.multiple and items is not None:
+        return " ".join(f"{flag} {_join(item)}" for item in items)
+    return f"{flag} {_typed(value)}"
+
+
+def _is_switch(parameter: click.Parameter) -> bool:
+    return isinstance(parameter.type, click.Choice) and {"on", "off"} <= {str(one) for one in parameter.type.choices}
+
+
+def _flag(parameter: click.Parameter) -> str:
+    return max(parameter.opts, key=len)
+
+
+def _items(value: str) -> list[object] | None:
+    """The members of a sequence of several values; None for one value, such as the numbers of one box."""
+    literal = _literal(value)
+    if not isinstance(literal, (list, tuple)) or not all(isinstance(one, (list, tuple, str)) for one in literal):
+        return None
+    return list(literal)
+
+
+def _literal(value: str) -> object:
+    path = _PATH.fullmatch(value)
+    try:
+        literal: object = ast.literal_eval(path[1] if path else value)
+    except (ValueError, SyntaxError):
+        return value  # a word that stands for a value, such as FILE
+    return literal
+
+
+def _typed(value: str) -> str:
+    """A value as it is typed in a shell."""
+    return _join(_literal(value))
+
+
+def _join(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ",".join(str(one) for one in value)
+    text = str(value)
+    return text if re.fullmatch(r"[\w.,:+/=@%*-]+", text) else shlex.quote(text)
