@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import builtins
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vosctl.errors import UsageError
+from vosctl.errors import UsageError, VosctlError
 from vosctl.evaluation.plot import check_plot, worst_frames, write_plot
 from vosctl.evaluation.report import Evaluation
 from vosctl.evaluation.scoring import score_sequence
@@ -70,13 +70,6 @@ def test_other_suffix() -> None:
 
 
 def test_without_matplotlib(monkeypatch) -> None:
-    real = builtins.__import__
-
-    def lacking(name, *rest):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", lacking)
-    with pytest.raises(UsageError, match=r"pip install 'vosctl\[plot\]'"):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(VosctlError, match=r"`plot`: needs matplotlib.*\[plot\]"):
         check_plot(Path("plot.png"))

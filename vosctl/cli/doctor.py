@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from vosctl.cli.command import VosctlCommand
+
+if TYPE_CHECKING:
+    from vosctl.diagnosis.findings import Finding
 
 
 @click.command(short_help="Find out what is wrong with this installation.", cls=VosctlCommand)
@@ -20,12 +25,28 @@ def doctor(context: click.Context, as_json: bool, quiet: bool) -> None:
     Each finding comes with its cure. Exit 1 when one of them stops work; warnings do not.
     """
     from vosctl.diagnosis.diagnose import diagnose
+
+    if not report(diagnose(), as_json=as_json, quiet=quiet):
+        context.exit(1)
+
+
+def report(groups: Iterable[tuple[str, list[Finding]]], *, as_json: bool, quiet: bool) -> bool:
+    """Print findings, by the heading they belong under.
+
+    Args:
+        groups: headings and their findings.
+        as_json: as one JSON object instead of lines.
+        quiet: leave out what is as it should be.
+
+    Returns:
+        Whether nothing stops work.
+    """
     from vosctl.diagnosis.findings import Severity
     from vosctl.diagnosis.machine import describe_machine, package_versions
 
     counts = dict.fromkeys(Severity, 0)
     listed = []
-    for title, findings in diagnose():
+    for title, findings in groups:
         shown = [one for one in findings if not (quiet and one.severity is Severity.OK)]
         for finding in findings:
             counts[finding.severity] += 1
@@ -46,8 +67,7 @@ def doctor(context: click.Context, as_json: bool, quiet: bool) -> None:
         click.echo(
             f"{verdict}: {_count(counts[Severity.ERROR], 'error')}, {_count(counts[Severity.WARNING], 'warning')}."
         )
-    if not works:
-        context.exit(1)
+    return works
 
 
 def _show(subject: str, severity: str, message: str, cure: str) -> None:

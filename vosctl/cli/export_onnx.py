@@ -8,6 +8,7 @@ import click
 
 from vosctl.cli.command import VosctlCommand
 from vosctl.errors import UsageError
+from vosctl.extras import require
 
 DYNAMIC = "dynamic"
 
@@ -78,6 +79,7 @@ def export_onnx(
     """
     if (calibrate is None) != (calibrate_mask is None):
         raise UsageError("--calibrate and --calibrate-mask: give both, the video and the objects of its first frame")
+    require("export", "exporting")
     from vosctl.export.exporter import export_onnx as export
     from vosctl.export.settings import Calibration, ExportSettings, GraphShape
 

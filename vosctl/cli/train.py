@@ -9,6 +9,7 @@ import click
 
 from vosctl.cli.command import VosctlCommand
 from vosctl.errors import UsageError
+from vosctl.extras import require
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -58,6 +59,8 @@ def train(output: Path | None, resume: Path | None, settings: Path | None, **giv
     changes = {key: value for key, value in given.items() if value not in (None, ())}
     if resume is not None and (output is not None or settings is not None):
         raise UsageError("--resume: goes on in the run's folder with its settings; leave --output and --settings out")
+
+    require("train", "training")
 
     from rich.console import Console
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from vosctl.diagnosis import accelerators, packages, video, weights
 from vosctl.diagnosis.findings import Finding, error, reason
+from vosctl.diagnosis.probe import Probe
 
-CHECKS: dict[str, tuple[Callable[[], list[Finding]], ...]] = {
-    "Python": (packages.check_python, packages.check_imports, packages.check_rivals),
+Check = Callable[[Probe], list[Finding]]
+Checks = Mapping[str, Sequence[Check]]
+
+CHECKS: Checks = {
+    "Python": (packages.check_python, packages.check_imports, packages.check_rivals, packages.check_extras),
     "Acceleration": (
         accelerators.check_gpu,
         accelerators.check_torch,
@@ -21,24 +25,26 @@ CHECKS: dict[str, tuple[Callable[[], list[Finding]], ...]] = {
 """Checks by the heading they are shown under."""
 
 
-def diagnose() -> Iterator[tuple[str, list[Finding]]]:
+def diagnose(checks: Checks = CHECKS, probe: Probe | None = None) -> Iterator[tuple[str, list[Finding]]]:
     """Carry out every check; one that breaks is a finding itself, and the others go on.
+
+    Args:
+        checks: what to check, by heading.
+        probe: the machine that is asked; by default this one.
 
     Yields:
         The heading and its findings, a heading at a time.
     """
-    for title, checks in CHECKS.items():
-        yield title, [finding for check in checks for finding in _carry_out(check)]
+    asked = probe or Probe()
+    for title, group in checks.items():
+        yield title, [finding for check in group for finding in _carry_out(check, asked)]
 
 
-def _carry_out(check: Callable[[], list[Finding]]) -> list[Finding]:
+def _carry_out(check: Check, probe: Probe) -> list[Finding]:
     try:
-        return check()
+        return check(probe)
     except Exception as problem:  # whatever a broken installation raises
         subject = check.__name__.removeprefix("check_")
         message = f"could not be checked: {type(problem).__name__}: {reason(problem)}"
-        return [
-            error(
-                subject, message, "mend what else was found first; then python -m pip install --force-reinstall vosctl"
-            )
-        ]
+        cure = "cure what else was found first; then python -m pip install --force-reinstall vosctl"
+        return [error(subject, message, cure)]

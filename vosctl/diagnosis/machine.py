@@ -55,7 +55,7 @@ class Machine:
 
 
 def describe_machine() -> Machine:
-    """This machine."""
+    """Describe this machine."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     try:
         gpus = tuple(nvidia_gpus())
@@ -75,13 +75,16 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
-def nvidia_gpus() -> list[Gpu]:
-    """What `nvidia-smi` lists; nothing where there is no such program.
+def nvidia_gpus(program: str | None = None) -> list[Gpu]:
+    """List the GPUs by `nvidia-smi`; none where there is no such program.
+
+    Args:
+        program: path of it; by default it is looked up.
 
     Raises:
         OSError, subprocess.SubprocessError, ValueError: the program is there and fails, hangs or says something else.
     """
-    program = shutil.which("nvidia-smi")
+    program = program or shutil.which("nvidia-smi")
     if program is None:
         return []
     fields = "name,driver_version,memory.total,memory.used"
@@ -96,14 +99,24 @@ def nvidia_gpus() -> list[Gpu]:
     return gpus
 
 
+def has_bf16() -> bool:
+    """Return whether the CPU has bf16 instructions (AVX-512 BF16 or AMX); False where the system does not tell."""
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_cpu_information("flags").split())
+
+
 def _cpu_name() -> str:
+    return _cpu_information("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_information(wanted: str) -> str:
+    """Read one line of Linux's description of the first core; empty elsewhere."""
     information = Path("/proc/cpuinfo")
     if information.exists():
         for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
-            title, _, name = line.partition(":")
-            if title.strip() == "model name":
-                return name.strip()
-    return platform.processor() or platform.machine()
+            title, _, value = line.partition(":")
+            if title.strip() == wanted:
+                return value.strip()
+    return ""
 
 
 def _memory() -> int | None:

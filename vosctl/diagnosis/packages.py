@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import platform
 import sys
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from vosctl import extras
 from vosctl.diagnosis.findings import Finding, error, ok, reason, warning
+from vosctl.diagnosis.probe import Probe
 
 IMPORTS = {
-    "vosctl": "vosctl", "torch": "torch", "onnxruntime": "onnxruntime", "cv2": "opencv-python", "av": "av",
+    "vosctl": "vosctl", "onnxruntime": "onnxruntime", "cv2": "opencv-python", "av": "av",
     "numpy": "numpy", "PIL": "pillow", "safetensors": "safetensors", "pycocotools": "pycocotools",
 }  # fmt: skip
 """Modules by name, with the package that brings each."""
+OPTIONAL: dict[extras.Extra, str] = {
+    "torch": "a GPU through PyTorch, the official weights.pth, training, export",
+    "openvino": "`--engine openvino`",
+    "camera": "`--virtual-camera`",
+    "plot": "`eval --plot`",
+}
+"""Extras, and what each is for."""
 RIVALS = {
     "onnxruntime": (
         ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml"),
@@ -29,44 +36,48 @@ RIVALS = {
 OLDEST_PYTHON = (3, 11)
 
 
-def check_python() -> list[Finding]:
-    """The interpreter."""
+def check_python(probe: Probe) -> list[Finding]:
+    """Check the interpreter."""
     found = f"{platform.python_version()}, {sys.executable}"
-    if sys.version_info[:2] < OLDEST_PYTHON:
+    if probe.python < OLDEST_PYTHON:
         return [error("python", f"{found}: too old", "install Python 3.11 or newer and vosctl into it")]
     return [ok("python", found)]
 
 
-def check_imports() -> list[Finding]:
+def check_imports(probe: Probe) -> list[Finding]:
     """Import everything and tell its version and place."""
-    return [_import(module, package) for module, package in IMPORTS.items()]
+    return [_import(probe, module, package) for module, package in IMPORTS.items()]
 
 
-def _import(module: str, package: str) -> Finding:
+def _import(probe: Probe, module: str, package: str) -> Finding:
     try:
-        loaded = import_module(module)
+        loaded = probe.load(module)
     except (ImportError, OSError) as problem:  # OSError: a shared library of it cannot be loaded
         cure = f"python -m pip install --force-reinstall {package}"
         if "libGL" in str(problem) or "libgthread" in str(problem):
             cure = "python -m pip uninstall -y opencv-python; python -m pip install opencv-python-headless"
         return error(module, f"cannot be imported: {reason(problem)}", cure)
     place = Path(loaded.__file__).parent if loaded.__file__ else "nowhere"
-    return ok(module, f"{getattr(loaded, '__version__', None) or installed(package) or 'version unknown'}, {place}")
+    version = getattr(loaded, "__version__", None) or probe.installed(package) or "version unknown"
+    return ok(module, f"{version}, {place}")
 
 
-def installed(package: str) -> str | None:
-    """The version of an installed package, None when it is not."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+def check_extras(probe: Probe) -> list[Finding]:
+    """Tell which optional parts are installed; none of them has to be."""
+    findings = []
+    for extra, purpose in OPTIONAL.items():
+        if all(probe.present(module) for module in extras.MODULES[extra]):
+            findings.append(ok(f"extra {extra}", f"installed: {purpose}"))
+        else:
+            findings.append(ok(f"extra {extra}", f"not installed, a choice; for {purpose} {extras.install(extra)}"))
+    return findings
 
 
-def check_rivals() -> list[Finding]:
-    """Two packages that write the same module: the one installed last has overwritten the other in part."""
+def check_rivals(probe: Probe) -> list[Finding]:
+    """Find two packages that write the same module: the one installed last has overwritten the other in part."""
     findings = []
     for module, (packages, consequence) in RIVALS.items():
-        present = [package for package in packages if installed(package)]
+        present = [package for package in packages if probe.installed(package)]
         if len(present) > 1:
             uninstall = f"python -m pip uninstall -y {' '.join(present)}"
             cure = f"{uninstall}; python -m pip install {_wanted(present)}"
@@ -75,5 +86,5 @@ def check_rivals() -> list[Finding]:
 
 
 def _wanted(present: list[str]) -> str:
-    """The one to keep: the GPU's, and the one with windows."""
+    """Choose the one to keep: the GPU's, and the one with windows."""
     return next((one for one in present if one.endswith("-gpu")), present[0])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
-import sys
 import tempfile
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vosctl.diagnosis.findings import Finding, error, ok, reason, warning
+from vosctl.diagnosis.probe import Probe
 
 if TYPE_CHECKING:
     from vosctl.video.encoder import VideoEncoding
+
+    Uses = Sequence[tuple[str, VideoEncoding, str]]  # file name, encoding, what it is for
 
 DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mjpeg", "prores", "rawvideo")
 """What videos usually come in, by FFmpeg's names."""
@@ -22,24 +24,30 @@ _PYAV_CURE = "python -m pip install --force-reinstall --no-cache-dir av (its whe
 _PROBED_CAMERAS = 3
 
 
-def check_encoders() -> list[Finding]:
+def check_encoders(probe: Probe) -> list[Finding]:
     """Write a two-frame video with every encoding the outputs use, through the code that writes them."""
     from vosctl.video import encoder
 
-    encodings = (
-        ("overlay.mp4", encoder.H264, "overlays and mattes in .mp4, .mov and .mkv"),
-        ("overlay.webm", encoder.VP9, "overlays and mattes in .webm"),
-        ("cutout.webm", encoder.VP9_ALPHA, "cut-outs in .webm"),
-        ("cutout.mov", encoder.PRORES_4444, "cut-outs in .mov"),
+    return try_encoders(
+        (
+            ("overlay.mp4", encoder.H264, "overlays and mattes in .mp4, .mov and .mkv"),
+            ("overlay.webm", encoder.VP9, "overlays and mattes in .webm"),
+            ("cutout.webm", encoder.VP9_ALPHA, "cut-outs in .webm"),
+            ("cutout.mov", encoder.PRORES_4444, "cut-outs in .mov"),
+        )
     )
-    return [_check_encoder(name, encoding, use) for name, encoding, use in encodings]
 
 
-def _check_encoder(name: str, encoding: VideoEncoding, use: str) -> Finding:
+def try_encoders(uses: Uses) -> list[Finding]:
+    """Write a two-frame video with each of these encodings; only a missing first one stops work."""
+    return [_check_encoder(*use, stops_work=index == 0) for index, use in enumerate(uses)]
+
+
+def _check_encoder(name: str, encoding: VideoEncoding, use: str, stops_work: bool) -> Finding:
     import numpy as np
 
     from vosctl.errors import VosctlError
-    from vosctl.video.encoder import H264, VideoWriter
+    from vosctl.video.encoder import VideoWriter
     from vosctl.video.frames import Frame, SourceInfo
 
     rate = Fraction(25)
@@ -53,34 +61,42 @@ def _check_encoder(name: str, encoding: VideoEncoding, use: str) -> Finding:
                 writer.write(picture, "rgba", Frame(index, picture[..., :3], index, 1 / rate, 1))
             writer.finish()
     except (VosctlError, OSError) as problem:
-        found = error if encoding is H264 else warning
+        found = error if stops_work else warning
         return found(encoding.codec, f"does not open: {reason(problem)}; no {use}", _PYAV_CURE)
     return ok(encoding.codec, f"opens as {encoding.pixel_format}: {use}")
 
 
-def check_decoders() -> list[Finding]:
-    """Which of the usual codecs can be decoded, and whether the packaged clip can be, with its sound."""
+def check_decoders(probe: Probe) -> list[Finding]:
+    """Say which of the usual codecs can be decoded, and whether the packaged clip can be, with its sound."""
+    from vosctl.demo import demo_clip
+
+    return [*find_decoders(DECODERS), *check_clip(demo_clip()[0])]
+
+
+def find_decoders(names: Sequence[str]) -> list[Finding]:
+    """Look for FFmpeg's decoders of these names."""
+    missing = [name for name in names if not _has_decoder(name)]
+    if missing:
+        return [warning("decoders", f"no decoder for {', '.join(missing)}: such videos cannot be read", _PYAV_CURE)]
+    return [ok("decoders", ", ".join(names))]
+
+
+def check_clip(clip: Path) -> list[Finding]:
+    """Decode a frame of a clip, and see whether its sound can be copied."""
     import av
 
-    missing = [name for name in DECODERS if not _has_decoder(name)]
-    findings = [ok("decoders", ", ".join(name for name in DECODERS if name not in missing))]
-    if missing:
-        findings = [warning("decoders", f"no decoder for {', '.join(missing)}: such videos cannot be read", _PYAV_CURE)]
-    from vosctl.demo import demo_clip
     from vosctl.video.audio import can_hold
 
-    clip, _ = demo_clip()
     try:
         with av.open(str(clip)) as container:
             next(container.decode(video=0))
             sound = container.streams.audio[0]
-            if not can_hold("mp4", sound):
-                findings.append(warning("sound", f"{sound.codec_context.name} cannot be copied into .mp4", _PYAV_CURE))
-            else:
-                findings.append(ok("sound", f"{sound.codec_context.name} is copied into .mp4"))
+            codec = sound.codec_context.name
+            if can_hold("mp4", sound):
+                return [ok("sound", f"{codec} is copied into .mp4")]
+            return [warning("sound", f"{codec} cannot be copied into .mp4", _PYAV_CURE)]
     except (av.FFmpegError, OSError, StopIteration, IndexError) as problem:
-        findings.append(error("demo clip", f"{clip}: cannot be decoded: {reason(problem)}", _PYAV_CURE))
-    return findings
+        return [error("demo clip", f"{clip}: cannot be decoded: {reason(problem)}", _PYAV_CURE)]
 
 
 def _has_decoder(name: str) -> bool:
@@ -93,21 +109,19 @@ def _has_decoder(name: str) -> bool:
     return True
 
 
-def check_opencv() -> list[Finding]:
-    """Whether OpenCV can show windows."""
-    import cv2
-
-    found = re.search(r"GUI:\s*(\S+)", cv2.getBuildInformation())
+def check_opencv(probe: Probe) -> list[Finding]:
+    """Check whether OpenCV can show windows."""
+    found = re.search(r"GUI:\s*(\S+)", probe.load("cv2").getBuildInformation())
     gui = found.group(1) if found else "NONE"
     if gui == "NONE":
         return [ok("OpenCV", "headless: it cannot show windows")]
-    shown = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    shown = probe.system != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     return [ok("OpenCV", f"windows with {gui}" + ("" if shown else ", but no display is set (DISPLAY)"))]
 
 
-def check_cameras() -> list[Finding]:
-    """The cameras that can be opened by number; none is no fault."""
-    numbers, findings = _linux_cameras() if sys.platform == "linux" else (_probed_cameras(), [])
+def check_cameras(probe: Probe) -> list[Finding]:
+    """List the cameras that can be opened by number; none is no fault."""
+    numbers, findings = _linux_cameras(probe) if probe.system == "linux" else (_probed_cameras(probe), [])
     if not findings and not numbers:
         return [ok("cameras", "none")]
     if numbers:
@@ -115,9 +129,9 @@ def check_cameras() -> list[Finding]:
     return findings
 
 
-def _linux_cameras() -> tuple[list[int], list[Finding]]:
-    devices = sorted(glob.glob("/dev/video*"))  # noqa: PTH207 - tests replace it
-    shut = [device for device in devices if not os.access(device, os.R_OK | os.W_OK)]
+def _linux_cameras(probe: Probe) -> tuple[list[int], list[Finding]]:
+    devices = probe.video_devices()
+    shut = [device for device in devices if not probe.may_open(device)]
     open_ones = [int(device.removeprefix("/dev/video")) for device in devices if device not in shut]
     if not shut:
         return open_ones, []
@@ -125,9 +139,8 @@ def _linux_cameras() -> tuple[list[int], list[Finding]]:
     return open_ones, [warning("cameras", f"{', '.join(shut)}: no permission to open", cure)]
 
 
-def _probed_cameras() -> list[int]:
-    import cv2
-
+def _probed_cameras(probe: Probe) -> list[int]:
+    cv2 = probe.load("cv2")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     numbers = []
     for number in range(_PROBED_CAMERAS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from vosctl.diagnosis.findings import Finding, error, ok, reason, warning
+from vosctl.diagnosis.probe import Probe
 from vosctl.errors import VosctlError
 from vosctl.registry import DEFAULT_WEIGHTS, registered_weights, user_folder, verify_entry
 
@@ -14,7 +15,7 @@ LEAST_IOU = 0.7
 """What the self-test must reach on average; with weights that work it is above 0.9."""
 
 
-def check_weights() -> list[Finding]:
+def check_weights(probe: Probe) -> list[Finding]:
     """Compare every registered file with its digest."""
     try:
         entries = registered_weights()
@@ -39,7 +40,7 @@ def check_weights() -> list[Finding]:
     return findings
 
 
-def check_segmentation() -> list[Finding]:
+def check_segmentation(probe: Probe) -> list[Finding]:
     """Follow the two objects of a made clip with the default weights and compare with the exact masks."""
     import numpy as np
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vosctl.engine.base import Engine
 from vosctl.engine.providers import PROVIDERS, has_nvidia_gpu, resolve_provider
-from vosctl.errors import UsageError, VosctlError
+from vosctl.errors import UsageError
+from vosctl.extras import missing_modules, require
 from vosctl.registry import locate_weights
 
 ENGINES = ("auto", "torch", "onnx", "openvino")
@@ -69,7 +70,7 @@ def _fastest_engine(path: Path, device: str, precision: str, provider: str) -> s
 
 
 def _torch_has_gpu() -> bool:
-    if not has_nvidia_gpu() and sys.platform != "darwin":  # torch takes seconds to import
+    if missing_modules("torch") or not (has_nvidia_gpu() or sys.platform == "darwin"):  # torch takes seconds to import
         return False
     import torch
 
@@ -103,8 +104,7 @@ def _openvino_engine(weights: str, path: Path, device: str, precision: str, prov
         raise UsageError(f"--provider {provider}: is for the onnx engine; leave it out, or add --engine onnx")
     if device not in {"auto", "cpu"}:
         raise UsageError(f"--device {device}: the openvino engine runs on the CPU; leave --device out")
-    if find_spec("openvino") is None:
-        raise VosctlError("--engine openvino: is not installed; python -m pip install 'vosctl[openvino]'")
+    require("openvino", "`engine='openvino'`")
     from vosctl.engine.openvino_engine import OpenVinoEngine
     from vosctl.engine.openvino_models import compile_checkpoint, compile_folder
 
@@ -117,6 +117,7 @@ def _torch_engine(weights: str, path: Path, device: str, precision: str, threads
         raise UsageError(
             f"--engine torch: {weights} is a folder of ONNX graphs; add --engine onnx or give a checkpoint"
         )
+    require("torch", "`engine='torch'`")
     import torch
 
     from vosctl.engine.devices import resolve_placement

@@ -22,6 +22,7 @@ from vosctl.evaluation.dataset import Objects, Sequence, Task
 from vosctl.evaluation.metrics import RECALL_THRESHOLD
 from vosctl.evaluation.report import Evaluation, write_whole
 from vosctl.evaluation.scoring import SequenceScore, summarise
+from vosctl.extras import require
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.video.masks import read_indexed_png
 from vosctl.video.overlay import object_colour, render_overlay
@@ -58,10 +59,7 @@ def check_plot(path: Path) -> None:
     """Raise UsageError when `path` cannot be drawn: its suffix is another, or matplotlib is not installed."""
     if path.suffix.lower() not in PLOT_SUFFIXES:
         raise UsageError(f"--plot {path}: the name must end in {' or '.join(PLOT_SUFFIXES)}")
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise UsageError("--plot needs matplotlib: install it with pip install 'vosctl[plot]'") from error
+    require("plot", "`plot`")
 
 
 def write_plot(evaluation: Evaluation, sequences: list[Sequence], predictions: Path, path: Path) -> None:

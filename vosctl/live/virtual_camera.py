@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
+from vosctl.extras import require
 
 
 class VirtualCamera:
@@ -27,10 +28,9 @@ class VirtualCamera:
     """
 
     def __init__(self, width: int, height: int, fps: float) -> None:
-        try:
-            import pyvirtualcam
-        except ImportError:
-            raise VosctlError("--virtual-camera: needs pyvirtualcam; pip install 'vosctl[camera]'") from None
+        require("camera", "`virtual_camera`")
+        import pyvirtualcam
+
         try:
             self._camera: Any = pyvirtualcam.Camera(width, height, fps, fmt=pyvirtualcam.PixelFormat.RGB)
         except RuntimeError as error:

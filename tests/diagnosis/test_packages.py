@@ -1,0 +1,59 @@
+"""Wrong installations, each found with its cure."""
+
+from dataclasses import replace
+
+import pytest
+
+from vosctl.diagnosis import packages
+from vosctl.diagnosis.findings import Severity
+
+
+def installed_only(machine, *names):
+    return replace(machine, installed=lambda package: "1.0" if package in names else None)
+
+
+def test_an_old_python(machine, the_only):
+    found = the_only(packages.check_python(replace(machine, python=(3, 10))), Severity.ERROR)
+    assert "too old" in found.message
+
+
+def test_everything_is_there(machine, all_ok):
+    assert all_ok(packages.check_python(machine))
+    assert all_ok(packages.check_imports(machine))
+
+
+def test_a_package_that_cannot_be_imported(machine, with_modules, the_only):
+    broken = with_modules(machine, av=ImportError("no module named av"))
+    finding = the_only(packages.check_imports(broken), Severity.ERROR)
+    assert (finding.subject, finding.cure) == ("av", "python -m pip install --force-reinstall av")
+
+
+def test_opencv_without_the_systems_libraries(machine, with_modules, the_only):
+    broken = with_modules(machine, cv2=ImportError("libGL.so.1: cannot open shared object file: No such file"))
+    assert "opencv-python-headless" in the_only(packages.check_imports(broken), Severity.ERROR).cure
+
+
+def test_one_of_each_is_right(machine):
+    assert packages.check_rivals(installed_only(machine, "onnxruntime-gpu", "opencv-python")) == []
+
+
+@pytest.mark.parametrize(
+    ("pair", "subject", "kept"),
+    [
+        (("onnxruntime", "onnxruntime-gpu"), "onnxruntime", "onnxruntime-gpu"),
+        (("opencv-python", "opencv-python-headless"), "cv2", "opencv-python"),
+    ],
+)
+def test_two_packages_of_the_same_files(machine, the_only, pair, subject, kept):
+    finding = the_only(packages.check_rivals(installed_only(machine, *pair)), Severity.WARNING)
+    assert finding.subject == subject
+    assert finding.message.startswith(f"{pair[0]} and {pair[1]} are both installed")
+    assert finding.cure == f"python -m pip uninstall -y {pair[0]} {pair[1]}; python -m pip install {kept}"
+
+
+def test_a_missing_extra_is_a_choice(machine, all_ok):
+    findings = packages.check_extras(replace(machine, present=lambda name: name != "torch"))
+    assert all_ok(findings)
+    torch = next(one for one in findings if one.subject == "extra torch")
+    assert "a choice" in torch.message
+    assert "[torch]" in torch.message

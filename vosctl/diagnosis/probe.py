@@ -1,0 +1,65 @@
+"""What the checks ask of the machine, in one place, so that a test can hand in other answers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from vosctl.diagnosis.machine import Gpu, has_bf16, nvidia_gpus
+
+
+def installed_version(package: str) -> str | None:
+    """Return the version of an installed package, None when it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _is_present(module: str) -> bool:
+    return find_spec(module) is not None
+
+
+def _video_devices() -> list[str]:
+    return sorted(str(path) for path in Path("/dev").glob("video*"))
+
+
+def _may_open(path: str) -> bool:
+    return os.access(path, os.R_OK | os.W_OK)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The questions, answered by this machine unless told otherwise.
+
+    Attributes:
+        python: version of the interpreter.
+        system: `sys.platform`.
+        load: imports a module by name; raises ImportError or OSError. `Any`, as modules have no common type.
+        installed: version of an installed package by its name in the index, or None.
+        present: whether a module can be imported, without importing it.
+        gpus: what the NVIDIA driver lists; raises OSError, SubprocessError or ValueError when it is broken.
+        pci_devices: folder in which Linux lists the devices on the bus.
+        bf16: whether the CPU has bf16 instructions.
+        video_devices: paths of the camera devices on Linux.
+        may_open: whether this user may open such a device.
+    """
+
+    python: tuple[int, ...] = tuple(int(part) for part in platform.python_version_tuple()[:2])
+    system: str = sys.platform
+    load: Callable[[str], Any] = import_module
+    installed: Callable[[str], str | None] = installed_version
+    present: Callable[[str], bool] = _is_present
+    gpus: Callable[[], list[Gpu]] = nvidia_gpus
+    pci_devices: Path = field(default_factory=lambda: Path("/sys/bus/pci/devices"))
+    bf16: Callable[[], bool] = has_bf16
+    video_devices: Callable[[], list[str]] = _video_devices
+    may_open: Callable[[str], bool] = _may_open
