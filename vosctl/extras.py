@@ -7,6 +7,7 @@ command that works where vosctl was installed from: a clone of the repository or
 from __future__ import annotations
 
 import json
+import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,14 @@ MODULES: dict[Extra, tuple[str, ...]] = {
 
 def missing_modules(extra: Extra) -> list[str]:
     """Return the modules of an extra that are not installed; imports none of them."""
-    return [name for name in MODULES[extra] if find_spec(name) is None]
+    return [name for name in MODULES[extra] if not is_present(name)]
+
+
+def is_present(module: str) -> bool:
+    """Return whether a module can be imported, without importing it."""
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    return find_spec(module) is not None
 
 
 def require(extra: Extra, what: str) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from vosctl.diagnosis.machine import Gpu, has_bf16, nvidia_gpus
+from vosctl.extras import is_present
 
 
 def installed_version(package: str) -> str | None:
@@ -22,10 +22,6 @@ def installed_version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _is_present(module: str) -> bool:
-    return find_spec(module) is not None
 
 
 def _video_devices() -> list[str]:
@@ -57,7 +53,7 @@ class Probe:
     system: str = sys.platform
     load: Callable[[str], Any] = import_module
     installed: Callable[[str], str | None] = installed_version
-    present: Callable[[str], bool] = _is_present
+    present: Callable[[str], bool] = is_present
     gpus: Callable[[], list[Gpu]] = nvidia_gpus
     pci_devices: Path = field(default_factory=lambda: Path("/sys/bus/pci/devices"))
     bf16: Callable[[], bool] = has_bf16
