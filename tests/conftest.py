@@ -101,10 +101,12 @@ class BrightObjectEngine:
         colours = image[mask > 0.5]
         return np.median(colours, axis=0) if len(colours) else np.full(3, 999.0)
 
-    def propagate(self, images, masks, references):
+    def propagate(self, images, masks, states):
+        from vosctl.engine import Step
+
         self.batches.append(len(images))
-        near = [np.abs(image - colour).max(axis=-1) < 40 for image, colour in zip(images, references, strict=True)]
-        return np.where(np.stack(near), np.float32(0.95), np.float32(0.02))
+        near = [np.abs(image - colour).max(axis=-1) < 40 for image, colour in zip(images, states, strict=True)]
+        return Step(np.where(np.stack(near), np.float32(0.95), np.float32(0.02)), tuple(states))
 
 
 @pytest.fixture

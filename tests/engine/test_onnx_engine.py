@@ -37,7 +37,7 @@ def inputs():
 
 def run(engine, images, masks):
     references = [engine.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
-    return engine.propagate(images, masks[::-1], references)
+    return engine.propagate(images, masks[::-1], references).probabilities
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -85,16 +85,16 @@ def test_a_batch_is_its_objects(lite, inputs):
     together = run(lite, images, masks)
     references = [lite.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
     for index in (2, 0):
-        alone = lite.propagate(images[[index]], masks[::-1][[index]], [references[index]])
+        alone = lite.propagate(images[[index]], masks[::-1][[index]], [references[index]]).probabilities
         np.testing.assert_allclose(alone[0], together[index], atol=1e-5)
 
 
 def test_the_reference_is_not_forgotten_and_not_confused(lite, inputs):
     images, masks = inputs
     first, second = lite.encode_reference(images[0], masks[0]), lite.encode_reference(images[1], 1 - masks[1])
-    one = lite.propagate(images[:1], masks[:1], [first])
-    other = lite.propagate(images[:1], masks[:1], [second])
-    again = lite.propagate(images[:1], masks[:1], [first])
+    one = lite.propagate(images[:1], masks[:1], [first]).probabilities
+    other = lite.propagate(images[:1], masks[:1], [second]).probabilities
+    again = lite.propagate(images[:1], masks[:1], [first]).probabilities
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 0
 

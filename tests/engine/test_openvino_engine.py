@@ -22,7 +22,7 @@ SIZE = (64, 96)
 
 def run(engine, images, masks):
     references = [engine.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
-    return engine.propagate(images, masks[::-1], references)
+    return engine.propagate(images, masks[::-1], references).probabilities
 
 
 @pytest.fixture

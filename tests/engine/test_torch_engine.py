@@ -16,7 +16,7 @@ def random_object(seed, size=64):
 def test_the_engine_gives_the_networks_answer(tiny_engine):
     image, mask = random_object(0)
     reference = tiny_engine.encode_reference(image, mask)
-    answer = tiny_engine.propagate(image[None], mask[None], [reference])
+    answer = tiny_engine.propagate(image[None], mask[None], [reference]).probabilities
     network = tiny_engine._network
     with torch.inference_mode():
         pixels = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
@@ -31,8 +31,8 @@ def test_floats_and_bytes_are_the_same_image(tiny_engine):
     floats = image.astype(np.float32) / 255
     reference = tiny_engine.encode_reference(image, mask)
     np.testing.assert_allclose(
-        tiny_engine.propagate(image[None], mask[None], [reference]),
-        tiny_engine.propagate(floats[None], mask[None], [tiny_engine.encode_reference(floats, mask)]),
+        tiny_engine.propagate(image[None], mask[None], [reference]).probabilities,
+        tiny_engine.propagate(floats[None], mask[None], [tiny_engine.encode_reference(floats, mask)]).probabilities,
         atol=1e-6,
     )
     assert floats.max() <= 1.0, "the caller's image must not be touched"
@@ -43,13 +43,13 @@ def test_the_batch_follows_the_objects(tiny_engine):
     objects = [random_object(seed) for seed in range(3)]
     references = [tiny_engine.encode_reference(*one) for one in objects]
     alone = [
-        tiny_engine.propagate(image[None], mask[None], [reference])[0]
+        tiny_engine.propagate(image[None], mask[None], [reference]).probabilities[0]
         for (image, mask), reference in zip(objects, references, strict=True)
     ]
     for order in ([0, 1, 2], [2, 0], [0, 2], [1], [1, 1]):
         images = np.stack([objects[index][0] for index in order])
         masks = np.stack([objects[index][1] for index in order])
-        answers = tiny_engine.propagate(images, masks, [references[index] for index in order])
+        answers = tiny_engine.propagate(images, masks, [references[index] for index in order]).probabilities
         np.testing.assert_allclose(answers, [alone[index] for index in order], atol=1e-5)
 
 
@@ -81,3 +81,11 @@ def test_precisions_that_cannot_be_had_are_errors(monkeypatch):
     monkeypatch.setattr("vosctl.engine.devices.has_fast_cpu_bf16", lambda: False)
     with pytest.raises(VosctlError, match="no bf16 instructions"):
         resolve_placement("cpu", "bf16")
+
+
+def test_a_network_that_keeps_its_reference_gives_back_the_very_states(tiny_engine):
+    image, mask = random_object(0)
+    states = [tiny_engine.encode_reference(image, mask), tiny_engine.encode_reference(image, 1 - mask)]
+    step = tiny_engine.propagate(np.stack([image] * 2), np.stack([mask] * 2), states)
+    assert all(given is back for given, back in zip(states, step.states, strict=True))
+    assert step.presence is None

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from vosctl.engine import Step
 from vosctl.errors import VosctlError
 from vosctl.export.checking import check_masks, check_probabilities
 from vosctl.export.clip import CheckClip, least_agreement, mean_j
@@ -19,10 +20,10 @@ class Echo:
         assert image.shape == (*mask.shape, 3)
         return mask.mean()
 
-    def propagate(self, images, masks, references):
+    def propagate(self, images, masks, states):
         self.batches.append(images.shape)
-        assert len(images) == len(references)
-        return self.change(masks)
+        assert len(images) == len(states)
+        return Step(self.change(masks), states)
 
 
 def flipped_corner(masks):

@@ -73,9 +73,9 @@ def test_fixed_sizes_run_in_batches_of_their_own(name, static_export, rng):
     images = rng.integers(0, 256, (3, 64, 96, 3), dtype=np.uint8)
     masks = rng.random((3, 64, 96), dtype=np.float32)
     references = [engine.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
-    together = engine.propagate(images, masks, references)
+    together = engine.propagate(images, masks, references).probabilities
     assert together.shape == (3, 64, 96)
-    alone = [engine.propagate(images[[i]], masks[[i]], [references[i]])[0] for i in range(3)]
+    alone = [engine.propagate(images[[i]], masks[[i]], [references[i]]).probabilities[0] for i in range(3)]
     np.testing.assert_allclose(together, np.stack(alone), atol=1e-6 if engine.info.precision == "fp32" else 0.02)
     assert np.abs(together[0] - together[2]).max() > 1e-4
 
@@ -154,7 +154,9 @@ def test_fp16_halves_the_weights(dynamic_export, tmp_path, monkeypatch):
     assert [engine.info.precision for engine in engines] == ["fp16", "fp32"]
     frame, labels = square_frame(96, 96, (1, (250, 40, 40), 30, 30, 40))
     mask = labels.astype(np.float32)
-    found = [one.propagate(frame[None], mask[None], [one.encode_reference(frame, mask)]) for one in engines]
+    found = [
+        one.propagate(frame[None], mask[None], [one.encode_reference(frame, mask)]).probabilities for one in engines
+    ]
     np.testing.assert_allclose(found[0], found[1], atol=0.02)
 
 

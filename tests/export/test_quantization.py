@@ -63,7 +63,7 @@ def test_int8_is_per_channel_and_keeps_its_ends_in_floats(name, calibration, mea
     assert engine.info.precision == "int8"
     frame, labels = square_frame(96, 96, (1, (230, 40, 40), 30, 30, 40))
     mask = labels.astype(np.float32)
-    found = engine.propagate(frame[None], mask[None], [engine.encode_reference(frame, mask)])
+    found = engine.propagate(frame[None], mask[None], [engine.encode_reference(frame, mask)]).probabilities
     assert found.shape == (1, 96, 96)
     assert np.isfinite(found).all()
 

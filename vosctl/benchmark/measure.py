@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +39,19 @@ def measure(case: Case) -> Measurement:
     return Measurement(**{**measured, "resident": peak_resident(), "gpu": gpu})
 
 
-def _measure_step(case: Case, engine: Engine) -> dict[str, Any]:
+def _measure_step(case: Case, engine: Engine[Any]) -> dict[str, Any]:
     """The network's two calls on what it is shown of a moving object, in the shape it was trained for."""
     scene = Scene(480, 270)
     size = case.window_size or engine.window
     views = [[cv2.resize(part, (size, size)) for part in scene.frame(index)] for index in range(8)]
     images = [np.stack([np.asarray(image, np.uint8)] * case.objects) for image, _ in views]
     mask = (np.asarray(views[0][1]) == CUP_ID).astype(np.float32)
-    references = [engine.encode_reference(images[0][0], mask) for _ in range(case.objects)]
+    states: Sequence[Any] = [engine.encode_reference(images[0][0], mask) for _ in range(case.objects)]
     masks = np.stack([mask] * case.objects)
     times = []
     for index in range(case.warmup + case.frames):
         begin = time.perf_counter()
-        engine.propagate(images[index % len(images)], masks, references)
+        states = engine.propagate(images[index % len(images)], masks, states).states
         times.append(time.perf_counter() - begin)
     counted = times[case.warmup :]
     return {"frame": Percentiles.of(counted), "rate": len(counted) / sum(counted)}
@@ -59,7 +60,7 @@ def _measure_step(case: Case, engine: Engine) -> dict[str, Any]:
 class _TimedTracker(Tracker):
     """A tracker that keeps the time of every step."""
 
-    def __init__(self, engine: Engine, window_size: int) -> None:
+    def __init__(self, engine: Engine[Any], window_size: int) -> None:
         self._set_up(engine, TrackingSettings(window_size=window_size))
         self.times: list[float] = []
 
@@ -70,7 +71,7 @@ class _TimedTracker(Tracker):
         return result
 
 
-def _measure_run(case: Case, engine: Engine) -> dict[str, Any]:
+def _measure_run(case: Case, engine: Engine[Any]) -> dict[str, Any]:
     """Decode, track and write, as `vosctl segment` does it."""
     tracker = _TimedTracker(engine, case.window_size)
     moments: list[float] = []

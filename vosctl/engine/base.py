@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,29 @@ class EngineInfo:
     precision: str
 
 
-class Engine(Protocol):
+State = TypeVar("State")
+"""What an engine keeps of one object: opaque to everybody else, of a fixed size, kept where the engine computes."""
+Batch = TypeVar("Batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[State]):
+    """The answer of `Engine.propagate` for N objects.
+
+    Attributes:
+        probabilities: (N, H, W) float32 in [0, 1], each object's probability.
+        states: the N states for the next frame: the very ones that were given where the network keeps nothing but
+            the reference, new ones where it has a memory. States that were given stay valid and unchanged.
+        presence: (N,) float32 in [0, 1], the probability that the object is in the image at all; None where the
+            network has no such head.
+    """
+
+    probabilities: NDArray[np.float32]
+    states: Sequence[State]
+    presence: NDArray[np.float32] | None = None
+
+
+class Engine(Protocol[State]):
     """One network on one backend.
 
     Attributes:
@@ -44,7 +66,7 @@ class Engine(Protocol):
     window: int
     takes_float: bool
 
-    def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> Any:
+    def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
         """Encode one object's reference, once.
 
         Args:
@@ -52,39 +74,41 @@ class Engine(Protocol):
             mask: (H, W) float32 in [0, 1].
 
         Returns:
-            The reference state, opaque, of a fixed size, kept where the engine computes.
+            The object's state before the next frame.
         """
         ...
 
-    def propagate(
-        self, images: NDArray[Any], masks: NDArray[np.float32], references: Sequence[Any]
-    ) -> NDArray[np.float32]:
+    def propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
         """Propagate N objects in one batch.
 
         Args:
-            images: (N, H, W, 3) uint8 RGB, of the references' size.
+            images: (N, H, W, 3) uint8 RGB, of the size that the states were made from.
             masks: (N, H, W) float32 in [0, 1], the guidance masks.
-            references: N reference states.
+            states: N states, from `encode_reference` or the `Step` before.
 
         Returns:
-            (N, H, W) float32 in [0, 1], each object's probability.
+            Probabilities, the states for the next frame, and the objects' presence where the network knows it.
         """
         ...
 
 
-class ReferenceBatch:
-    """The references of the objects followed now, batched once and kept until the objects change."""
+class StateBatch(Generic[State, Batch]):
+    """The states of the objects followed now, batched once and kept until they are others.
 
-    def __init__(self) -> None:
-        self._members: tuple[Any, ...] = ()
-        self._batch: Any = None
+    Args:
+        concatenate: makes one batch of some states.
+    """
 
-    def get(self, references: Sequence[Any], concatenate: Any) -> Any:
-        """The batch of these references: `concatenate(references)`, called only when they are others than last time."""
-        same = len(references) == len(self._members) and all(
-            a is b for a, b in zip(references, self._members, strict=True)
-        )
-        if not same:
-            self._members = tuple(references)
-            self._batch = concatenate(self._members)
-        return self._batch
+    def __init__(self, concatenate: Callable[[Sequence[State]], Batch]) -> None:
+        self._concatenate = concatenate
+        self._last: tuple[tuple[State, ...], Batch] | None = None
+
+    def get(self, states: Sequence[State]) -> Batch:
+        """Return the batch of these states, made only when they are others than last time."""
+        if self._last is not None:
+            members, batch = self._last
+            if len(states) == len(members) and all(a is b for a, b in zip(states, members, strict=True)):
+                return batch
+        members = tuple(states)
+        self._last = members, self._concatenate(members)
+        return self._last[1]

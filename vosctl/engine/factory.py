@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from vosctl.engine.base import Engine
 from vosctl.engine.providers import PROVIDERS, has_nvidia_gpu, resolve_provider
@@ -24,7 +25,7 @@ def create_engine(
     precision: str = "auto",
     provider: str = "auto",
     threads: int = 0,
-) -> Engine:
+) -> Engine[Any]:
     """Load weights into the engine asked for.
 
     Args:
@@ -77,7 +78,7 @@ def _torch_has_gpu() -> bool:
     return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
-def _onnx_engine(weights: str, path: Path, device: str, precision: str, provider: str, threads: int) -> Engine:
+def _onnx_engine(weights: str, path: Path, device: str, precision: str, provider: str, threads: int) -> Engine[Any]:
     from vosctl.engine.onnx_engine import OnnxEngine
     from vosctl.engine.onnx_sessions import open_checkpoint, open_folder
 
@@ -99,7 +100,7 @@ def _onnx_engine(weights: str, path: Path, device: str, precision: str, provider
     return OnnxEngine(graphs, weights)
 
 
-def _openvino_engine(weights: str, path: Path, device: str, precision: str, provider: str, threads: int) -> Engine:
+def _openvino_engine(weights: str, path: Path, device: str, precision: str, provider: str, threads: int) -> Engine[Any]:
     if provider != "auto":
         raise UsageError(f"--provider {provider}: is for the onnx engine; leave it out, or add --engine onnx")
     if device not in {"auto", "cpu"}:
@@ -112,7 +113,7 @@ def _openvino_engine(weights: str, path: Path, device: str, precision: str, prov
     return OpenVinoEngine(compiled, weights)
 
 
-def _torch_engine(weights: str, path: Path, device: str, precision: str, threads: int) -> Engine:
+def _torch_engine(weights: str, path: Path, device: str, precision: str, threads: int) -> Engine[Any]:
     if path.is_dir():
         raise UsageError(
             f"--engine torch: {weights} is a folder of ONNX graphs; add --engine onnx or give a checkpoint"

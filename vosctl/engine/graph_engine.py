@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.engine.base import EngineInfo, ReferenceBatch
+from vosctl.engine.base import EngineInfo, StateBatch, Step
 from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.errors import UsageError
 
@@ -33,7 +33,7 @@ class GraphEngine(ABC):
         self.stride = metadata.stride
         self.window = metadata.size[0] if metadata.size and len(set(metadata.size)) == 1 else metadata.window
         self._metadata = metadata
-        self._batch = ReferenceBatch()
+        self._batch = StateBatch(self._place_all)
 
     @abstractmethod
     def _run_reference(self, image: NDArray[np.uint8], mask: NDArray[np.float32]) -> State:
@@ -52,15 +52,13 @@ class GraphEngine(ABC):
         self._check(image[None])
         return self._run_reference(np.ascontiguousarray(image[None]), np.ascontiguousarray(mask[None]))
 
-    def propagate(
-        self, images: NDArray[Any], masks: NDArray[np.float32], references: Sequence[State]
-    ) -> NDArray[np.float32]:
+    def propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
         """See `Engine.propagate`."""
         self._check(images)
-        count = self._metadata.objects or len(images)
+        count = self._count(len(images))
         padding = -len(images) % count  # a graph for a fixed number of objects is run on some of them twice
         members = [*range(len(images)), *[0] * padding]
-        placed = self._batch.get([references[index] for index in members], lambda batch: self._place_all(batch, count))
+        placed = self._batch.get([states[index] for index in members])
         parts = [
             self._run_step(
                 np.ascontiguousarray(images[part]), np.ascontiguousarray(masks[part]), placed[start // count]
@@ -68,11 +66,17 @@ class GraphEngine(ABC):
             for start in range(0, len(members), count)
             for part in [members[start : start + count]]
         ]
-        return (parts[0] if len(parts) == 1 else np.concatenate(parts))[: len(images)]
+        probabilities = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return Step(probabilities[: len(images)], tuple(states))
 
-    def _place_all(self, references: Sequence[State], count: int) -> list[Any]:
-        """The references in batches of `count`."""
-        batches = [references[start : start + count] for start in range(0, len(references), count)]
+    def _count(self, objects: int) -> int:
+        """How many objects go through the step graph at once."""
+        return self._metadata.objects or objects
+
+    def _place_all(self, states: Sequence[State]) -> list[Any]:
+        """Place the states in batches of as many as the step graph takes."""
+        count = self._count(len(states))
+        batches = [states[start : start + count] for start in range(0, len(states), count)]
         return [
             self._place(tuple(np.concatenate(tensors) for tensors in zip(*batch, strict=True))) for batch in batches
         ]

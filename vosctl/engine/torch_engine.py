@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vosctl.engine.base import EngineInfo, ReferenceBatch
+from vosctl.engine.base import EngineInfo, StateBatch, Step
 from vosctl.engine.devices import Placement
 from vosctl.network.base import PropagationNetwork, State
 from vosctl.network.folding import fold_batch_norms
@@ -34,7 +34,7 @@ class TorchEngine:
         self._placement = placement
         network = fold_batch_norms(network.eval())
         self._network = network.to(placement.device, placement.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._batch = ReferenceBatch()
+        self._batch = StateBatch(_concatenate)
 
     @torch.inference_mode()
     def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
@@ -42,13 +42,10 @@ class TorchEngine:
         return state
 
     @torch.inference_mode()
-    def propagate(
-        self, images: NDArray[Any], masks: NDArray[np.float32], references: Sequence[State]
-    ) -> NDArray[np.float32]:
-        state = self._batch.get(references, _concatenate)
+    def propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
+        state = self._batch.get(states)
         probability = self._network.propagate(self._image(images), self._mask(masks), *state)
-        result: NDArray[np.float32] = probability[:, 0].float().cpu().numpy()
-        return result
+        return Step(probability[:, 0].float().cpu().numpy(), tuple(states))
 
     def _image(self, images: NDArray[Any]) -> Tensor:
         """(N, H, W, 3) bytes or floats to (N, 3, H, W) in [0, 1], channels last in memory as they came."""
@@ -61,5 +58,5 @@ class TorchEngine:
         return torch.from_numpy(np.ascontiguousarray(masks)).to(self._placement.device, self._placement.dtype)[:, None]
 
 
-def _concatenate(references: Sequence[State]) -> State:
-    return tuple(torch.cat(tensors) for tensors in zip(*references, strict=True))
+def _concatenate(states: Sequence[State]) -> State:
+    return tuple(torch.cat(tensors) for tensors in zip(*states, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,9 @@ class MaskCheck:
     j_torch: float
 
 
-def check_probabilities(exported: Engine, torch: Engine, sizes: Sequence[tuple[int, int]], objects: int) -> float:
+def check_probabilities(
+    exported: Engine[Any], torch: Engine[Any], sizes: Sequence[tuple[int, int]], objects: int
+) -> float:
     """Run both engines on the same input, for one object and for several, at every size.
 
     Args:
@@ -58,23 +61,24 @@ def check_probabilities(exported: Engine, torch: Engine, sizes: Sequence[tuple[i
     return worst
 
 
-def _difference(exported: Engine, torch: Engine, clip: CheckClip, size: tuple[int, int], count: int) -> float:
+def _difference(exported: Engine[Any], torch: Engine[Any], clip: CheckClip, size: tuple[int, int], count: int) -> float:
     """Largest difference over the steps of a short run in which both are fed torch's masks."""
     ids = clip.object_ids
     views = [list(clip.views(ids[index % len(ids)], size)) for index in range(count)]
     first = [one[0] for one in views]
-    references = [[engine.encode_reference(*view) for view in first] for engine in (exported, torch)]
+    states = [[engine.encode_reference(*view) for view in first] for engine in (exported, torch)]
     masks = np.stack([mask for _, mask in first])
     differences = []
     for step in range(1, STEPS + 1):
         images = np.stack([one[step][0] for one in views])
-        found = exported.propagate(images, masks, references[0])
-        masks = torch.propagate(images, masks, references[1])
+        steps = [engine.propagate(images, masks, own) for engine, own in zip((exported, torch), states, strict=True)]
+        states = [list(one.states) for one in steps]
+        found, masks = (one.probabilities for one in steps)
         differences.append(np.abs(found - masks).max())
     return float(np.max(differences))
 
 
-def check_masks(exported: Engine, torch: Engine, size: tuple[int, int], precision: str) -> MaskCheck:
+def check_masks(exported: Engine[Any], torch: Engine[Any], size: tuple[int, int], precision: str) -> MaskCheck:
     """Follow the objects of the made clip with both engines, each fed with its own masks.
 
     Args:

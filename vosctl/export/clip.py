@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.demo.scene import Scene
-from vosctl.engine.base import Engine
+from vosctl.engine.base import Engine, State
 from vosctl.tracking.crop import mask_box
 from vosctl.tracking.framing import CONTEXT
 from vosctl.types import Labels, RGBImage, SoftMask
@@ -57,15 +57,16 @@ class CheckClip:
             mask = cv2.warpAffine((labels == object_id).astype(np.float32), into_frame, (width, height), flags=flags)
             yield np.asarray(image, np.uint8), np.asarray(mask, np.float32)
 
-    def follow(self, engine: Engine, size: tuple[int, int]) -> Masks:
+    def follow(self, engine: Engine[State], size: tuple[int, int]) -> Masks:
         """Follow all objects in their views, fed with the engine's own masks: (frames - 1, objects, H, W) bool."""
         views = [list(self.views(one, size)) for one in self.object_ids]
-        references = [engine.encode_reference(*one[0]) for one in views]
+        states: Sequence[State] = [engine.encode_reference(*one[0]) for one in views]
         probabilities = np.stack([one[0][1] for one in views])
         masks = []
         for index in range(1, len(self.frames)):
             images = np.stack([one[index][0] for one in views])
-            probabilities = engine.propagate(images, probabilities, references)
+            step = engine.propagate(images, probabilities, states)
+            probabilities, states = step.probabilities, step.states
             masks.append(probabilities > 0.5)
         return np.stack(masks)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -146,11 +147,11 @@ def _write(graphs: dict[str, onnx.ModelProto], metadata: GraphMetadata, folder: 
     return OnnxEngine(open_folder(folder, Provider("cpu")), metadata.weights)
 
 
-def _view_size(torch: Engine, settings: ExportSettings) -> tuple[int, int]:
+def _view_size(torch: Engine[Any], settings: ExportSettings) -> tuple[int, int]:
     return settings.shape.size or (torch.window, torch.window)
 
 
-def _check_exact(exported: Engine, torch: Engine, settings: ExportSettings, tell: Tell) -> None:
+def _check_exact(exported: Engine[Any], torch: Engine[Any], settings: ExportSettings, tell: Tell) -> None:
     sizes = [_view_size(torch, settings)]
     if settings.shape.size is None:
         sizes.append((2 * torch.stride, 3 * torch.stride))
@@ -158,7 +159,7 @@ def _check_exact(exported: Engine, torch: Engine, settings: ExportSettings, tell
     tell(f"probabilities differ from torch's by {worst:.1e} at most")
 
 
-def _check_reduced(exported: Engine, torch: Engine, settings: ExportSettings, tell: Tell) -> None:
+def _check_reduced(exported: Engine[Any], torch: Engine[Any], settings: ExportSettings, tell: Tell) -> None:
     result = check_masks(exported, torch, _view_size(torch, settings), settings.precision)
     tell(
         f"masks agree with torch's on {result.agreement:.2%} of the pixels of the worst frame of a made clip; "
@@ -166,7 +167,7 @@ def _check_reduced(exported: Engine, torch: Engine, settings: ExportSettings, te
     )
 
 
-def _check_faster(exported: Engine, plain: Engine, tell: Tell) -> None:
+def _check_faster(exported: Engine[Any], plain: Engine[Any], tell: Tell) -> None:
     """Keep int8 only where it is faster.
 
     Raises:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
-from vosctl.engine.base import Engine
+from vosctl.engine.base import Engine, Step
+from vosctl.engine.graph_engine import State
 from vosctl.engine.onnx_engine import OnnxEngine
 from vosctl.errors import VosctlError
 from vosctl.export.settings import Calibration
@@ -50,16 +51,14 @@ class _Recorder:
         self._engine = engine
         self._state_names = state_names
 
-    def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> Any:
+    def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
         return self._engine.encode_reference(image, mask)
 
-    def propagate(
-        self, images: NDArray[Any], masks: NDArray[np.float32], references: Sequence[Any]
-    ) -> NDArray[np.float32]:
-        for index, state in enumerate(references):
+    def propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
+        for index, state in enumerate(states):
             named_state = dict(zip(self._state_names, state, strict=True))
             self.samples.append({"image": images[index, None], "mask": masks[index, None], **named_state})
-        return self._engine.propagate(images, masks, references)
+        return self._engine.propagate(images, masks, states)
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -141,14 +140,14 @@ def _drop_unused_initializers(model: onnx.ModelProto) -> None:
     model.graph.initializer.extend(kept)
 
 
-def step_times(engines: Sequence[Engine], sample: tuple[NDArray[Any], NDArray[np.float32]]) -> list[float]:
+def step_times(engines: Sequence[Engine[Any]], sample: tuple[NDArray[Any], NDArray[np.float32]]) -> list[float]:
     """Median seconds of a step of each engine on one object, taken alternately."""
     image, mask = sample
-    references = [engine.encode_reference(image, mask) for engine in engines]
+    states = [engine.encode_reference(image, mask) for engine in engines]
     seconds: list[list[float]] = [[] for _ in engines]
     for _ in range(TIMED_RUNS):
-        for engine, reference, taken in zip(engines, references, seconds, strict=True):
+        for engine, state, taken in zip(engines, states, seconds, strict=True):
             start = time.perf_counter()
-            engine.propagate(image[None], mask[None], [reference])
+            engine.propagate(image[None], mask[None], [state])
             taken.append(time.perf_counter() - start)
     return [float(np.median(taken)) for taken in seconds]

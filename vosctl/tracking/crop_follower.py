@@ -30,7 +30,7 @@ class FollowedObject:
     """The whole state of one object: it never grows.
 
     Attributes:
-        reference: the engine's reference state.
+        state: the engine's state of it.
         framing: where the next frame will be looked at.
         seen_in: the crop that `probability` belongs to.
         probability: (size, size) float32, the last soft mask: the next guidance mask.
@@ -38,7 +38,7 @@ class FollowedObject:
         lost: whether the object was lost in the last frame.
     """
 
-    reference: Any
+    state: Any
     framing: Framing
     seen_in: Crop
     probability: SoftMask
@@ -56,7 +56,7 @@ class CropFollower:
         size: side in pixels the crops are resampled to.
     """
 
-    def __init__(self, engine: Engine, height: int, width: int, size: int) -> None:
+    def __init__(self, engine: Engine[Any], height: int, width: int, size: int) -> None:
         self._engine = engine
         self._height, self._width = height, width
         self._size = size
@@ -70,9 +70,9 @@ class CropFollower:
         soft = mask.astype(np.float32)
         reference_crop = crop_of_box(box, REFERENCE_CONTEXT, self._size)
         framing = Framing.of_box(box, self._size)
-        reference = self._engine.encode_reference(reference_crop.cut(image), reference_crop.cut_mask(soft))
+        state = self._engine.encode_reference(reference_crop.cut(image), reference_crop.cut_mask(soft))
         self._objects[object_id] = FollowedObject(
-            reference, framing, framing.crop, framing.crop.cut_mask(soft), float(np.count_nonzero(mask))
+            state, framing, framing.crop, framing.crop.cut_mask(soft), float(np.count_nonzero(mask))
         )
         self._objects = dict(sorted(self._objects.items()))
 
@@ -88,8 +88,10 @@ class CropFollower:
         crops = [one.framing.crop for one in followed]
         images = np.stack([crop.cut(image) for crop in crops])
         guidance = np.stack([one.framing.crop.resample(one.probability, one.seen_in) for one in followed])
-        probabilities = self._engine.propagate(images, guidance, [one.reference for one in followed])
-        merged = _merge(crops, probabilities)
+        step = self._engine.propagate(images, guidance, [one.state for one in followed])
+        for one, state in zip(followed, step.states, strict=True):
+            one.state = state
+        merged = _merge(crops, step.probabilities)
         views = [
             self._update(object_id, one, probability)
             for (object_id, one), probability in zip(self._objects.items(), merged, strict=True)

@@ -12,16 +12,16 @@ from vosctl.planar import Picture, rgb_of
 from vosctl.tracking.compositing import composite
 from vosctl.tracking.crop import mask_box
 from vosctl.tracking.merging import soft_aggregation
-from vosctl.tracking.multi_scale import MultiScale, ReferencePerScale
+from vosctl.tracking.multi_scale import MultiScale, StatePerScale
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.types import Labels, Mask, RGBImage, SoftMask
 
 
 @dataclass(slots=True, eq=False)
 class FullFrameObject:
-    """Reference per scale and the last soft mask, padded, float32 in [0, 1], of one object."""
+    """State per scale and the last soft mask, padded, float32 in [0, 1], of one object."""
 
-    reference: ReferencePerScale
+    state: StatePerScale
     probability: SoftMask
 
 
@@ -30,11 +30,11 @@ class FullFrameFollower:
 
     Args:
         multi_scale: runs the network.
-        union: reference of the union of all objects, for the official release's merging: the union is propagated too,
+        union: state of the union of all objects, for the official release's merging: the union is propagated too,
             and the background is what it leaves. None merges the objects alone.
     """
 
-    def __init__(self, multi_scale: MultiScale, union: ReferencePerScale | None = None) -> None:
+    def __init__(self, multi_scale: MultiScale, union: StatePerScale | None = None) -> None:
         self._multi_scale = multi_scale
         self._union = union
         self._objects: dict[int, FullFrameObject] = {}
@@ -66,15 +66,21 @@ class FullFrameFollower:
     def _propagate(self, image: RGBImage, followed: list[FullFrameObject]) -> NDArray[np.float32]:
         """Probabilities of the background and of every object, (N + 1, padded height, padded width)."""
         masks = np.stack([one.probability for one in followed])
-        references = [one.reference for one in followed]
+        states = [one.state for one in followed]
+        with_union = self._union is not None and len(followed) > 1
+        if self._union is not None and with_union:
+            masks = np.concatenate((masks, masks.sum(axis=0, keepdims=True)))
+            states.append(self._union)
+        step = self._multi_scale.propagate(image, masks, states)
+        for one, state in zip(followed, step.states, strict=False):
+            one.state = state
+        probabilities = step.probabilities
+        if with_union:
+            self._union = step.states[-1]
+            return soft_aggregation(probabilities[:-1], background=1 - probabilities[-1])
         if len(followed) == 1:
-            probability = self._multi_scale.propagate(image, masks, references)
-            return np.concatenate((1 - probability, probability))
-        if self._union is None:
-            return soft_aggregation(self._multi_scale.propagate(image, masks, references))
-        masks = np.concatenate((masks, masks.sum(axis=0, keepdims=True)))
-        probabilities = self._multi_scale.propagate(image, masks, [*references, self._union])
-        return soft_aggregation(probabilities[:-1], background=1 - probabilities[-1])
+            return np.concatenate((1 - probabilities, probabilities))
+        return soft_aggregation(probabilities)
 
 
 def _report(object_id: int, labels: Labels, probability: SoftMask) -> TrackedObject:

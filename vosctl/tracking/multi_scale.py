@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.engine.base import Engine
+from vosctl.engine.base import Engine, Step
 from vosctl.types import RGBImage, SoftMask
 
 Array = NDArray[Any]
-ReferencePerScale = tuple[Any, ...]
+StatePerScale = tuple[Any, ...]
 
 
 def padded_size(size: int, stride: int) -> int:
@@ -33,12 +33,12 @@ class MultiScale:
         scales: scales to run at; the probabilities are averaged.
     """
 
-    engine: Engine
+    engine: Engine[Any]
     height: int
     width: int
     scales: tuple[float, ...]
 
-    def encode_reference(self, image: RGBImage, mask: SoftMask) -> ReferencePerScale:
+    def encode_reference(self, image: RGBImage, mask: SoftMask) -> StatePerScale:
         """Encode a reference once per scale. Image (H, W, 3) uint8, mask padded float32 in [0, 1]."""
         padded = self.pad(image)
         return tuple(
@@ -47,22 +47,25 @@ class MultiScale:
         )
 
     def propagate(
-        self, image: RGBImage, masks: NDArray[np.float32], references: Sequence[ReferencePerScale]
-    ) -> NDArray[np.float32]:
+        self, image: RGBImage, masks: NDArray[np.float32], states: Sequence[StatePerScale]
+    ) -> Step[StatePerScale]:
         """Propagate N objects: image (H, W, 3) uint8, masks (N, ...) padded float32; returns (N, ...) padded float32.
 
         What the network says of the padding is part of the next guidance mask, as in the official release.
         """
         padded = self.pad(image)
         total = np.zeros_like(masks)
+        steps = []
         for index, scale in enumerate(self.scales):
             images = np.repeat(self._resize(padded, scale)[None], len(masks), axis=0)
             scaled_masks = np.stack([self._resize(mask, scale) for mask in masks])
-            probabilities = self.engine.propagate(images, scaled_masks, [reference[index] for reference in references])
-            for sum_of_scales, probability in zip(total, probabilities, strict=True):
+            steps.append(self.engine.propagate(images, scaled_masks, [state[index] for state in states]))
+            for sum_of_scales, probability in zip(total, steps[-1].probabilities, strict=True):
                 sum_of_scales += cv2.resize(probability, padded.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         total /= len(self.scales)
-        return total
+        seen = [step.presence for step in steps if step.presence is not None]
+        presence = np.stack(seen).mean(axis=0) if seen else None
+        return Step(total, tuple(zip(*(step.states for step in steps), strict=True)), presence)
 
     def unpad(self, values: Array) -> Array:
         """Cut the padding away from (..., padded height, padded width)."""

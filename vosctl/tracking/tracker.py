@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,13 +62,13 @@ class Tracker:
         self._set_up(made, settings)
 
     @classmethod
-    def from_engine(cls, engine: Engine, settings: TrackingSettings | None = None) -> Tracker:
+    def from_engine(cls, engine: Engine[Any], settings: TrackingSettings | None = None) -> Tracker:
         """A tracker on an engine that exists already."""
         tracker = cls.__new__(cls)
         tracker._set_up(engine, settings)
         return tracker
 
-    def _set_up(self, engine: Engine, settings: TrackingSettings | None) -> None:
+    def _set_up(self, engine: Engine[Any], settings: TrackingSettings | None) -> None:
         self._engine = engine
         self._settings = settings or TrackingSettings()
         if self._settings.paper_protocol and not engine.takes_float:
