@@ -74,7 +74,7 @@ def _rgb_matrix(coding: Coding) -> NDArray[np.float32]:
 
 
 @lru_cache
-def _range_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def limited_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Full to limited range: (256,) uint8 of luma and of chroma."""
     values = np.arange(256)
     luma, chroma = 16 + values * 219 / 255, 128 + (values - 128) * 224 / 255
@@ -107,19 +107,33 @@ class PlanarPicture:
             for plane, target in zip(self.planes, canvas, strict=True):
                 np.copyto(target, plane)
             return
-        luma, chroma = _range_tables()
+        luma, chroma = limited_tables()
         for plane, target, table in zip(self.planes, canvas, (luma, chroma, chroma), strict=True):
             cv2.LUT(plane, table, dst=target)
 
 
+def plane_of(frame: VideoFrame, index: int, channels: int = 1) -> Plane:
+    """One plane of a PyAV frame without its padding, as a view that keeps it alive.
+
+    Args:
+        frame: of 8 bits a value.
+        index: which plane.
+        channels: values a pixel.
+
+    Returns:
+        (H, W) uint8, or (H, W, C) for several channels.
+    """
+    plane = frame.planes[index]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    if channels == 1:
+        return rows[:, : plane.width]
+    shape, strides = (plane.height, plane.width, channels), (plane.line_size, channels, 1)
+    return np.lib.stride_tricks.as_strided(rows, shape, strides)
+
+
 def planes_of(frame: VideoFrame) -> Planes:
     """The three planes of a PyAV frame without their padding, as views that keep it alive."""
-
-    def view(index: int) -> Plane:
-        plane = frame.planes[index]
-        return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-
-    return view(0), view(1), view(2)
+    return plane_of(frame, 0), plane_of(frame, 1), plane_of(frame, 2)
 
 
 Picture = RGBImage | PlanarPicture

@@ -59,7 +59,7 @@ def test_rotation_metadata_is_applied_once(make_video, case):
     assert (info.height, info.width) == expected.shape[:2]
     for frame in frames:
         assert frame.image.shape == expected.shape
-        assert np.abs(frame.image.astype(int) - expected).mean() < 4
+        assert np.abs(frame.image.astype(int) - expected).mean() < 5  # chroma is mixed at the edges
         assert frame.image.flags["C_CONTIGUOUS"]
         crop = Crop(0, 0, max(expected.shape), 64)
         assert np.abs(crop.cut(frame.picture).astype(int) - crop.cut(expected)).mean() < 5

@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
-from vosctl.planar import Coding, PlanarPicture, Planes, matrix_by_size, planes_of
+from vosctl.planar import Coding, PlanarPicture, Planes, limited_tables, matrix_by_size, plane_of, planes_of
 from vosctl.video.audio import AudioCopy
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.staging import StagedFile, write_errors
@@ -230,16 +230,16 @@ class VideoWriter:
         self._held = _Timed(picture, pts, self._ticks(frame, frame.duration))
 
     def _convert(self, pixels: NDArray[np.uint8], pixel_format: str) -> av.VideoFrame:
-        height, width = pixels.shape[:2]
-        if self._encoding.even_size and (width % 2 or height % 2):
-            replicated = cv2.copyMakeBorder(pixels, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-            pixels = np.asarray(replicated, dtype=np.uint8)
+        picture = _frame_of(pixels, pixel_format, self._stream.width, self._stream.height)
+        if pixel_format == "gray" and self._encoding.pixel_format == "yuv420p":
+            return _limited_grey(picture)
         colorspace = Colorspace.ITU709 if self.coding.matrix == "bt709" else Colorspace.ITU601
         return self._reformatter.reformat(
-            av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), format=pixel_format),
+            picture,
             format=self._encoding.pixel_format,
             src_colorspace=colorspace,
             dst_colorspace=colorspace,
+            interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
         )
@@ -317,6 +317,36 @@ class VideoWriter:
     def _close_audio(self) -> None:
         if self._audio is not None:
             self._audio.close()
+
+
+def _frame_of(pixels: NDArray[np.uint8], pixel_format: str, width: int, height: int) -> av.VideoFrame:
+    """A frame of FFmpeg's own with the pixels in it, padded to a size by repeating the last column and row.
+
+    FFmpeg's conversions read beyond the end of a picture, where only memory of FFmpeg's own has room for it.
+
+    Args:
+        pixels: (H, W) or (H, W, C) uint8.
+        pixel_format: FFmpeg's name of their format.
+        width: at least W.
+        height: at least H.
+    """
+    frame = av.VideoFrame(width, height, pixel_format)
+    own_height, own_width = pixels.shape[:2]
+    canvas = plane_of(frame, 0, channels=pixels.shape[2] if pixels.ndim == 3 else 1)
+    canvas[:own_height, :own_width] = pixels
+    if (own_height, own_width) != (height, width):
+        canvas[:own_height, own_width:] = pixels[:, -1:]
+        canvas[own_height:] = canvas[own_height - 1]
+    return frame
+
+
+def _limited_grey(grey: av.VideoFrame) -> av.VideoFrame:
+    """A grey picture of full range as limited yuv420p without a tinge; swscale gives HD a red one."""
+    frame = av.VideoFrame(grey.width, grey.height, "yuv420p")
+    luma, cb, cr = planes_of(frame)
+    cv2.LUT(plane_of(grey, 0), limited_tables()[0], dst=luma)
+    cb[:] = cr[:] = 128
+    return frame
 
 
 def _quicktime_options(time_base: Fraction, sample_rates: list[int]) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 
@@ -159,3 +161,60 @@ def test_a_size_that_changes_is_an_error(clip_of, tmp_path):
     with pytest.raises(VosctlError, match="frame 1 is 64x64 but the video is 128x96"):
         sink.write(other.frames[1], other.results[1])
     sink.abort()
+
+
+GUARDED = """
+import ctypes, mmap, sys
+from fractions import Fraction
+from pathlib import Path
+import numpy as np
+from vosctl.video import encoder
+from vosctl.video.frames import Frame, SourceInfo
+
+width, height, pixel_format, name, encoding = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
+shape = (height, width, {"rgb24": 3, "rgba": 4, "gray": 1}[pixel_format])
+size = int(np.prod(shape))
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+room = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+base = libc.mmap(None, room + mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+                 -1, 0)
+assert libc.mprotect(base + room, mmap.PAGESIZE, 0) == 0
+pixels = np.frombuffer((ctypes.c_uint8 * size).from_address(base + room - size), np.uint8).reshape(shape)
+pixels[:] = 9
+info = SourceInfo("clip", width, height, Fraction(25), Fraction(1, 25))
+writer = encoder.VideoWriter(Path(name), info, getattr(encoder, encoding), overwrite=True, audio=False, warn=print)
+writer.write(pixels[..., 0] if pixel_format == "gray" else pixels, pixel_format, Frame(0, None, 0, Fraction(1, 25)))
+writer.finish()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mprotect")
+@pytest.mark.parametrize("size", [(101, 57), (640, 3), (17, 16)])
+@pytest.mark.parametrize(
+    ("pixel_format", "name", "encoding"),
+    [
+        ("rgb24", "o.mp4", "H264"),
+        ("rgb24", "o.webm", "VP9"),
+        ("gray", "o.webm", "VP9"),
+        ("rgba", "o.webm", "VP9_ALPHA"),
+        ("rgba", "o.mov", "PRORES_4444"),
+    ],
+)
+def test_nothing_is_read_beyond_the_pictures_end(tmp_path, size, pixel_format, name, encoding):
+    """The picture ends where the memory that may be read does: a conversion that reads on kills the process."""
+    command = [sys.executable, "-c", GUARDED, *map(str, size), pixel_format, str(tmp_path / name), encoding]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("size", [(96, 128), (720, 1280)])
+def test_a_matte_has_no_tinge(clip_of, write, tmp_path, size):
+    clip = clip_of([0], size=size)
+    clip.results[0].alpha[:] = 255
+    write(clip, matte=tmp_path / "m.mkv")
+    with av.open(str(tmp_path / "m.mkv")) as container:
+        luma, cb, cr = (np.frombuffer(memoryview(plane), np.uint8) for plane in next(container.decode(video=0)).planes)
+    assert (luma[0], cb[0], cr[0]) == (235, 128, 128)

@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from vosctl.planar import Coding, Picture, PlanarPicture, matrix_by_size, planes_of
@@ -21,6 +21,11 @@ _KNOWN_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
 # Those that planes may have, by the names used here.
 _MATRIX_NAMES = {1: "bt709", 5: "bt601", 6: "bt601"}
 _PLANAR_FORMATS = frozenset({"yuv420p", "yuvj420p"})
+
+# Without these swscale cuts off instead of rounding: pictures come out darker by 1 to 2 of 255.
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+_GREY_FROM_LIMITED = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 
 # The upper left 2x2 of a display matrix, (a, b, c, d): the stored pixel (x, y) is shown at (a x + c y, b x + d y).
 _Matrix = tuple[int, int, int, int]
@@ -82,19 +87,31 @@ class PictureReader:
             height, width = width, height
         with self._lock:
             rgb = self._to_rgb(frame, width, height)
-        return np.ascontiguousarray(_turn(np.asarray(rgb.to_ndarray(), np.uint8), matrix))
+        return np.ascontiguousarray(_turn(rgb, matrix))
 
-    def _to_rgb(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-        """The stored picture as rgb24, scaled to a size."""
+    def _to_rgb(self, frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
+        """The stored picture as (H, W, 3) uint8 RGB, scaled to a size; each value is the nearest to the exact one."""
         kind = hdr_kind(frame)
-        if kind is None:
-            return self._reformatter.reformat(
-                frame, width=width, height=height, format="rgb24", src_colorspace=_source_matrix(frame)
-            )
-        key = kind, width, height
-        if key not in self._hdr:
-            self._hdr[key] = HdrConverter(*key)
-        return self._hdr[key].convert(frame, _source_matrix(frame))
+        if kind is not None:
+            key = kind, width, height
+            if key not in self._hdr:
+                self._hdr[key] = HdrConverter(*key)
+            return np.asarray(self._hdr[key].convert(frame, _source_matrix(frame)).to_ndarray(), np.uint8)
+        deep = _is_deep_full_range(frame)
+        converted = self._reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="rgb48le" if deep else "rgb24",
+            src_colorspace=_source_matrix(frame),
+            interpolation=Interpolation.BILINEAR if deep else _EXACT,
+        ).to_ndarray()
+        if deep:
+            # swscale takes the highest value of 10 bits for 1020 of 1023, and so on: up to 1.5 too bright.
+            return np.asarray(cv2.convertScaleAbs(converted, alpha=255 / 65535), np.uint8)
+        if _is_grey(frame) and frame.color_range == ColorRange.MPEG:
+            return np.asarray(cv2.LUT(converted, _GREY_FROM_LIMITED), np.uint8)  # swscale takes all grey as full range
+        return np.asarray(converted, np.uint8)
 
     def _matrix_of(self, frame: av.VideoFrame) -> _Matrix:
         # A frame whose side data was touched refers to itself and lives on until the garbage collector comes by: at
@@ -103,6 +120,18 @@ class PictureReader:
             self._rotation = frame.rotation
             self._matrix = _display_matrix(frame)
         return self._matrix
+
+
+def _is_grey(frame: av.VideoFrame) -> bool:
+    return frame.format.name.startswith("gray")
+
+
+def _is_deep_full_range(frame: av.VideoFrame) -> bool:
+    """Whether a picture has more than 8 bits a value and fills their range."""
+    full = frame.format.is_rgb or frame.color_range == ColorRange.JPEG
+    if _is_grey(frame):
+        full = frame.color_range != ColorRange.MPEG
+    return full and any(component.bits > 8 for component in frame.format.components)
 
 
 def _source_matrix(frame: av.VideoFrame) -> int | None:
