@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from vosctl.cli.train import train
+from vosctl.cli import cli
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.checkpoints import load_network
 from vosctl.training.run import resume, start
@@ -22,7 +22,7 @@ from vosctl.training.settings import TrainingSettings, settings_from_toml
 
 def run(*arguments: object) -> str:
     """Run `vosctl train` in this process; its output."""
-    result = CliRunner().invoke(train, [str(a) for a in arguments], catch_exceptions=False)
+    result = CliRunner().invoke(cli, ["train", *(str(a) for a in arguments)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -193,6 +193,6 @@ def test_a_run_is_not_overwritten(stills: Path, quick: Path, tmp_path: Path):
     ],
 )
 def test_wrong_usage_is_named(arguments, words):
-    result = CliRunner().invoke(train, arguments)
+    result = CliRunner().invoke(cli, ["train", *arguments])
     assert isinstance(result.exception, UsageError)
     assert words in str(result.exception)
