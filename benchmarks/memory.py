@@ -132,7 +132,7 @@ def run(frames: int, window_size: int, weights: str, width: int, height: int) ->
         os.fdopen(reading, "rb") as stdin,
         open_source("-", stdin=stdin) as source,
     ):
-        tracker = Tracker(weights, settings=TrackingSettings(window_size=window_size))
+        tracker = Tracker.load(weights, settings=TrackingSettings(window_size=window_size))
         sinks = open_sinks(outputs(Path(folder)), source.info, print)
         summary = Pipeline(source, tracker, first, sinks, readings).run()
         print(f"{summary.frames} frames in {summary.seconds:.0f} s, {len(summary.outputs)} outputs, {tracker.info}")

@@ -71,7 +71,7 @@ def main() -> None:
     """Measure and print."""
     arguments = _arguments()
     settings = TrackingSettings(window_size=arguments.window_size)
-    tracker = Tracker(arguments.weights, engine=arguments.engine, precision=arguments.precision, settings=settings)
+    tracker = Tracker.load(arguments.weights, engine=arguments.engine, precision=arguments.precision, settings=settings)
     rows = []
     clips = _clips(arguments.root)
     names = arguments.clips.split(",") if arguments.clips else [clip.name for clip in clips]

@@ -59,7 +59,7 @@ def no_thread_is_left():
 
 
 def pipeline(frames, mask, engine, *sinks, **settings):
-    return Pipeline(frames, Tracker.from_engine(engine), mask, sinks, **settings)
+    return Pipeline(frames, Tracker(engine), mask, sinks, **settings)
 
 
 def test_every_output_gets_every_frame_in_order(bright_engine):

@@ -187,7 +187,7 @@ def main(folder: Path, weights: str) -> None:
     """Write one picture a scene into FOLDER and print each scene's mean J."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, clip in SCENES.items():
-        picture, score = draw(Tracker(weights), clip())
+        picture, score = draw(Tracker.load(weights), clip())
         Image.fromarray(picture).save(folder / f"{name}.jpg", quality=88)
         click.echo(f"{name}: mean J {100 * score:.1f}")
 

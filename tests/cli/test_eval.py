@@ -18,8 +18,9 @@ class StayingTracker:
 
     info = EngineInfo("torch", "none", "none", "cpu", "fp32")
 
-    def __init__(self, weights: str, **options: object) -> None:
-        self.weights = weights
+    @classmethod
+    def load(cls, weights: str, **options: object) -> StayingTracker:
+        return cls()
 
     def start(self, frame: np.ndarray, mask: np.ndarray) -> TrackedFrame:
         self.mask = mask

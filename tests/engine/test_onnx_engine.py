@@ -71,7 +71,7 @@ def test_the_graphs_in_the_package_hold_no_weights(name):
 @pytest.mark.parametrize("name", [entry.name for entry in registered_weights().values() if entry.shipped])
 def test_masks_of_shipped_weights_agree_with_torch(name, demo_frames):
     engines = [create_engine(name, engine=engine, device="cpu", precision="fp32") for engine in ("onnx", "torch")]
-    trackers = [Tracker.from_engine(engine) for engine in engines]
+    trackers = [Tracker(engine) for engine in engines]
     for tracker in trackers:
         tracker.start(*demo_frames[0])
     for frame, _ in demo_frames[1:]:
@@ -109,7 +109,7 @@ def test_a_run_imports_no_torch():
         import sys
         import numpy as np
         from vosctl import Tracker
-        tracker = Tracker("lite", engine="onnx", device="cpu")
+        tracker = Tracker.load("lite", engine="onnx", device="cpu")
         frame = np.zeros((64, 64, 3), np.uint8)
         frame[20:40, 20:40] = 200
         tracker.start(frame, frame[..., 0] > 0)

@@ -47,7 +47,7 @@ def test_every_network_agrees_with_torch(name, inputs, tmp_path):
 
 
 def masks_of(engine, demo_frames):
-    tracker = Tracker.from_engine(engine)
+    tracker = Tracker(engine)
     tracker.start(*demo_frames[0])
     return [tracker.step(frame).labels for frame, _ in demo_frames[1:]]
 
@@ -74,7 +74,7 @@ def test_bf16_follows_the_same_objects(demo_frames):
 
 def test_objects_may_come_and_go(demo_frames):
     engine = create_engine("lite", engine="openvino", precision="fp32")
-    tracker = Tracker.from_engine(engine)
+    tracker = Tracker(engine)
     (first, mask), (second, _), (third, _) = demo_frames[:3]
     one, other = (int(i) for i in np.unique(mask) if i)
     tracker.start(first, np.where(mask == one, mask, 0))
@@ -93,7 +93,7 @@ def test_a_run_imports_no_torch():
         from vosctl import Tracker
         frame = np.zeros((64, 64, 3), np.uint8)
         frame[20:40, 20:40] = 200
-        tracker = Tracker("lite", engine="openvino")
+        tracker = Tracker.load("lite", engine="openvino")
         tracker.start(frame, frame[..., 0] > 0)
         tracker.step(frame)
         sys.exit(", ".join({"torch", "onnxruntime"} & set(sys.modules)) or 0)

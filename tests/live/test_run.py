@@ -50,7 +50,7 @@ def start(tmp_path, monkeypatch, bright_engine):
         with Capture(feed) as capture:
             parts = LiveParts(
                 info=feed.info,
-                tracker=Tracker.from_engine(bright_engine),
+                tracker=Tracker(bright_engine),
                 session=Session(),
                 first_objects=first,
                 outputs=Recorder([sink], from_zero=False),

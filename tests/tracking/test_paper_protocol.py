@@ -90,7 +90,7 @@ def test_labels_are_the_official_ones(tiny_rgmp, objects, size):
         expected = official(tiny_rgmp, frames, first)
     assert 0.05 < np.mean([answer > 0 for answer in expected]) < 0.95, "a test of one label would show nothing"
     engine = TorchEngine(tiny_rgmp, resolve_placement("cpu", "fp32"), "tiny")
-    tracker = Tracker.from_engine(engine, TrackingSettings.paper())
+    tracker = Tracker(engine, TrackingSettings.paper())
     tracker.start(frames[0], first)
     for frame, answer in zip(frames[1:], expected, strict=True):
         assert (tracker.step(frame).labels == answer).mean() >= 0.995
@@ -98,8 +98,8 @@ def test_labels_are_the_official_ones(tiny_rgmp, objects, size):
 
 def test_the_protocol_needs_float_images_and_its_first_frame(bright_engine, tiny_engine):
     with pytest.raises(UsageError, match="needs the torch engine"):
-        Tracker.from_engine(bright_engine, TrackingSettings.paper())
-    tracker = Tracker.from_engine(tiny_engine, TrackingSettings.paper())
+        Tracker(bright_engine, TrackingSettings.paper())
+    tracker = Tracker(tiny_engine, TrackingSettings.paper())
     frame, labels = square_frame(64, 64, (1, (255, 0, 0), 10, 10, 20))
     tracker.start(frame, labels)
     with pytest.raises(UsageError, match="first frame only"):

@@ -48,7 +48,7 @@ class MemoryEngine:
 )
 def test_every_object_keeps_the_state_that_the_engine_gave_back(settings):
     engine = MemoryEngine()
-    tracker = Tracker.from_engine(engine, settings)
+    tracker = Tracker(engine, settings)
     frame, labels = square_frame(96, 128, (1, (250, 40, 40), 20, 20, 24), (2, (150, 40, 40), 80, 40, 24))
     tracker.start(frame, labels)
     for _ in range(3):
@@ -64,7 +64,7 @@ def test_every_object_keeps_the_state_that_the_engine_gave_back(settings):
 
 def test_an_object_that_is_added_begins_anew_and_the_others_go_on():
     engine = MemoryEngine()
-    tracker = Tracker.from_engine(engine)
+    tracker = Tracker(engine)
     frame, labels = square_frame(96, 128, (1, (250, 40, 40), 20, 20, 24), (2, (150, 40, 40), 80, 40, 24))
     tracker.start(frame, np.where(labels == 1, labels, 0))
     tracker.step(frame)

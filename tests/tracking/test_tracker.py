@@ -14,7 +14,7 @@ def iou(one, other):
 
 @pytest.fixture(params=["crop", "full-frame"])
 def tracker(request, bright_engine):
-    return Tracker.from_engine(bright_engine, TrackingSettings(window=request.param == "crop"))
+    return Tracker(bright_engine, TrackingSettings(window=request.param == "crop"))
 
 
 def test_a_moving_object_is_followed(tracker):
@@ -46,7 +46,7 @@ def test_ids_come_back_as_given_and_labels_do_not_overlap(tracker):
 
 
 def test_all_objects_go_through_the_network_in_one_batch(bright_engine):
-    tracker = Tracker.from_engine(bright_engine)
+    tracker = Tracker(bright_engine)
     squares = [(index, (230, 40, 10 * index), 30 * index, 20, 20) for index in range(1, 6)]
     frame, labels = square_frame(80, 220, *squares)
     tracker.start(frame, labels)
@@ -74,7 +74,7 @@ def test_a_lost_object_is_said_to_be_lost_and_is_found_again(tracker):
 @pytest.mark.parametrize("side", [52, 100])  # 3 and 11 times the area
 def test_what_is_much_larger_is_not_the_lost_object(bright_engine, side):
     """It went out of sight bit by bit: the size it had before counts, not the last sliver."""
-    tracker = Tracker.from_engine(bright_engine)
+    tracker = Tracker(bright_engine)
     tracker.start(*square_frame(120, 200, (3, RED, 20, 30, 30)))
     for x in range(12, -36, -8):
         tracker.step(square_frame(120, 200, (3, RED, x, 30, 30))[0])
@@ -92,7 +92,7 @@ def test_what_is_much_larger_is_not_the_lost_object(bright_engine, side):
 @pytest.mark.parametrize("every", [24, 28])
 def test_a_fast_object_is_followed(bright_engine, every):
     """It moves by most of its own width a frame, as in a pan; its crop has to be there before it."""
-    tracker = Tracker.from_engine(bright_engine)
+    tracker = Tracker(bright_engine)
     tracker.start(*square_frame(300, 900, (1, RED, 20, 100, 40)))
     for x in [23, 30, 40, *range(52, 700, every)]:
         frame, labels = square_frame(300, 900, (1, RED, x, 100, 40))
@@ -101,7 +101,7 @@ def test_a_fast_object_is_followed(bright_engine, every):
 
 def test_an_object_that_comes_out_behind_something_is_seen_whole(bright_engine):
     """A long one passes behind a tree, so that for a while only its two ends are to be seen."""
-    tracker = Tracker.from_engine(bright_engine)
+    tracker = Tracker(bright_engine)
 
     def moment(x):
         frame, labels = np.full((300, 1200, 3), 20, np.uint8), np.zeros((300, 1200), np.uint8)
@@ -126,7 +126,7 @@ def test_an_object_may_leave_through_the_edge(tracker):
 
 
 def test_objects_can_be_added_corrected_and_removed(bright_engine):
-    tracker = Tracker.from_engine(bright_engine)
+    tracker = Tracker(bright_engine)
     frame, labels = square_frame(120, 200, (1, RED, 20, 30, 30))
     tracker.start(frame, labels)
     frame, labels = square_frame(120, 200, (1, RED, 22, 30, 30), (2, BLUE, 120, 60, 25))
@@ -151,14 +151,14 @@ def test_alpha_is_soft_and_covers_the_labels(tracker):
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 300), (33, 31)])
 def test_odd_and_tiny_frames(bright_engine, shape):
-    tracker = Tracker.from_engine(bright_engine)
+    tracker = Tracker(bright_engine)
     frame = np.full((*shape, 3), 200, np.uint8)
     tracker.start(frame, np.ones(shape, np.uint8))
     assert tracker.step(frame).labels.shape == shape
 
 
 def test_bad_requests_are_usage_errors(bright_engine):
-    tracker = Tracker.from_engine(bright_engine)
+    tracker = Tracker(bright_engine)
     frame, labels = square_frame(60, 80, (1, RED, 20, 20, 20))
     with pytest.raises(UsageError, match="call start"):
         tracker.step(frame)
@@ -201,7 +201,7 @@ def test_the_state_has_a_fixed_size(bright_engine):
     """Whatever a follower holds after many frames, lost and found, is what it held after one."""
     import tracemalloc
 
-    tracker = Tracker.from_engine(bright_engine)
+    tracker = Tracker(bright_engine)
     frame, labels = square_frame(120, 200, (1, RED, 20, 30, 30), (2, BLUE, 100, 60, 25))
     empty, _ = square_frame(120, 200)
     tracker.start(frame, labels)
@@ -220,7 +220,7 @@ def test_the_state_has_a_fixed_size(bright_engine):
 
 
 def test_the_shipped_weights_follow_objects_over_a_photo(demo_frames):
-    tracker = Tracker("lite", device="cpu")
+    tracker = Tracker.load("lite", device="cpu")
     tracker.start(*demo_frames[0])
     scores = []
     for frame, labels in demo_frames[1:]:

@@ -61,7 +61,7 @@ class _TimedTracker(Tracker):
     """A tracker that keeps the time of every step."""
 
     def __init__(self, engine: Engine[Any], window_size: int) -> None:
-        self._set_up(engine, TrackingSettings(window_size=window_size))
+        super().__init__(engine, TrackingSettings(window_size=window_size))
         self.times: list[float] = []
 
     def step(self, frame: Picture) -> TrackedFrame:

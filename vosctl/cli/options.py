@@ -39,7 +39,7 @@ class EngineRequest:
         """Load the weights into the engine and put a tracker on it."""
         from vosctl.tracking import Tracker
 
-        return Tracker(**asdict(self), settings=settings)
+        return Tracker.load(**asdict(self), settings=settings)
 
 
 ENGINE_OPTIONS = tuple(field.name for field in fields(EngineRequest))

@@ -49,7 +49,7 @@ def check_segmentation(probe: Probe) -> list[Finding]:
 
     frames = list(render_demo(SELF_TEST_FRAMES, *SELF_TEST_SIZE))
     try:
-        tracker = Tracker()
+        tracker = Tracker.load()
         tracker.start(*frames[0])
         begin = time.perf_counter()
         answers = [tracker.step(image).labels for image, _ in frames[1:]]

@@ -84,7 +84,7 @@ def calibration_samples(
         VosctlError: the video cannot be read or has but one frame.
     """
     recorder = _Recorder(engine, state_names)
-    tracker = Tracker.from_engine(recorder)
+    tracker = Tracker(recorder)
     with open_source(calibration.video) as source:
         labels = read_first_mask(calibration.first_mask, (source.info.height, source.info.width)).labels
         for index, frame in enumerate(islice(source, CALIBRATION_FRAMES)):

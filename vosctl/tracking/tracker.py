@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from vosctl.tracking.settings import TrackingSettings
 class Tracker:
     """Follows objects through frames, given their masks in the first one. Its state never grows.
 
-        tracker = Tracker(weights="lite")
+        tracker = Tracker.load("lite")
         tracker.start(first_frame, first_mask)
         for frame in frames:
             labels = tracker.step(frame).labels
@@ -31,20 +31,24 @@ class Tracker:
     0 for the background and 1..255 for the objects. Ids need not be contiguous and come back as given.
 
     Args:
-        weights: registered name, checkpoint file, or folder of exported graphs.
-        engine: "auto", "torch", "onnx" or "openvino".
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto", "fp32", "bf16", "fp16" or "int8".
-        provider: ONNX Runtime's execution provider: "auto", "cpu", "cuda", "tensorrt" or "openvino".
-        threads: CPU threads of the network; 0 takes one for each core.
+        engine: runs the network; `Tracker.load` makes one.
         settings: how objects are followed.
 
     Raises:
-        VosctlError: the weights, engine, device or precision cannot be had; the message says why.
+        UsageError: the engine cannot do what the settings ask for.
     """
 
-    def __init__(
-        self,
+    def __init__(self, engine: Engine[Any], settings: TrackingSettings | None = None) -> None:
+        self._engine = engine
+        self._settings = settings or TrackingSettings()
+        if self._settings.paper_protocol and not engine.takes_float:
+            raise UsageError("`paper_protocol=True`: needs the torch engine; use `engine='torch'`")
+        self._follower: CropFollower | FullFrameFollower | None = None
+        self._frame_size = (0, 0)
+
+    @classmethod
+    def load(
+        cls,
         weights: str = "lite",
         *,
         engine: str = "auto",
@@ -53,28 +57,27 @@ class Tracker:
         provider: str = "auto",
         threads: int = 0,
         settings: TrackingSettings | None = None,
-    ) -> None:
+    ) -> Self:
+        """Load weights into an engine, and put a tracker on it.
+
+        Args:
+            weights: registered name, checkpoint file, or folder of exported graphs.
+            engine: "auto", "torch", "onnx" or "openvino".
+            device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+            precision: "auto", "fp32", "bf16", "fp16" or "int8".
+            provider: ONNX Runtime's execution provider: "auto", "cpu", "cuda", "tensorrt" or "openvino".
+            threads: CPU threads of the network; 0 takes one for each core.
+            settings: how objects are followed.
+
+        Raises:
+            VosctlError: the weights, engine, device or precision cannot be had; the message says why.
+        """
         if settings and settings.paper_protocol and engine == "auto":
             engine = "torch"  # the protocol's scaled images are floats
         made = create_engine(
             weights, engine=engine, device=device, precision=precision, provider=provider, threads=threads
         )
-        self._set_up(made, settings)
-
-    @classmethod
-    def from_engine(cls, engine: Engine[Any], settings: TrackingSettings | None = None) -> Tracker:
-        """A tracker on an engine that exists already."""
-        tracker = cls.__new__(cls)
-        tracker._set_up(engine, settings)
-        return tracker
-
-    def _set_up(self, engine: Engine[Any], settings: TrackingSettings | None) -> None:
-        self._engine = engine
-        self._settings = settings or TrackingSettings()
-        if self._settings.paper_protocol and not engine.takes_float:
-            raise UsageError("--paper-protocol: needs the torch engine; add --engine torch")
-        self._follower: CropFollower | FullFrameFollower | None = None
-        self._frame_size = (0, 0)
+        return cls(made, settings)
 
     @property
     def info(self) -> EngineInfo:

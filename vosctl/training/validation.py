@@ -69,7 +69,7 @@ def validate(
     """
     copy = create_network(network)
     copy.load_state_dict({key: value.cpu() for key, value in weights.items()})
-    tracker = Tracker.from_engine(TorchEngine(copy, placement, "in training"))
+    tracker = Tracker(TorchEngine(copy, placement, "in training"))
     scores = {sequence.name: _score(tracker, sequence) for sequence in sequences}
     return Validation({name: s[0] for name, s in scores.items()}, {name: s[1] for name, s in scores.items()})
 
