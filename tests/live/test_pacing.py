@@ -30,7 +30,8 @@ class TimedEngine:
 
 
 @pytest.mark.parametrize(
-    ("at_256", "objects", "size"), [(0.005, 1, 384), (0.0145, 1, 288), (0.020, 1, 256), (0.0085, 2, 256), (0.03, 1, 192)]
+    ("at_256", "objects", "size"),
+    [(0.005, 1, 384), (0.0145, 1, 288), (0.020, 1, 256), (0.0085, 2, 256), (0.03, 1, 192)],
 )
 def test_the_largest_that_keeps_up_is_taken(at_256, objects, size):
     """At 30 fps the network has 20 ms a frame; a step at size s takes at_256 times the objects times the area."""
