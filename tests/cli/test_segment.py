@@ -66,6 +66,34 @@ def test_the_summary_says_what_was_done(invoke, clip, fake):
     assert result.stdout == ""
 
 
+def test_one_mask_file_an_object(invoke, clip, fake, tmp_path):
+    for number, name in ((9, "a.png"), (2, "b.png")):
+        Image.fromarray(np.where(clip[0] == number, 255, 0).astype(np.uint8)).save(tmp_path / name)
+    result = invoke("segment", "clip.mp4", "--first-mask", "a.png", "--first-mask", "b.png", "--masks", "masks")
+    assert result.exit_code == 0, result.output
+    labels = read_indexed_png(tmp_path / "masks" / "00000.png")
+    assert (labels == np.array([0, 0, 2, 0, 0, 0, 0, 0, 0, 1])[clip[0]]).mean() > 0.95
+
+
+def test_the_lines_of_one_run_are_the_first_mask_of_the_next(invoke, clip, fake, tmp_path):
+    first = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--rle", "r.jsonl", "--masks", "masks")
+    assert first.exit_code == 0, first.output
+    second = invoke("segment", "clip.mp4", "--first-mask", "r.jsonl", "--masks", "again")
+    assert second.exit_code == 0, second.output
+    assert "of its frames the first, 0, is read" in second.stderr
+    for folder in ("masks", "again"):
+        assert set(np.unique(read_indexed_png(tmp_path / folder / "00000.png"))) == {0, 2, 9}
+
+
+def test_what_was_chosen_in_a_mask_is_said(invoke, clip, fake, tmp_path):
+    Image.fromarray(np.where((clip[0] > 0)[..., None], (255, 0, 0), (255, 255, 255)).astype(np.uint8)).save("red.png")
+    result = invoke("segment", "clip.mp4", "--first-mask", "red.png")
+    assert result.exit_code == 0, result.output
+    assert "red.png: no black: #ffffff, which fills the border, is read as background" in result.stderr.replace(
+        "\n", " "
+    )
+
+
 def test_quiet_and_max_frames(invoke, clip, fake, tmp_path):
     result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "-q", "--masks", "masks", "--max-frames", 5)
     assert result.exit_code == 0

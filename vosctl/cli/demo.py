@@ -43,7 +43,7 @@ def demo(output: Path, **options: Any) -> None:
         raise VosctlError(f"{output}: cannot be written ({error.strerror}); choose another folder with -o") from error
     run_segment(
         source=str(output / "clip.mp4"),
-        first_mask=output / "first-mask.png",
+        first_mask=(output / "first-mask.png",),
         fix_mask=False,
         max_frames=None,
         window=None,

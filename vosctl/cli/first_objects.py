@@ -66,7 +66,9 @@ def first_mask_options(command: Command) -> Command:
             "--first-mask",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="The objects in the first frame: black and white, indexed PNG, or a colour for each object.",
+            multiple=True,
+            help="The objects in the first frame: black and white, indexed PNG, a colour an object, or LabelMe or "
+            "COCO JSON. Repeat it for one object a file.",
         ),
         click.option(
             "--fix-mask", is_flag=True, help="Repair a mask of another size or with soft edges, and say what was done."
@@ -94,14 +96,14 @@ class FirstMaskRequest:
     """What the user said of the objects in the first frame; see `first_mask_options`.
 
     Attributes:
-        first_mask: a mask file.
-        fix_mask: whether it may be repaired.
+        first_mask: a mask file, or one for each object.
+        fix_mask: whether they may be repaired.
         boxes: a box round each object.
         points: points of one object.
         select: to be drawn in a window.
     """
 
-    first_mask: Path | None
+    first_mask: tuple[Path, ...]
     fix_mask: bool
     boxes: tuple[Box, ...]
     points: tuple[PointMark, ...]
@@ -125,12 +127,12 @@ class FirstMaskRequest:
             raise UsageError(f"{' and '.join(self.given)}: each says what the objects are; give one of them")
         if needed and not self.given:
             raise UsageError(f"what to follow is not said; give {ways}")
-        if self.fix_mask and self.first_mask is None:
+        if self.fix_mask and not self.first_mask:
             raise UsageError("--fix-mask: is for --first-mask; leave it out")
 
     def peek(self, source: Source, note: Callable[[str], None]) -> tuple[NDArray[np.uint8], Iterable[Frame]]:
         """The labels, and all frames of the source, though the first may have been looked at for them."""
-        if self.first_mask is not None:
+        if self.first_mask:
             size = source.info.height, source.info.width
             return self.read_mask(size, note), source
         frames = iter(source)
@@ -142,7 +144,7 @@ class FirstMaskRequest:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            note: told of each repair of a mask.
+            note: told of each repair of a mask and of each choice in reading it.
 
         Returns:
             (H, W) uint8 ids, at least one object; where two objects overlap the later one lies on top.
@@ -155,7 +157,7 @@ class FirstMaskRequest:
 
         from vosctl.selection import mask_from_box, mask_from_points
 
-        if self.first_mask is not None:
+        if self.first_mask:
             return self.read_mask(image.shape[:2], note)
         if self.select:
             from vosctl.selection.choosing import choose_objects
@@ -174,10 +176,8 @@ class FirstMaskRequest:
         """The labels in the mask file, for frames of `size` (height, width); see `labels`."""
         from vosctl.prompts.mask_file import read_first_mask
 
-        if self.first_mask is None:
-            raise ValueError("there is no mask file")
         height, width = size
         mask = read_first_mask(self.first_mask, (height, width), fix=self.fix_mask)
-        for repair in mask.repairs:
-            note(f"{self.first_mask}: {repair}")
+        for line in mask.notes:
+            note(line)
         return mask.labels

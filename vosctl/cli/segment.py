@@ -53,7 +53,7 @@ def segment(**options: Any) -> None:
 
 def run_segment(
     source: str,
-    first_mask: Path | None,
+    first_mask: tuple[Path, ...],
     fix_mask: bool,
     max_frames: int | None,
     window: str | None,
@@ -88,7 +88,7 @@ def run_segment(
         if not any(outputs.values()):
             outputs["overlay"] = Path(f"{frames.info.name}_overlay.mp4")
         files = () if source == "-" or "://" in source else (Path(source),)
-        inputs = files if first_mask is None else (*files, first_mask)
+        inputs = (*files, *first_mask)
         request = OutputRequest(**outputs, overwrite=overwrite, audio=not no_audio, inputs=inputs)
         sinks = open_sinks(request, frames.info, reporter.warn)
         try:

@@ -115,7 +115,7 @@ def run_webcam(
     fps: float | None,
     backend: str,
     reconnect: float,
-    first_mask: Path | None,
+    first_mask: tuple[Path, ...],
     fix_mask: bool,
     box: tuple[Box, ...],
     point: tuple[PointMark, ...],
@@ -155,7 +155,7 @@ def run_webcam(
         feed = open_feed(source, CameraSettings(size, fps, backend), reconnect, reporter.note)
         info = feed.info
         capture = stack.enter_context(Capture(feed))
-        inputs = [path for path in (first_mask, Path(source)) if path is not None and path.exists()]
+        inputs = [path for path in (*first_mask, Path(source)) if path.exists()]
         request = OutputRequest(overlay=record, **outputs, overwrite=overwrite, audio=False, inputs=tuple(inputs))
         _check_requests(request, first, info)
         if info.live:  # or its frames pile up while the network is loaded
@@ -191,7 +191,7 @@ def _check_requests(request: OutputRequest, first: FirstMaskRequest, info: Sourc
     from vosctl.video.sinks.checks import check_outputs
 
     check_outputs(request)
-    if first.first_mask is not None:
+    if first.first_mask:
         first.read_mask((info.height, info.width), lambda repair: None)
 
 

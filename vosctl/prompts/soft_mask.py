@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+Pixels = NDArray[np.int64] | NDArray[np.uint8]
+
 _SQUARE = np.ones((3, 3), np.uint8)
 _ON_SEGMENT = 12.0  # distance in colour space, 0..441, under which a colour counts as a blend of two others
 _SAME_COLOUR = 48.0  # colours nearer than this to a frequent one are that colour with compression noise
@@ -15,7 +17,15 @@ _DARKEST_PAINT = 32  # values up to here number objects, brighter ones paint the
 _NOISE = 8.0  # colours nearer than this are not painted as two objects
 _SETTLED = 24.0  # colours nearer than this to an anchor are not blends
 _MOST_COLOURS = 600  # more are blends; far above the 255 objects that can be told apart
+_MOST_SOLID = 256  # the most frequent colours, which others may be blends of
+_RAMP = 16  # so many colours that lie between their neighbours are a ramp, whatever they are blends of
 _LARGEST_UNSETTLED_SHARE = 0.2  # a mask has less edge than this; a photograph has more
+_BETWEEN = 0.5  # share of a blend's pixels that lie between their neighbours; of an object's, only those at its edge do
+_SHARE_OF_EDGES = 0.05  # of the pixels along edges: what runs along fewer of them is an object, not a soft edge
+_FAR_APART = 96.0  # two colours so different leave no doubt on which side a pixel lies
+_EDGE_REACH = np.ones((7, 7), np.uint8)  # a thin edge has both sides within three pixels
+_STRAY_SHARE = 0.2  # of the unsettled pixels: ringing beside the edges of a JPEG
+_SMALLEST_NAMED = 4  # pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,40 +43,57 @@ class Palette:
     counts: NDArray[np.int64]
 
 
-def tabulate(pixels: NDArray[np.uint8]) -> Palette:
-    """The palette of (H, W) grey or (H, W, 3) RGB uint8 pixels."""
-    channels = pixels.reshape(*pixels.shape[:2], -1).astype(np.int64)
-    depth = channels.shape[2]
-    weights = 256 ** np.arange(depth - 1, -1, -1)
-    packed, index, counts = np.unique(channels @ weights, return_inverse=True, return_counts=True)
-    colours = packed[:, None] // weights % 256
+def tabulate(pixels: Pixels) -> Palette:
+    """Tell the palette of an image.
+
+    Args:
+        pixels: (H, W) grey values of at least 0, or (H, W, 3) uint8 RGB.
+    """
+    if pixels.ndim == 2:
+        values, index, counts = np.unique(pixels, return_inverse=True, return_counts=True)
+        colours = values[:, None].astype(np.int64)
+    else:
+        weights = 256 ** np.arange(2, -1, -1)
+        packed = (pixels @ weights.astype(np.uint32)).astype(np.uint32)
+        values, index, counts = np.unique(packed, return_inverse=True, return_counts=True)
+        colours = values[:, None].astype(np.int64) // weights % 256
     return Palette(colours, index.reshape(pixels.shape[:2]).astype(np.int64), counts.astype(np.int64))
 
 
-def is_soft(table: Palette) -> bool:
-    """Whether some values are only blends along edges.
+def is_soft(table: Palette, pixels: Pixels) -> bool:
+    """Tell whether some values are only blends along edges.
 
-    Objects have an inside, blends do not: a value that nowhere fills 3x3 pixels and lies between two that do is a
-    blend, and so is any such value when there are more of them than of the others. Values that differ by next to
-    nothing are one value with compression noise.
+    Objects have an inside, blends do not: a value that nowhere fills 3x3 pixels, whose pixels mostly lie between darker
+    and brighter neighbours and which is a mixture of other values is a blend. A thin or tiny object has the background
+    around it. Values that differ by next to nothing are one value with compression noise.
+
+    Args:
+        table: of the pixels.
+        pixels: (H, W) or (H, W, 3).
     """
-    if len(table.colours) > _MOST_COLOURS:
+    if table.colours.shape[1] > 1 and len(table.colours) > _MOST_COLOURS:
         return True
-    solid = _solid(table)
-    loose = table.colours[~solid]
-    if len(loose) > solid.sum() or _is_noisy(table.colours):
+    if _is_noisy(table):
         return True
-    return any(_is_blend(colour, table.colours[solid]) for colour in loose)
+    suspects = ~_solid(table) & (_share_between(table, pixels) >= _BETWEEN)
+    along_edges = int((~_uniform(table.index)).sum())
+    if table.counts[suspects].sum() < _SHARE_OF_EDGES * along_edges:
+        return False
+    if suspects.sum() > _RAMP:
+        return True
+    others = np.flatnonzero(~suspects)
+    others = others[table.counts[others].argsort()[::-1][:_MOST_SOLID]]
+    return any(_is_blend(colour, table.colours[others]) for colour in table.colours[suspects])
 
 
-def snap(table: Palette) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+def snap(table: Palette) -> Palette | None:
     """Give every pixel to one of the few colours the mask is made of.
 
     With two of them, a pixel goes to the nearer colour: a threshold at half. With more, the blend of two could look
     like a third, so a blended pixel goes to the nearer colour of the regions it touches.
 
     Returns:
-        (H, W) int64 rows of the colours, and the (M, C) int64 colours; None for a picture that is no mask.
+        The palette of those colours; None for a picture that is no mask.
     """
     anchors = _anchors(table)
     grey = table.colours.shape[1] == 1
@@ -74,29 +101,78 @@ def snap(table: Palette) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
         if not grey:
             return None
         anchors = table.colours[[0, -1]]
-    distances = np.linalg.norm(table.colours[:, None] - anchors, axis=2)  # (N, M)
-    nearest = distances.argmin(axis=1)
-    if grey and len(anchors) == 2:
-        return nearest[table.index], anchors
+    distances = _distances(table.colours, anchors)
+    regions = distances.argmin(axis=1)[table.index]
+    if not (grey and len(anchors) == 2):
+        unsettled = (distances.min(axis=1) > _SETTLED)[table.index]
+        if unsettled.mean() > _LARGEST_UNSETTLED_SHARE:
+            return None
+        if len(anchors) > 2:
+            regions = _settle_edges(regions, unsettled, distances, table.index)
+    return Palette(anchors, regions, np.bincount(regions.ravel(), minlength=len(anchors)))
+
+
+def obvious_cut(table: Palette, snapped: Palette) -> bool:
+    """Tell whether nobody would cut the mask otherwise: two colours, far apart, with thin edges between them.
+
+    Args:
+        table: of the mask as it was drawn.
+        snapped: of the mask as `snap` cuts it.
+    """
+    anchors = snapped.colours
+    if len(anchors) != 2 or np.linalg.norm(anchors[1] - anchors[0]) < _FAR_APART:
+        return False
+    distances = _distances(table.colours, anchors)
     unsettled = (distances.min(axis=1) > _SETTLED)[table.index]
-    if unsettled.mean() > _LARGEST_UNSETTLED_SHARE or anchors.sum(axis=1).min() > _SAME_COLOUR:
-        return None
-    regions = nearest[table.index]
-    if len(anchors) > 2:
-        regions = _settle_edges(regions, unsettled, distances, table.index)
-    return regions, anchors
+    reached = [cv2.dilate((~unsettled & (snapped.index == side)).astype(np.uint8), _EDGE_REACH) > 0 for side in (0, 1)]
+    stray = unsettled & ~(reached[0] & reached[1])
+    return bool(stray.sum() <= _STRAY_SHARE * unsettled.sum())
 
 
-def _is_noisy(colours: NDArray[np.int64]) -> bool:
+def dropped(table: Palette, pixels: Pixels, snapped: Palette) -> list[tuple[NDArray[np.int64], int]]:
+    """List the colours that are no blends and yet are none of those that `snap` found, with their pixels."""
+    distances = _distances(table.colours, snapped.colours).min(axis=1)
+    own = (distances > _SAME_COLOUR) & (table.counts >= _SMALLEST_NAMED) & (_share_between(table, pixels) < _BETWEEN)
+    return [(table.colours[row], int(table.counts[row])) for row in np.flatnonzero(own)]
+
+
+def _distances(colours: NDArray[np.int64], anchors: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N, M) from each colour to each anchor."""
+    return np.stack([np.linalg.norm(colours - anchor, axis=1) for anchor in anchors], axis=1)
+
+
+def _is_noisy(table: Palette) -> bool:
+    colours = table.colours
     if colours.max() <= _DARKEST_PAINT:
         return False  # ids, not brightnesses
     if colours.shape[1] == 1:
         bright = colours >= 255 - _DARKEST_PAINT
         return bool(
-            (bright | (colours <= _DARKEST_PAINT)).all() and (bright & (colours < 255)).any() and len(colours) > 2
+            colours.max() <= 255
+            and (bright | (colours <= _DARKEST_PAINT)).all()
+            and (bright & (colours < 255)).any()
+            and len(colours) > 2
         )
     steps = np.linalg.norm(np.diff(colours, axis=0), axis=1)
-    return bool(steps.min(initial=np.inf) < _NOISE)
+    near = np.flatnonzero(steps < _NOISE)
+    near = near[table.counts[near].argsort()[::-1]][:_RAMP]
+    return any(_is_speckled(table, row, row + 1) for row in near.tolist())
+
+
+def _is_speckled(table: Palette, first: int, second: int) -> bool:
+    """Whether the rarer of two colours lies mostly beside the other, as noise does."""
+    rare, frequent = sorted((first, second), key=lambda row: int(table.counts[row]))
+    beside = cv2.dilate((table.index == frequent).astype(np.uint8), _SQUARE) > 0
+    return bool(beside[table.index == rare].mean() >= _BETWEEN)
+
+
+def _share_between(table: Palette, pixels: Pixels) -> NDArray[np.float64]:
+    """(N,) the share of a colour's pixels that have a darker and a brighter neighbour, in any channel."""
+    image = pixels.astype(np.float32)
+    between = np.asarray((cv2.erode(image, _SQUARE) < image) & (image < cv2.dilate(image, _SQUARE)))
+    in_any_channel = between.reshape(*table.index.shape, -1).any(axis=2)
+    found = np.bincount(table.index[in_any_channel], minlength=len(table.colours))
+    return np.asarray(found / table.counts)
 
 
 def _solid(table: Palette) -> NDArray[np.bool_]:
