@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from vosctl.live.pacing import NETWORK_SHARE, SIZES, measure_pace
+
+
+class TimedEngine:
+    """An engine whose step takes a time that grows with the crop's area, on a clock of its own."""
+
+    stride = 32
+
+    def __init__(self, seconds_at_256, first_is_slow=False):
+        self.at_256, self.now, self.sizes = seconds_at_256, 0.0, []
+        self.slow = {*SIZES} if first_is_slow else set()
+
+    def clock(self):
+        return self.now
+
+    def encode_reference(self, image, mask):
+        return image.shape[0]
+
+    def propagate(self, images, masks, states):
+        size = images.shape[1]
+        assert images.shape == (len(states), size, size, 3)
+        assert masks.shape == (len(states), size, size)
+        self.sizes.append(size)
+        self.now += len(states) * self.at_256 * (size / 256) ** 2 + (1.0 if size in self.slow else 0.0)
+        self.slow.discard(size)
+        return np.zeros_like(masks)
+
+
+@pytest.mark.parametrize(
+    ("at_256", "objects", "size"),
+    [(0.005, 1, 384), (0.0145, 1, 288), (0.020, 1, 256), (0.0085, 2, 256), (0.03, 1, 192)],
+)
+def test_the_largest_that_keeps_up_is_taken(at_256, objects, size):
+    """At 30 fps the network has 20 ms a frame; a step at size s takes at_256 times the objects times the area."""
+    engine = TimedEngine(at_256)
+    pace = measure_pace(engine, 30.0, objects, clock=engine.clock)
+    expected = max((s for s in SIZES if objects * at_256 * (s / 256) ** 2 <= NETWORK_SHARE / 30.0), default=SIZES[0])
+    assert pace.size == size == expected
+    assert pace.keeps_up
+    assert pace.step == pytest.approx(objects * at_256 * (size / 256) ** 2)
+    assert f"crop of {size} pixels" in str(pace)
+
+
+def test_a_machine_that_is_too_slow_gets_the_smallest_and_is_told():
+    engine = TimedEngine(0.2)
+    pace = measure_pace(engine, 30.0, clock=engine.clock)
+    assert (pace.size, pace.keeps_up) == (192, False)
+    assert "too slow" in str(pace)
+    assert set(engine.sizes) == {192}
+
+
+def test_the_first_step_at_a_size_does_not_count():
+    """Runtimes allocate then."""
+    engine = TimedEngine(0.005, first_is_slow=True)
+    pace = measure_pace(engine, 30.0, clock=engine.clock)
+    assert pace.size == 192  # patience was over after the first size
+    assert pace.step == pytest.approx(0.005 * (192 / 256) ** 2)
+
+
+def test_only_multiples_of_the_stride_are_tried():
+    engine = TimedEngine(0.001)
+    engine.stride = 64
+    measure_pace(engine, 30.0, clock=engine.clock)
+    assert set(engine.sizes) == {192, 256, 320, 384}

@@ -1,0 +1,90 @@
+"""How large a crop a live run can afford: measured on the machine at hand, once, before anything is followed."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vosctl.engine.base import Engine
+
+SIZES = (192, 224, 256, 288, 320, 352, 384)
+"""Sides in pixels to choose from: the networks are trained for 224 to 384, and 192 is what still works."""
+NETWORK_SHARE = 0.6
+"""Share of the time between two frames that the network may take: the rest captures, draws, writes and shows."""
+PATIENCE = 0.8  # seconds to measure for
+_STEPS = 3  # timed a size, after one that is not
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What was measured, and what follows from it.
+
+    Attributes:
+        size: side in pixels of the crop, a multiple of 32.
+        step: seconds that one step of the network takes at that size, median.
+        frame_rate: frames a second of the source.
+        objects: how many objects are followed.
+        keeps_up: False when not even the smallest size is fast enough.
+    """
+
+    size: int
+    step: float
+    frame_rate: float
+    objects: int
+    keeps_up: bool
+
+    def __str__(self) -> str:
+        figures = f"a step takes {self.step * 1e3:.0f} ms, the source has {self.frame_rate:.4g} fps"
+        if self.keeps_up:
+            return f"crop of {self.size} pixels: the largest that keeps up here ({figures})"
+        return f"crop of {self.size} pixels, the smallest, and still too slow for every frame ({figures})"
+
+
+def measure_pace(
+    engine: Engine, frame_rate: float, objects: int = 1, *, clock: Callable[[], float] = time.perf_counter
+) -> Pace:
+    """Find the largest crop at which the network keeps up with a source.
+
+    Sizes are tried from the smallest up and only while they are fast enough, so that a slow machine is not kept
+    waiting; after `PATIENCE` seconds the largest one found so far is taken.
+
+    Args:
+        engine: the network on its backend.
+        frame_rate: frames a second of the source, above 0.
+        objects: objects to be followed at once, at least 1.
+        clock: gives the time in seconds.
+    """
+    budget = NETWORK_SHARE / frame_rate
+    begun = clock()
+    chosen: tuple[int, float] | None = None
+    for size in (size for size in SIZES if size % engine.stride == 0):
+        step = _time_step(engine, size, objects, clock)
+        if step > budget:
+            if chosen is None:
+                return Pace(size, step, frame_rate, objects, keeps_up=False)
+            break
+        chosen = (size, step)
+        if clock() - begun > PATIENCE:
+            break
+    if chosen is None:
+        raise ValueError(f"no size is a multiple of the network's stride of {engine.stride}")
+    return Pace(*chosen, frame_rate, objects, keeps_up=True)
+
+
+def _time_step(engine: Engine, size: int, objects: int, clock: Callable[[], float]) -> float:
+    """Time a step on a made picture, in seconds: what is in it does not change the work."""
+    picture = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+    mask = np.zeros((size, size), np.float32)
+    mask[size // 4 : -size // 4, size // 4 : -size // 4] = 1
+    states = [engine.encode_reference(picture, mask)] * objects
+    pictures, masks = np.stack([picture] * objects), np.stack([mask] * objects)
+    times = []
+    for _ in range(_STEPS + 1):
+        begun = clock()
+        engine.propagate(pictures, masks, states)
+        times.append(clock() - begun)
+    return statistics.median(times[1:])
