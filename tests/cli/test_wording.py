@@ -61,3 +61,10 @@ def test_an_error_of_the_library_is_worded(invoke):
     result = invoke("weights", "import", "absent.safetensors", "--name", "no/name")
     assert result.exit_code == 2
     assert "--name no/name" in result.stderr
+
+
+def test_a_spelled_value_is_for_that_value_only():
+    worded = wording("export-onnx")
+    assert worded("`size=None`") == "--size dynamic"
+    assert worded("`size`: 3x4") == "--size: 3x4"
+    assert worded("add `calibration=Calibration(VIDEO, MASK)`") == "add --calibrate VIDEO --calibrate-mask MASK"

@@ -52,7 +52,7 @@ def test_sets(tmp_path: Path, name: str, text: str, suffix: bool) -> None:
 
 def test_unknown_set_names_those_there_are(tmp_path: Path) -> None:
     build(tmp_path, "480p", ["bear"])
-    with pytest.raises(UsageError, match=r"no set 'val' .*use --set all"):
+    with pytest.raises(UsageError, match=r"no set 'val' .*use `subset='all'`"):
         find_sequences(tmp_path, "val")
     for name in ("2016/train.txt", "2017/val.txt"):
         (tmp_path / "ImageSets" / name).parent.mkdir(parents=True)

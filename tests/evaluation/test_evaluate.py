@@ -74,9 +74,9 @@ def test_progress_counts_every_frame(make_sequence, moving, root) -> None:
     ("changes", "message"),
     [
         ({"subset": "2016/val.txt"}, "no set '2016/val.txt'"),
-        ({"predictions": Path("p"), "masks": Path("m")}, "--masks keeps .* leave one of them out"),
-        ({"report": Path("missing/report.json")}, "--output: the folder missing does not exist"),
-        ({"plot": Path("plot.pdf")}, r"--plot plot\.pdf: the name must end in"),
+        ({"predictions": Path("p"), "masks": Path("m")}, "`masks` keeps .* leave one of them out"),
+        ({"report": Path("missing/report.json")}, "`report`: the folder missing does not exist"),
+        ({"plot": Path("plot.pdf")}, r"`plot='plot\.pdf'`: the name must end in"),
     ],
 )
 def test_wrong_requests_are_refused_before_tracking(make_sequence, moving, root, changes, message) -> None:
@@ -98,7 +98,7 @@ def test_report_is_not_replaced_unasked(make_sequence, moving, root, tmp_path: P
     make_sequence("bear", moving)
     report = tmp_path / "report.json"
     report.write_text("mine")
-    with pytest.raises(UsageError, match=r"report\.json exists; pass --overwrite"):
+    with pytest.raises(UsageError, match=r"report\.json exists; pass `overwrite=True`"):
         evaluate(EvaluationRequest(root, "all", "multi", report=report), no_tracker, no_progress)
     assert report.read_text() == "mine"
     evaluate(EvaluationRequest(root, "all", "multi", report=report, overwrite=True), make_tracker, no_progress)

@@ -63,7 +63,7 @@ def test_present_masks_are_not_replaced_unasked(make_sequence, moving, tmp_path)
     masks = tmp_path / "masks"
     check_masks_folder([sequence], masks, overwrite=False)
     track_sequence(StayingTracker(), sequence, "multi", masks)
-    with pytest.raises(UsageError, match=r"bear is not empty; pass --overwrite"):
+    with pytest.raises(UsageError, match=r"bear is not empty; pass `overwrite=True`"):
         check_masks_folder([sequence], masks, overwrite=False)
     check_masks_folder([sequence], masks, overwrite=True)
     (masks / "bear" / "notes.txt").touch()

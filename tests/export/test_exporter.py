@@ -106,7 +106,7 @@ def test_an_export_is_replaced_only_when_asked(tmp_path):
     folder.mkdir()
     (folder / "step.onnx").write_text("older")
     settings = ExportSettings(GraphShape((64, 64), 1))
-    with pytest.raises(UsageError, match="--overwrite"):
+    with pytest.raises(UsageError, match="`overwrite=True`"):
         export_network(tiny("lite"), SOURCE, folder, settings)
     assert (folder / "step.onnx").read_text() == "older"
     export_network(tiny("lite"), SOURCE, folder, settings, overwrite=True)
@@ -123,7 +123,7 @@ def test_a_folder_of_other_things_is_never_replaced(tmp_path):
 
 
 def test_sizes_must_fit_the_stride(tmp_path):
-    with pytest.raises(UsageError, match="--size 100x64: both must be multiples of 32"):
+    with pytest.raises(UsageError, match=r"`size`: 100x64: both must be multiples of 32"):
         export_network(tiny("lite"), SOURCE, tmp_path / "out", ExportSettings(GraphShape((100, 64))))
 
 
@@ -163,11 +163,11 @@ def test_fp16_halves_the_weights(dynamic_export, tmp_path, monkeypatch):
 def test_settings_that_do_not_go_together():
     with pytest.raises(UsageError, match="needs real frames"):
         ExportSettings(precision="int8")
-    with pytest.raises(UsageError, match="--opset 11"):
+    with pytest.raises(UsageError, match="`opset=11`"):
         ExportSettings(opset=11)
-    with pytest.raises(UsageError, match="--objects 0"):
+    with pytest.raises(UsageError, match="`objects=0`"):
         ExportSettings(GraphShape(objects=0))
-    with pytest.raises(UsageError, match="--precision bf16"):
+    with pytest.raises(UsageError, match="`precision='bf16'`"):
         ExportSettings(precision="bf16")
 
 

@@ -85,10 +85,10 @@ def test_one_frame_is_not_enough(calibration, measured, tmp_path):
 
 def test_calibration_needs_square_windows(calibration, tmp_path):
     settings = ExportSettings(GraphShape((64, 96)), precision="int8", calibration=calibration)
-    with pytest.raises(UsageError, match="square --size"):
+    with pytest.raises(UsageError, match="square `size`"):
         export_network(tiny("lite"), SOURCE, tmp_path / "out", settings)
 
 
 def test_calibration_is_for_int8(calibration):
-    with pytest.raises(UsageError, match="for --precision int8 only"):
+    with pytest.raises(UsageError, match="for `precision='int8'` only"):
         ExportSettings(calibration=calibration)

@@ -102,7 +102,7 @@ def test_patience_ends(hurry):
     with pytest.raises(VosctlError, match=r"did not come back within 0.03 s \(\d+ attempts\); check it, or raise"):
         list(StreamFeed(Drops(), reopen, 0.03, notes.append))
     assert len(notes) == 1
-    with pytest.raises(VosctlError, match=r"door: the stream dropped; check it, or raise --reconnect"):
+    with pytest.raises(VosctlError, match=r"door: the stream dropped; check it, or raise `reconnect`"):
         list(StreamFeed(Drops(), reopen, 0, notes.append))
     assert len(notes) == 1
 
@@ -186,7 +186,7 @@ def test_a_camera_that_is_not_there(fake_camera, monkeypatch, platform, message)
 
 def test_a_backend_that_this_opencv_lacks(fake_camera, monkeypatch):
     monkeypatch.setattr(camera.cv2.videoio_registry, "getCameraBackends", lambda: [cv2.CAP_V4L2])
-    with pytest.raises(UsageError, match="--backend msmf: is not in this OpenCV; use one of auto, v4l2"):
+    with pytest.raises(UsageError, match="`backend='msmf'`: is not in this OpenCV; use one of auto, v4l2"):
         CameraFeed("0", CameraSettings(backend="msmf"))
 
 
@@ -201,9 +201,9 @@ def test_the_command_offers_every_backend(name):
 @pytest.mark.parametrize(
     ("spec", "settings", "message"),
     [
-        ("clip.mp4", CameraSettings(size=(1, 1)), "--size: is for cameras"),
-        ("clip.mp4", CameraSettings(fps=5.0), "--fps: is for cameras"),
-        ("http://127.0.0.1:9/x", CameraSettings(backend="v4l2"), "--backend: is for cameras"),
+        ("clip.mp4", CameraSettings(size=(1, 1)), "`size`: is for cameras"),
+        ("clip.mp4", CameraSettings(fps=5.0), "`fps`: is for cameras"),
+        ("http://127.0.0.1:9/x", CameraSettings(backend="v4l2"), "`backend`: is for cameras"),
         ("-", CameraSettings(), "no clock to play it by"),
         ("absent.mp4", CameraSettings(), "absent.mp4: no such file"),
     ],

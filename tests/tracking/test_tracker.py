@@ -185,11 +185,11 @@ def test_bad_requests_are_usage_errors(bright_engine):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"window_size": 100}, "--window-size 100"),
-        ({"window": False, "scales": ()}, "--scales"),
-        ({"window": False, "scales": (0.01,)}, "--scales"),
-        ({"scales": (0.5,)}, "--window off"),
-        ({"paper_protocol": True}, "--paper-protocol"),
+        ({"window_size": 100}, "`window_size=100`"),
+        ({"window": False, "scales": ()}, "`scales`"),
+        ({"window": False, "scales": (0.01,)}, "`scales`"),
+        ({"scales": (0.5,)}, "`window=False`"),
+        ({"paper_protocol": True}, "`paper_protocol=True`"),
     ],
 )
 def test_settings_that_make_no_sense(settings, message):

@@ -80,7 +80,7 @@ def test_lite_plus_starts_as_the_lite_that_is_given(videos: Path, quick: Path, t
 
 def test_other_networks_cannot_be_started_from_lite(videos: Path, quick: Path, tmp_path: Path):
     settings = quick_settings(quick, videos, init="lite", network="rgmp")
-    with pytest.raises(UsageError, match="is a lite network; add --network lite"):
+    with pytest.raises(UsageError, match="is a lite network; add `network='lite'`"):
         start(settings, tmp_path / "run", lambda: nullcontext(Script()))
 
 
@@ -165,7 +165,7 @@ def test_bad_data_is_told_and_left_out_or_refused(stills: Path, quick: Path, tmp
     told = Script()
     start(settings, tmp_path / "run", lambda: nullcontext(told))
     assert any("0.jpg: has no mask" in line for line in told.lines)
-    with pytest.raises(VosctlError, match=r"--strict: 1 files.*0\.jpg"):
+    with pytest.raises(VosctlError, match=r"`strict=True`: 1 files.*0\.jpg"):
         start(replace(settings, strict=True), tmp_path / "strict", lambda: nullcontext(Script()))
     assert not (tmp_path / "strict").exists()
 
@@ -175,7 +175,7 @@ def test_a_run_is_not_overwritten(stills: Path, quick: Path, tmp_path: Path):
     start(settings, tmp_path / "run", lambda: nullcontext(Script()))
     with pytest.raises(UsageError, match="holds a run already"):
         start(settings, tmp_path / "run", lambda: nullcontext(Script()))
-    with pytest.raises(UsageError, match="--seed cannot change"):
+    with pytest.raises(UsageError, match="`seed` cannot change"):
         resume(tmp_path / "run", {"seed": 3}, lambda: nullcontext(Script()))
 
 

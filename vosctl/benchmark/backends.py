@@ -13,7 +13,7 @@ DEVICES = ("cuda", "mps", "cpu")
 
 
 def find_backends(settings: BenchmarkSettings) -> list[Backend]:
-    """All that can be had of what was asked for, the one that `--engine auto` takes first.
+    """All that can be had of what was asked for, the one that `engine='auto'` takes first.
 
     Raises:
         VosctlError: the weights cannot be loaded, or nothing that was asked for can be had.
@@ -32,7 +32,7 @@ def find_backends(settings: BenchmarkSettings) -> list[Backend]:
             continue
         found.append(Backend(engine, device, precision, info.device))
     if not found:
-        raise VosctlError(f"--engine, --device: nothing of it can be had here; {reason}")
+        raise VosctlError(f"`engines`, `devices`: nothing of it can be had here; {reason}")
     wanted = (usual.engine, usual.device, usual.precision)
     return sorted(found, key=lambda one: (one.engine, one.device_name, one.precision) != wanted)
 

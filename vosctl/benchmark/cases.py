@@ -50,21 +50,24 @@ class BenchmarkSettings:
 
     def __post_init__(self) -> None:
         TrackingSettings(window_size=self.window_size)  # raises for a size that no window can have
-        _check_words("--engine", self.engines, ("all", *(one for one in ENGINES if one != "auto")))
-        _check_words("--device", self.devices, ("all", "cpu", "cuda", "mps"))
-        _check_words("--sizes", self.sizes, tuple(SIZES))
-        _check_words("--outputs", self.outputs, tuple(OUTPUTS))
+        _check_words("engines", self.engines, ("all", *(one for one in ENGINES if one != "auto")))
+        _check_words("devices", self.devices, ("all", "cpu", "cuda", "mps"))
+        _check_words("sizes", self.sizes, tuple(SIZES))
+        _check_words("outputs", self.outputs, tuple(OUTPUTS))
         if not self.objects or not all(1 <= count <= MOST_OBJECTS for count in self.objects):
-            raise UsageError(f"--objects: give numbers from 1 to {MOST_OBJECTS}, separated by commas")
+            raise UsageError(f"`objects`: give numbers from 1 to {MOST_OBJECTS}, separated by commas")
         if self.frames < 1 or self.warmup < 1:
-            flag = "--frames" if self.frames < 1 else "--warmup"
-            raise UsageError(f"{flag}: must be 1 or more")
+            name = "frames" if self.frames < 1 else "warmup"
+            raise UsageError(f"`{name}={getattr(self, name)}`: must be 1 or more")
 
 
-def _check_words(flag: str, words: tuple[str, ...], known: tuple[str, ...]) -> None:
+def _check_words(name: str, words: tuple[str, ...], known: tuple[str, ...]) -> None:
     wrong = next((word for word in words if word not in known), None)
     if wrong is not None or not words:
-        raise UsageError(f"{flag} {wrong or ''}: unknown; give one or more of {', '.join(known)}, separated by commas")
+        raise UsageError(
+            f"`{name}={words}`: {wrong or 'nothing'} is no choice; "
+            f"give one or more of {', '.join(known)}, separated by commas"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -41,12 +41,18 @@ def report(groups: Iterable[tuple[str, list[Finding]]], *, as_json: bool, quiet:
     Returns:
         Whether nothing stops work.
     """
+    from vosctl.cli.eval import eval_command
+    from vosctl.cli.segment import segment
+    from vosctl.cli.webcam import webcam
+    from vosctl.cli.wording import Wording
     from vosctl.diagnosis.findings import Severity
     from vosctl.diagnosis.machine import describe_machine, package_versions
 
+    worded = Wording.of(segment, eval_command, webcam)  # the findings speak of their options
     counts = dict.fromkeys(Severity, 0)
     listed = []
-    for title, findings in groups:
+    for title, found in groups:
+        findings = [replace(one, message=worded(one.message), cure=worded(one.cure)) for one in found]
         shown = [one for one in findings if not (quiet and one.severity is Severity.OK)]
         for finding in findings:
             counts[finding.severity] += 1

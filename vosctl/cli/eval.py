@@ -26,7 +26,9 @@ PIPE_WIDTH = 200
 """Columns of the table when standard output is no terminal: no name is cut."""
 
 
-@click.command("eval", short_help="Measure J and F on annotated clips.", cls=VosctlCommand)
+@click.command(
+    "eval", short_help="Measure J and F on annotated clips.", cls=VosctlCommand, spelled={"report": "--output"}
+)
 @click.argument("root", type=click.Path(path_type=Path))
 @click.option(
     "--set",

@@ -13,7 +13,18 @@ from vosctl.extras import require
 DYNAMIC = "dynamic"
 
 
-@click.command("export-onnx", short_help="Export a network as ONNX graphs.", cls=VosctlCommand)
+@click.command(
+    "export-onnx",
+    short_help="Export a network as ONNX graphs.",
+    cls=VosctlCommand,
+    spelled={
+        "folder": "-o",
+        "size=None": "--size dynamic",
+        "objects=None": "--objects dynamic",
+        "calibration": "--calibrate",
+        "calibration=Calibration(VIDEO, MASK)": "--calibrate VIDEO --calibrate-mask MASK",
+    },
+)
 @click.option(
     "--weights",
     default="lite",

@@ -32,10 +32,17 @@ class Wording:
     spelled: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, command: click.Command) -> Wording:
-        """The wording of a command; its attribute `spelled`, where it has one, comes first."""
-        parameters = {parameter.name: parameter for parameter in command.params if parameter.name}
-        return cls(parameters, getattr(command, "spelled", {}))
+    def of(cls, *commands: click.Command) -> Wording:
+        """Word messages as a command does; of several, the first that knows a parameter.
+
+        Its attribute `spelled`, where it has one, comes before its options.
+        """
+        parameters: dict[str, click.Parameter] = {}
+        spelled: dict[str, str] = {}
+        for command in reversed(commands):
+            parameters |= {parameter.name: parameter for parameter in command.params if parameter.name}
+            spelled |= getattr(command, "spelled", {})
+        return cls(parameters, spelled)
 
     @classmethod
     def current(cls) -> Wording:
@@ -50,7 +57,7 @@ class Wording:
     def _translate(self, mention: re.Match[str]) -> str:
         name, value = mention[1], mention[2]
         text = mention[0]
-        if f"{name}={value}" in self.spelled:
+        if value is not None and f"{name}={value}" in self.spelled:
             return self.spelled[f"{name}={value}"]
         if name in self.spelled:
             text = self.spelled[name]

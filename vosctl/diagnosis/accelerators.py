@@ -72,7 +72,7 @@ def check_torch(probe: Probe) -> list[Finding]:
     named = f"{torch.__version__}, {build}"
     if gpus and torch.version.cuda is None:
         cure = "install a CUDA build: see https://pytorch.org/get-started/locally"
-        return [warning("torch", f"{named}: {gpus[0].name} is left idle by --engine torch", cure)]
+        return [warning("torch", f"{named}: {gpus[0].name} is left idle by `engine='torch'`", cure)]
     if gpus and not torch.cuda.is_available():
         message = f"{named}, but driver {gpus[0].driver} gives it no device"
         return [warning("torch", message, "update the NVIDIA driver, or install a PyTorch built for an older CUDA")]
@@ -105,7 +105,7 @@ def check_providers(probe: Probe, why_unusable: Callable[[str], str | None] | No
     listed = onnxruntime.get_available_providers()
     findings = [_check_provider(name, bool(gpus), onnxruntime, why_unusable or _why_unusable) for name in listed]
     if gpus and "CUDAExecutionProvider" not in listed:
-        message = f"this ONNX Runtime has no CUDA: {gpus[0].name} is left idle by --engine onnx"
+        message = f"this ONNX Runtime has no CUDA: {gpus[0].name} is left idle by `engine='onnx'`"
         cure = "python -m pip uninstall -y onnxruntime; python -m pip install onnxruntime-gpu"
         findings.append(warning("onnxruntime", message, cure))
     return findings
@@ -122,7 +122,8 @@ def _check_provider(name: str, has_gpu: bool, onnxruntime: Any, why_unusable: Ca
     if name in OPTIONAL:
         return ok(name, f"listed, cannot be used: {problem}")
     cure = (
-        "install the libraries it names (CUDA: python -m pip install 'onnxruntime-gpu[cuda,cudnn]'), or --provider cpu"
+        "install the libraries it names (CUDA: python -m pip install 'onnxruntime-gpu[cuda,cudnn]'), "
+        "or use `provider='cpu'`"
     )
     return warning(name, f"listed but does not load: {problem}", cure)
 

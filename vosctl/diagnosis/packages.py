@@ -17,9 +17,9 @@ IMPORTS = {
 """Modules by name, with the package that brings each."""
 OPTIONAL: dict[extras.Extra, str] = {
     "torch": "a GPU through PyTorch, the official weights.pth, training, export",
-    "openvino": "`--engine openvino`",
-    "camera": "`--virtual-camera`",
-    "plot": "`eval --plot`",
+    "openvino": "`engine='openvino'`",
+    "camera": "`virtual_camera`",
+    "plot": "`plot`",
 }
 """Extras, and what each is for."""
 RIVALS = {

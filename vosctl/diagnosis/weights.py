@@ -33,7 +33,7 @@ def check_weights(probe: Probe) -> list[Finding]:
             if entry.shipped:
                 findings.append(error(name, reason(problem), "python -m pip install --force-reinstall vosctl"))
             else:
-                cure = f"vosctl weights import FILE --name {name} --overwrite, or vosctl weights remove {name}"
+                cure = f"`vosctl weights import FILE --name {name} --overwrite`, or `vosctl weights remove {name}`"
                 findings.append(warning(name, reason(problem), cure))
         else:
             findings.append(ok(name, f"{entry.network} weights, verified, {entry.path}"))
@@ -66,7 +66,8 @@ def check_segmentation(probe: Probe) -> list[Finding]:
     mean = float(np.mean(ious))
     if mean < LEAST_IOU:
         cure = (
-            "try vosctl eval with --engine torch --device cpu; if that is right, the engine above computes wrongly here"
+            "try `vosctl eval` with `engine='torch'` and `device='cpu'`; "
+            "if that is right, the engine above computes wrongly here"
         )
         return [error("self-test", f"IoU {mean:.3f} where {LEAST_IOU} is the least, {chosen}", cure)]
     rate = len(answers) / seconds

@@ -152,7 +152,7 @@ def _find_list(root: Path, subset: str) -> Path:
         if path.is_file():
             return path
     known = natsorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.txt"))
-    choice = f"it has {', '.join(known)}" if known else "it has none: use --set all"
+    choice = f"it has {', '.join(known)}" if known else "it has none: use `subset='all'`"
     raise UsageError(f"no set {subset!r} in {folder}; {choice}")
 
 

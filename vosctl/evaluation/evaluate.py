@@ -82,15 +82,15 @@ def evaluate(request: EvaluationRequest, make_tracker: MakeTracker, progress: Pr
 
 def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:
     """Everything that can be known to be wrong before a network is loaded."""
-    for option, path in (("--output", request.report), ("--plot", request.plot)):
+    for name, path in (("report", request.report), ("plot", request.plot)):
         if path is not None:
-            _check_file(option, path, request.overwrite)
+            _check_file(name, path, request.overwrite)
     if request.plot is not None:
         from vosctl.evaluation.plot import check_plot
 
         check_plot(request.plot)
     if request.predictions is not None and request.masks is not None:
-        raise UsageError("--masks keeps the tracker's masks, but --predictions tracks nothing; leave one of them out")
+        raise UsageError("`masks` keeps the tracker's masks, but `predictions` tracks nothing; leave one of them out")
     sequences = find_sequences(request.root, request.subset)
     for sequence in sequences:
         scored_frames(sequence)
@@ -103,13 +103,13 @@ def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:
     return sequences
 
 
-def _check_file(option: str, path: Path, overwrite: bool) -> None:
+def _check_file(name: str, path: Path, overwrite: bool) -> None:
     if path.is_dir():
-        raise UsageError(f"{option}: {path} is a folder; name a file")
+        raise UsageError(f"`{name}`: {path} is a folder; name a file")
     if not path.absolute().parent.is_dir():
-        raise UsageError(f"{option}: the folder {path.parent} does not exist; create it first")
+        raise UsageError(f"`{name}`: the folder {path.parent} does not exist; create it first")
     if path.exists() and not overwrite:
-        raise UsageError(f"{option}: {path} exists; pass --overwrite to replace it or choose another name")
+        raise UsageError(f"`{name}`: {path} exists; pass `overwrite=True` to replace it or choose another name")
 
 
 @contextmanager

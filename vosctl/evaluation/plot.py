@@ -58,7 +58,7 @@ class WorstFrame:
 def check_plot(path: Path) -> None:
     """Raise UsageError when `path` cannot be drawn: its suffix is another, or matplotlib is not installed."""
     if path.suffix.lower() not in PLOT_SUFFIXES:
-        raise UsageError(f"--plot {path}: the name must end in {' or '.join(PLOT_SUFFIXES)}")
+        raise UsageError(f"`plot={str(path)!r}`: the name must end in {' or '.join(PLOT_SUFFIXES)}")
     require("plot", "`plot`")
 
 

@@ -62,11 +62,13 @@ def check_masks_folder(sequences: list[Sequence], masks: Path, *, overwrite: boo
         folder = masks / sequence.name
         present = list(folder.iterdir()) if folder.is_dir() else []
         if folder.resolve() in {path.parent.resolve() for path in sequence.annotations.values()}:
-            raise UsageError(f"--masks {masks}: {folder} holds the annotations; choose another folder")
+            raise UsageError(f"`masks={str(masks)!r}`: {folder} holds the annotations; choose another folder")
         if (folder.exists() and not folder.is_dir()) or any(path.suffix.lower() != ".png" for path in present):
-            raise UsageError(f"--masks {masks}: {folder} is not a folder of masks alone; choose another folder")
+            raise UsageError(f"`masks={str(masks)!r}`: {folder} is not a folder of masks alone; choose another folder")
         if present and not overwrite:
-            raise UsageError(f"--masks {masks}: {folder} is not empty; pass --overwrite or choose another folder")
+            raise UsageError(
+                f"`masks={str(masks)!r}`: {folder} is not empty; pass `overwrite=True` or choose another folder"
+            )
 
 
 def track_sequence(

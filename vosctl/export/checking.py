@@ -56,7 +56,7 @@ def check_probabilities(
     if not worst < LARGEST_DIFFERENCE:
         raise VosctlError(
             f"the exported graphs differ from torch by {worst:.1e} in probability, {LARGEST_DIFFERENCE:.0e} is the "
-            "most allowed; nothing was written, try another --opset or report it"
+            "most allowed; nothing was written, try another `opset` or report it"
         )
     return worst
 
@@ -95,7 +95,7 @@ def check_masks(exported: Engine[Any], torch: Engine[Any], size: tuple[int, int]
     result = MaskCheck(least_agreement(masks, masks_torch), mean_j(masks, truth), mean_j(masks_torch, truth))
     if result.agreement < LEAST_AGREEMENT[precision]:
         raise VosctlError(
-            f"--precision {precision}: its masks agree with torch's on {result.agreement:.2%} of the pixels of the "
+            f"`precision={precision!r}`: its masks agree with torch's on {result.agreement:.2%} of the pixels of the "
             f"worst frame, {LEAST_AGREEMENT[precision]:.1%} is the least allowed; nothing was written, use fp32"
         )
     return result

@@ -70,7 +70,7 @@ def export_onnx(
     check_replaceable(folder, overwrite=overwrite)
     path = locate_weights(weights)
     if path.is_dir():
-        raise UsageError(f"--weights {weights}: is exported already; give a registered name or a checkpoint")
+        raise UsageError(f"`weights={weights!r}`: is exported already; give a registered name or a checkpoint")
     network = load_network(path)
     entry = registered_weights().get(weights)
     source = WeightsSource(
@@ -118,9 +118,9 @@ def _metadata(network: PropagationNetwork, source: WeightsSource, settings: Expo
     shape = settings.shape
     if shape.size and any(side <= 0 or side % network.stride for side in shape.size):
         height, width = shape.size
-        raise UsageError(f"--size {height}x{width}: both must be multiples of {network.stride}")
+        raise UsageError(f"`size`: {height}x{width}: both must be multiples of {network.stride}")
     if settings.calibration and shape.size and shape.size[0] != shape.size[1]:
-        raise UsageError("--calibrate: tracks in square windows; give a square --size, or dynamic")
+        raise UsageError("`calibration`: tracks in square crops; give a square `size`, or `size=None`")
     return GraphMetadata(
         network=network.name,
         stride=network.stride,
@@ -178,6 +178,6 @@ def _check_faster(exported: Engine[Any], plain: Engine[Any], tell: Tell) -> None
     measured = f"a step takes {quantized * 1e3:.1f} ms in int8 and {floats * 1e3:.1f} ms in fp32 on this machine"
     if quantized >= floats:
         raise VosctlError(
-            f"--precision int8: {measured}; nothing was written, export on the machine that will run it, or use fp32"
+            f"`precision='int8'`: {measured}; nothing was written, export on the machine that will run it, or use fp32"
         )
     tell(measured)

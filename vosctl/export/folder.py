@@ -45,11 +45,11 @@ def check_replaceable(folder: Path, *, overwrite: bool) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UsageError(f"{folder}: is a file; give -o a folder")
+        raise UsageError(f"{folder}: is a file; give a `folder`")
     if other := next((path.name for path in folder.iterdir() if path.name not in FILES), None):
-        raise UsageError(f"{folder}: holds other files than an export ({other}); give -o another folder")
+        raise UsageError(f"{folder}: holds other files than an export ({other}); give another `folder`")
     if not overwrite and any(folder.iterdir()):
-        raise UsageError(f"{folder}: exists; give -o another folder, or add --overwrite")
+        raise UsageError(f"{folder}: exists; give another `folder`, or add `overwrite=True`")
 
 
 def write_graphs(graphs: dict[str, onnx.ModelProto], folder: Path) -> None:

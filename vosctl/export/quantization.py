@@ -93,7 +93,7 @@ def calibration_samples(
             else:
                 tracker.step(frame.image)
     if not recorder.samples:
-        raise VosctlError(f"--calibrate {calibration.video}: has one frame only; give a video")
+        raise VosctlError(f"`calibration`: {calibration.video} has one frame only; give a video")
     kept = recorder.samples[:: -(-len(recorder.samples) // CALIBRATION_SAMPLES)]
     return [{name: np.repeat(array, objects or 1, axis=0) for name, array in sample.items()} for sample in kept]
 

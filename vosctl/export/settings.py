@@ -65,12 +65,12 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
-            raise UsageError(f"--precision {self.precision}: unknown; give {', '.join(PRECISIONS)}")
+            raise UsageError(f"`precision={self.precision!r}`: unknown; give {', '.join(PRECISIONS)}")
         if self.opset not in OPSETS:
-            raise UsageError(f"--opset {self.opset}: must be {OPSETS[0]} to {OPSETS[-1]}")
+            raise UsageError(f"`opset={self.opset}`: must be {OPSETS[0]} to {OPSETS[-1]}")
         if self.precision == "int8" and self.calibration is None:
-            raise UsageError("--precision int8: needs real frames; add --calibrate VIDEO --calibrate-mask MASK")
+            raise UsageError("`precision='int8'`: needs real frames; add `calibration=Calibration(VIDEO, MASK)`")
         if self.precision != "int8" and self.calibration is not None:
-            raise UsageError("--calibrate: is for --precision int8 only")
+            raise UsageError("`calibration`: is for `precision='int8'` only")
         if self.shape.objects is not None and not 1 <= self.shape.objects <= 255:
-            raise UsageError(f"--objects {self.shape.objects}: must be 1 to 255, or dynamic")
+            raise UsageError(f"`objects={self.shape.objects}`: must be 1 to 255, or `objects=None`")

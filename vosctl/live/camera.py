@@ -25,7 +25,7 @@ BACKENDS = {
     "msmf": cv2.CAP_MSMF,
     "avfoundation": cv2.CAP_AVFOUNDATION,
 }
-"""OpenCV's ways to a camera, by the name that --backend takes."""
+"""OpenCV's ways to a camera, by the name that `backend` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _checked_backend(name: str) -> int:
     present = {int(number) for number in cv2.videoio_registry.getCameraBackends()}
     if backend != cv2.CAP_ANY and backend not in present:
         usable = ", ".join(["auto", *(one for one, number in BACKENDS.items() if number in present)])
-        raise UsageError(f"--backend {name}: is not in this OpenCV; use one of {usable}")
+        raise UsageError(f"`backend={name!r}`: is not in this OpenCV; use one of {usable}")
     return backend
 
 

@@ -34,11 +34,11 @@ def open_feed(spec: str, camera: CameraSettings, patience: float, note: Callable
         for line in feed.notes:
             note(line)
         return feed
-    for flag, given in (("--size", camera.size), ("--fps", camera.fps), ("--backend", camera.backend != "auto")):
+    for name, given in (("size", camera.size), ("fps", camera.fps), ("backend", camera.backend != "auto")):
         if given:
-            raise UsageError(f"{flag}: is for cameras, and {spec} is none; leave it out")
+            raise UsageError(f"`{name}`: is for cameras, and {spec} is none; leave it out")
     if spec == "-":
-        raise UsageError("-: standard input has no clock to play it by; use vosctl segment - instead")
+        raise UsageError("-: standard input has no clock to play it by; use `vosctl segment -` instead")
     source = open_source(spec)
     if source.info.live:
         return StreamFeed(source, partial(open_source, spec), patience, note)

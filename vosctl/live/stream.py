@@ -73,7 +73,7 @@ class StreamFeed(Feed):
             self.trouble = None
             return source
         tried = f" and did not come back within {self._patience:g} s ({attempts} attempts)" if attempts else ""
-        raise VosctlError(f"{self.info.name}: the stream dropped{tried}; check it, or raise --reconnect")
+        raise VosctlError(f"{self.info.name}: the stream dropped{tried}; check it, or raise `reconnect`")
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A stream may come back in another size; what follows it keeps the first one."""

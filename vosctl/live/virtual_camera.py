@@ -36,7 +36,7 @@ class VirtualCamera:
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise VosctlError(
-                f"--virtual-camera: none can be opened ({reason}); it takes v4l2loopback on Linux, OBS elsewhere"
+                f"`virtual_camera`: none can be opened ({reason}); it takes v4l2loopback on Linux, OBS elsewhere"
             ) from error
         self.device = str(self._camera.device)
 

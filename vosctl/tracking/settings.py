@@ -27,13 +27,15 @@ class TrackingSettings:
 
     def __post_init__(self) -> None:
         if self.window_size % 32 or not 0 <= self.window_size <= 2048:
-            raise UsageError(f"--window-size {self.window_size}: must be a multiple of 32 up to 2048")
+            raise UsageError(f"`window_size={self.window_size}`: must be a multiple of 32 up to 2048")
         if not self.scales or not all(0.1 <= scale <= 4.0 for scale in self.scales):
-            raise UsageError("--scales: give one or more numbers between 0.1 and 4, separated by commas")
+            raise UsageError("`scales`: give one or more numbers between 0.1 and 4")
         if self.paper_protocol and (self.window or self.scales != PAPER_SCALES):
-            raise UsageError("--paper-protocol: is full frame at scales 0.5,0.75,1.0; leave --window and --scales out")
+            raise UsageError(
+                "`paper_protocol=True`: is full frame at scales 0.5, 0.75 and 1.0; leave `window` and `scales` out"
+            )
         if self.window and self.scales != (1.0,):
-            raise UsageError("--scales: is for the full frame; add --window off")
+            raise UsageError("`scales`: is for the full frame; add `window=False`")
 
     @classmethod
     def paper(cls) -> TrackingSettings:

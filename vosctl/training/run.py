@@ -79,9 +79,7 @@ def resume(path: Path, changes: dict[str, Any], screen: Callable[[], AbstractCon
     settings = TrainingSettings(**settings_from_toml(path / SETTINGS))
     for name in changes:
         if name not in CHANGEABLE:
-            raise UsageError(
-                f"--{name.replace('_', '-')} cannot change when a run is resumed; start another run for it"
-            )
+            raise UsageError(f"`{name}` cannot change when a run is resumed; start another run for it")
     if "hours" in changes or "steps" in changes:
         changes = {"hours": 0.0, "steps": 0, **changes}
     settings = replace(settings, **changes)
@@ -128,7 +126,7 @@ def _network(settings: TrainingSettings) -> PropagationNetwork:
     if type(network) is Lite and settings.network == LitePlus.name:
         return grow(network)
     if network.name != settings.network:
-        raise UsageError(f"--init {settings.init}: is a {network.name} network; add --network {network.name}")
+        raise UsageError(f"`init={settings.init!r}`: is a {network.name} network; add `network={network.name!r}`")
     return network
 
 
@@ -142,11 +140,13 @@ def _data(settings: TrainingSettings, screen: Screen | None) -> tuple[list[Annot
     if screen is not None:
         _tell(problems, screen)
     if problems and settings.strict:
-        raise VosctlError(f"--strict: {len(problems)} files of the training data are bad, the first is {problems[0]}")
+        raise VosctlError(
+            f"`strict=True`: {len(problems)} files of the training data are bad, the first is {problems[0]}"
+        )
     if settings.stage == 1 and not stills:
-        raise VosctlError(f"--images {' '.join(settings.images)}: nothing there can be trained on")
+        raise VosctlError(f"`images={settings.images}`: nothing there can be trained on")
     if settings.stage == 2 and not sequences:
-        raise VosctlError(f"--videos {' '.join(settings.videos)}: nothing there can be trained on")
+        raise VosctlError(f"`videos={settings.videos}`: nothing there can be trained on")
     return stills, sequences
 
 

@@ -54,7 +54,8 @@ class RunFolder:
         """
         if (path / STATE).exists():
             raise UsageError(
-                f"-o {path}: holds a run already; go on with it by --resume {path}, or name another folder"
+                f"`output={str(path)!r}`: holds a run already; "
+                f"go on with it by `resume={str(path)!r}`, or name another folder"
             )
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path)
@@ -70,7 +71,9 @@ class RunFolder:
         """
         for name in (SETTINGS, STATE):
             if not (path / name).is_file():
-                raise UsageError(f"--resume {path}: is not the folder of a run with a checkpoint ({name} is missing)")
+                raise UsageError(
+                    f"`resume={str(path)!r}`: is not the folder of a run with a checkpoint ({name} is missing)"
+                )
         return cls(path)
 
     def save_settings(self, settings: str) -> None:
@@ -94,7 +97,9 @@ class RunFolder:
         try:
             state: dict[str, Any] = torch.load(self.path / STATE, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-            raise VosctlError(f"--resume {self.path}: {STATE} is damaged; start a new run with --init") from error
+            raise VosctlError(
+                f"`resume={str(self.path)!r}`: {STATE} is damaged; start a new run with `init`"
+            ) from error
         return state
 
     def log(self, name: str, values: Mapping[str, float | int]) -> None:

@@ -88,27 +88,29 @@ class TrainingSettings:
             UsageError: a setting is out of range, or two contradict each other.
         """
         if self.stage not in (1, 2):
-            raise UsageError(f"--stage {self.stage}: give 1 (stills) or 2 (sequences)")
+            raise UsageError(f"`stage={self.stage!r}`: give 1 (stills) or 2 (sequences)")
         if self.stage == 1 and not self.images:
-            raise UsageError("--stage 1 trains on stills: give --images DIR")
+            raise UsageError("`stage=1` trains on stills: give `images=DIR`")
         if self.stage == 2 and not self.videos:
-            raise UsageError("--stage 2 trains on sequences: give --videos DIR")
+            raise UsageError("`stage=2` trains on sequences: give `videos=DIR`")
         if (self.hours > 0) == (self.steps > 0):
-            raise UsageError("give the run's length either as --hours or as --steps")
+            raise UsageError("give the run's length either as `hours` or as `steps`")
         if self.size < 64 or self.size % 32:
-            raise UsageError(f"--size {self.size}: give a multiple of 32 from 64 on")
+            raise UsageError(f"`size={self.size}`: give a multiple of 32 from 64 on")
         if self.smallest_size and not (64 <= self.smallest_size <= self.size and self.smallest_size % 32 == 0):
-            raise UsageError(f"smallest_size {self.smallest_size}: give a multiple of 32 from 64 to {self.size} (size)")
+            raise UsageError(
+                f"`smallest_size={self.smallest_size}`: give a multiple of 32 from 64 to {self.size} (size)"
+            )
         for name in ("dice", "outline"):
             if getattr(self, name) < 0:
-                raise UsageError(f"{name} {getattr(self, name)}: give 0 or more")
+                raise UsageError(f"`{name}={getattr(self, name)}`: give 0 or more")
         for name in ("batch", "lr", "targets", "max_skip", "log_steps"):
             if getattr(self, name) <= 0:
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)}: give a value above 0")
+                raise UsageError(f"`{name}={getattr(self, name)}`: give a value above 0")
         if self.workers < 0:
-            raise UsageError(f"--workers {self.workers}: give 0 or more")
+            raise UsageError(f"`workers={self.workers}`: give 0 or more")
         if self.precision not in ("auto", "fp32", "bf16"):
-            raise UsageError(f"--precision {self.precision}: give auto, fp32 or bf16")
+            raise UsageError(f"`precision={self.precision!r}`: give auto, fp32 or bf16")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -137,20 +139,20 @@ def settings_from_toml(path: Path) -> dict[str, Any]:
     try:
         given = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise UsageError(f"--settings {path}: cannot be read ({error.strerror})") from error
+        raise UsageError(f"`settings={str(path)!r}`: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--settings {path}: is not TOML ({error})") from error
+        raise UsageError(f"`settings={str(path)!r}`: is not TOML ({error})") from error
     defaults = TrainingSettings(stage=1, images=("",), steps=1)
     result: dict[str, Any] = {}
     for key, value in given.items():
         if key not in {field.name for field in fields(TrainingSettings)}:
-            raise UsageError(f"--settings {path}: {key} is not a setting; see `vosctl train --help`")
+            raise UsageError(f"`settings={str(path)!r}`: {key} is not a setting; see `vosctl train --help`")
         kind = type(getattr(defaults, key))
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if kind is tuple and isinstance(value, list) and all(isinstance(part, str) for part in value):
             value = tuple(value)
         if type(value) is not kind:
-            raise UsageError(f"--settings {path}: {key} = {value!r} should be of type {KIND_NAMES[kind]}")
+            raise UsageError(f"`settings={str(path)!r}`: {key} = {value!r} should be of type {KIND_NAMES[kind]}")
         result[key] = value
     return result

@@ -126,7 +126,7 @@ def find_stills(folders: Iterable[Path]) -> tuple[list[AnnotatedImage], list[Pro
         for part in ("images", "masks"):
             if not (folder / part).is_dir():
                 raise UsageError(
-                    f"--images {folder}: there is no folder {folder / part}; give a folder of images/ and masks/"
+                    f"`images={str(folder)!r}`: there is no folder {folder / part}; give a folder of images/ and masks/"
                 )
         group = folder.resolve().name
         pairs += [(path, folder / "masks" / f"{path.stem}.png", group) for path in _images_in(folder / "images")]
@@ -146,7 +146,9 @@ def _sequence_folders(root: Path) -> list[tuple[Path, Path]]:
     """The image and annotation folders of a DAVIS layout, with or without its level of resolutions."""
     for part in ("JPEGImages", "Annotations"):
         if not (root / part).is_dir():
-            raise UsageError(f"--videos {root}: there is no folder {root / part}; give a folder in the DAVIS layout")
+            raise UsageError(
+                f"`videos={str(root)!r}`: there is no folder {root / part}; give a folder in the DAVIS layout"
+            )
     images, masks = root / "JPEGImages", root / "Annotations"
     for resolution in ("480p", "Full-Resolution"):
         if (images / resolution).is_dir():
