@@ -1,82 +1,31 @@
 """Decode | track | encode, side by side on small bounded queues.
 
-The source is read on a thread of its own, each output is written on a thread of its own, and the caller's thread
-tracks. An error in any of them ends the others and is raised once.
+The source is read on a thread of its own, each output is written on a thread of its own (see `vosctl.outputs`), and the
+caller's thread tracks. An error in any of them ends the others and is raised once.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.channels import Channel
 from vosctl.errors import VosctlError
+from vosctl.interrupts import POLL_SECONDS, check, ending, held, interrupted
+from vosctl.outputs import PATIENCE, Outputs
 from vosctl.tracking import TrackedFrame, Tracker
 from vosctl.video.frames import Frame
 from vosctl.video.sinks import Sink
 
-QUEUE_LENGTH = 4  # frames; a 4K frame is 25 MB
-
-DECODER_PATIENCE = 2.0  # seconds; a read of a silent pipe or stream cannot be interrupted, only left behind
-
-Item = TypeVar("Item")
-
-
-class Channel(Generic[Item]):
-    """A bounded queue between two threads that either side can close.
-
-    `finish` ends it after what is queued has been taken; `cancel` ends it at once, waking whoever waits.
-    """
-
-    def __init__(self, length: int = QUEUE_LENGTH) -> None:
-        self._items: deque[Item] = deque()
-        self._length = length
-        self._changed = threading.Condition()
-        self._finished = self._cancelled = False
-
-    def put(self, item: Item) -> bool:
-        """Queue an item, waiting for room. False when the channel was cancelled: stop producing."""
-        with self._changed:
-            self._changed.wait_for(lambda: len(self._items) < self._length or self._cancelled)
-            if not self._cancelled:
-                self._items.append(item)
-                self._changed.notify_all()
-            return not self._cancelled
-
-    def __iter__(self) -> Channel[Item]:
-        return self
-
-    def __next__(self) -> Item:
-        with self._changed:
-            self._changed.wait_for(lambda: self._items or self._finished or self._cancelled)
-            if self._cancelled or not self._items:
-                raise StopIteration
-            item = self._items.popleft()
-            self._changed.notify_all()
-            return item
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancelled
-
-    def finish(self) -> None:
-        with self._changed:
-            self._finished = True
-            self._changed.notify_all()
-
-    def cancel(self) -> None:
-        with self._changed:
-            self._cancelled = True
-            self._items.clear()
-            self._changed.notify_all()
+DECODER_PATIENCE = 2.0
+"""Seconds; a read of a silent stream cannot always be ended, only left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,31 +69,6 @@ class LatencyHistogram:
         return float(np.searchsorted(cumulative, max(cumulative[-1] * percent / 100, 1)) / 10_000)
 
 
-class SinkThread:
-    """One output and the thread that writes it.
-
-    Args:
-        sink: the output, opened.
-        failed: told, on that thread, what stopped it.
-    """
-
-    def __init__(self, sink: Sink, failed: Callable[[BaseException], None]) -> None:
-        self.sink = sink
-        self.frames: Channel[tuple[Frame, TrackedFrame]] = Channel()
-        self.finished: Path | None = None
-        self._failed = failed
-        self.thread = threading.Thread(target=self._write, name=sink.name, daemon=True)
-
-    def _write(self) -> None:
-        try:
-            for frame, result in self.frames:
-                self.sink.write(frame, result)
-            if not self.frames.cancelled:
-                self.finished = self.sink.finish()
-        except BaseException as error:
-            self._failed(error)
-
-
 class Pipeline:
     """One run over a video. Use once.
 
@@ -152,8 +76,15 @@ class Pipeline:
         frames: the source's frames, in order.
         tracker: the tracker; started on the first frame.
         first_mask: (H, W) uint8 ids, the objects in the first frame.
-        sinks: the outputs, opened.
+        sinks: the outputs, opened; they belong to the pipeline from `run` on, which finishes or aborts each of them.
         on_frame: called on the caller's thread after each tracked frame.
+        stop_reading: called, from the caller's thread, when no more frames are wanted, so that a read that waits ends;
+            `Source.interrupt` of the source that the frames come from.
+        patience: seconds for which an output may stand still at the end of an interrupted or failed run.
+
+    Attributes:
+        kept: what an interrupted or failed run leaves: outputs that were complete, and what was whole of the others,
+            under names that say so.
     """
 
     def __init__(
@@ -163,20 +94,31 @@ class Pipeline:
         first_mask: NDArray[np.uint8],
         sinks: Sequence[Sink],
         on_frame: Callable[[Frame, TrackedFrame], None] = lambda frame, result: None,
+        *,
+        stop_reading: Callable[[], None] = lambda: None,
+        patience: float = PATIENCE,
     ) -> None:
         self._source = frames
         self._tracker = tracker
         self._first_mask = first_mask
+        self._sinks = sinks
         self._on_frame = on_frame
+        self._stop_reading = stop_reading
+        self._patience = patience
         self._frames: Channel[Frame] = Channel()
-        self._outputs = [SinkThread(sink, self._fail) for sink in sinks]
+        self._decoded = threading.Event()
+        self._lock = threading.Lock()
         self._error: BaseException | None = None
         self._latency = LatencyHistogram()
+        self._count = 0
         self.kept: list[Path] = []
-        """What an interrupted or failed run leaves: what was whole of each output, under a name that says so."""
 
     def run(self, max_frames: int | None = None, finish_on_interrupt: bool = False) -> RunSummary:
         """Run to the end of the source.
+
+        Signals are noted while it runs and heard between two frames, so that none of them, and no second or third one,
+        comes between an output and its end (see `vosctl.interrupts`). To leave no gap, open the sinks inside
+        `vosctl.interrupts.held()` too.
 
         Args:
             max_frames: stop after so many frames.
@@ -184,78 +126,75 @@ class Pipeline:
 
         Raises:
             VosctlError: the first error of any part; every output was given up, see `kept`.
-            KeyboardInterrupt: as it came; every output was given up (or completed, see `finish_on_interrupt`).
+            KeyboardInterrupt: interrupted; every output was given up (or completed, see `finish_on_interrupt`), see
+                `kept`.
         """
-        started = time.perf_counter()
-        decoder = threading.Thread(target=self._decode, args=(max_frames,), name="decode", daemon=True)
-        decoder.start()
-        for output in self._outputs:
-            output.thread.start()
-        interrupt: KeyboardInterrupt | None = None
-        count = 0
-        try:
-            for frame in self._frames:
-                self._track(frame)
-                count += 1
-        except KeyboardInterrupt as error:
-            interrupt = error
-            if not (finish_on_interrupt and count):
+        with held():
+            started = time.perf_counter()
+            outputs = Outputs(self._sinks, self._fail, completes=finish_on_interrupt, patience=self._patience)
+            try:
+                self._follow(outputs, max_frames)
+            except BaseException as error:
                 self._fail(error)
-        except BaseException as error:
-            self._fail(error)
-        self._frames.cancel()
-        decoder.join(DECODER_PATIENCE)
-        if self._error is None and count == 0:
-            self._fail(VosctlError("the source gave no frame; check the file"))
-        self._finish_outputs()
-        if self._error is not None:
-            raise self._error
-        if interrupt is not None:
-            raise interrupt
-        outputs = tuple(output.finished for output in self._outputs if output.finished)
+            self._end(outputs, finish_on_interrupt)
+            if self._error is not None:
+                self.kept = [*outputs.finished, *outputs.kept]
+                raise self._error
         seconds = time.perf_counter() - started
-        return RunSummary(count, seconds, self._latency.percentile(50), self._latency.percentile(95), outputs)
+        p50, p95 = (self._latency.percentile(percent) for percent in (50, 95))
+        return RunSummary(self._count, seconds, p50, p95, tuple(outputs.finished))
+
+    def _follow(self, outputs: Outputs, max_frames: int | None) -> None:
+        """Track every frame; raises what ends the run before the source does."""
+        threading.Thread(target=self._decode, args=(max_frames,), name="decode", daemon=True).start()
+        while (frame := self._frames.take(interrupted)) is not None:
+            result = self._track(frame)
+            outputs.write(frame, result)
+            self._count += 1
+            self._on_frame(frame, result)
+        check()
+        if self._count == 0:
+            raise VosctlError("the source gave no frame; check the file")
 
     def _decode(self, max_frames: int | None) -> None:
         try:
             for frame in islice(self._source, max_frames):
                 if not self._frames.put(frame):
-                    return
+                    break
             self._frames.finish()
         except BaseException as error:
             self._fail(error)
+        self._decoded.set()
 
-    def _track(self, frame: Frame) -> None:
+    def _track(self, frame: Frame) -> TrackedFrame:
         begin = time.perf_counter()
         if frame.index == 0:
             result = self._tracker.start(frame.picture, self._first_mask)
         else:
             result = self._tracker.step(frame.picture)
         self._latency.add(time.perf_counter() - begin)
-        for output in self._outputs:
-            output.frames.put((frame, result))
-        self._on_frame(frame, result)
+        return result
 
-    def _finish_outputs(self) -> None:
-        for output in self._outputs:
-            output.frames.finish()
-        for output in self._outputs:
-            self._join(output.thread)
-        for output in self._outputs:
-            if output.finished is None and (kept := output.sink.abort()) is not None:
-                self.kept.append(kept)
-
-    def _join(self, thread: threading.Thread) -> None:
-        while thread.is_alive():
-            try:
-                thread.join()
-            except KeyboardInterrupt as error:  # asked again while outputs are being completed: give them up
-                self._fail(error)
+    def _end(self, outputs: Outputs, finish_on_interrupt: bool) -> None:
+        """Complete the outputs or give them up, and have the decoder end."""
+        self._frames.cancel()
+        self._stop_reading()
+        try:
+            wanted = isinstance(self._error, KeyboardInterrupt) and finish_on_interrupt and self._count
+            if self._error is None or wanted:
+                outputs.finish()
+            else:
+                outputs.abort()
+            check()  # one that came meanwhile
+        except BaseException as error:
+            self._fail(error)
+        deadline = time.monotonic() + DECODER_PATIENCE
+        while not self._decoded.wait(POLL_SECONDS) and time.monotonic() < deadline:
+            ending(DECODER_PATIENCE)
 
     def _fail(self, error: BaseException) -> None:
-        """Remember the first error and wake every thread so that it ends."""
-        if self._error is None:
-            self._error = error
+        """Remember the first error, and end the tracking."""
+        with self._lock:
+            if self._error is None:
+                self._error = error
         self._frames.cancel()
-        for output in self._outputs:
-            output.frames.cancel()

@@ -33,7 +33,7 @@ import sys
 import vosctl.tracking.tracker
 from conftest import BrightObjectEngine
 vosctl.tracking.tracker.create_engine = lambda *args, **kwargs: BrightObjectEngine()
-from vosctl.cli import main
+from vosctl.__main__ import main
 main()
 """
 

@@ -18,7 +18,7 @@ from vosctl.video.sinks import OutputRequest, open_sinks
 class Collecting:
     """A sink that keeps what it is given, or fails at a frame."""
 
-    name, path = "masks", "collected"
+    name, path, partial = "masks", "collected", None
 
     def __init__(self, fails_at=None):
         self.frames, self.fails_at, self.ended = [], fails_at, None
@@ -35,6 +35,12 @@ class Collecting:
     def abort(self):
         self.ended = "aborted"
         return "collected.partial"
+
+    def cancel(self):
+        pass
+
+    def abandon(self):
+        return "collected.damaged"
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
+from contextlib import suppress
 from importlib import import_module
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -15,6 +13,7 @@ from vosctl import __version__
 from vosctl.cli.command import fail
 from vosctl.cli.wording import Wording
 from vosctl.errors import VosctlError
+from vosctl.interrupts import Interrupted, pending
 
 COMMANDS = {
     "segment": "vosctl.cli.segment:segment",
@@ -47,12 +46,13 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except VosctlError as error:
             fail(ctx, error, Wording())
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("Interrupted", err=True)
-            ctx.exit(130)
+        except (KeyboardInterrupt, click.Abort) as error:
+            _end_interrupted(ctx, error.exit_code if isinstance(error, Interrupted) else 130)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
+            if (number := pending()) is not None:  # a library has turned the interrupt into an error of its own
+                _end_interrupted(ctx, 128 + number)
             if os.environ.get("VOSCTL_DEBUG"):
                 raise
             what = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -73,11 +73,7 @@ def cli() -> None:
     """
 
 
-def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def main() -> None:
-    """Entry point of the `vosctl` program. SIGTERM ends a run as cleanly as Ctrl-C."""
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(cli())
+def _end_interrupted(context: click.Context, status: int) -> NoReturn:
+    with suppress(OSError):  # the terminal may have gone, SIGHUP says so
+        click.echo("Interrupted", err=True)
+    context.exit(status)

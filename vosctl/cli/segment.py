@@ -75,7 +75,10 @@ def run_segment(
     import numpy as np
 
     from vosctl.cli.reporting import Reporter
+    from vosctl.interrupts import held
+    from vosctl.pipeline import Pipeline
     from vosctl.video.sinks import OutputRequest, open_sinks
+    from vosctl.video.sinks.checks import check_outputs
     from vosctl.video.sources import open_source
 
     first = FirstMaskRequest(first_mask, fix_mask, box, point, select)
@@ -90,22 +93,17 @@ def run_segment(
         files = () if source == "-" or "://" in source else (Path(source),)
         inputs = (*files, *first_mask)
         request = OutputRequest(**outputs, overwrite=overwrite, audio=not no_audio, inputs=inputs)
-        sinks = open_sinks(request, frames.info, reporter.warn)
-        try:
-            from vosctl.pipeline import Pipeline
-
-            tracker = engine.tracker(settings)
-        except BaseException:
-            for sink in sinks:
-                sink.abort()
-            raise
+        check_outputs(request)
+        tracker = engine.tracker(settings)
         objects = int(np.count_nonzero(np.bincount(labels.ravel())[1:]))
         reporter.start(frames.info, tracker.info, objects)
-        pipeline = Pipeline(pictures, tracker, labels, sinks, reporter.frame)
-        try:
-            summary = pipeline.run(max_frames, finish_on_interrupt=frames.info.live)
-        finally:
-            reporter.kept(pipeline.kept)
-            for warning in frames.warnings:
-                reporter.warn(warning)
-        reporter.summary(summary, tracker.info)
+        with held():  # from here on there is something to keep
+            sinks = open_sinks(request, frames.info, reporter.warn)
+            pipeline = Pipeline(pictures, tracker, labels, sinks, reporter.frame, stop_reading=frames.interrupt)
+            try:
+                summary = pipeline.run(max_frames, finish_on_interrupt=frames.info.live)
+            finally:
+                reporter.kept(pipeline.kept)
+                for warning in frames.warnings:
+                    reporter.warn(warning)
+            reporter.summary(summary, tracker.info)

@@ -134,6 +134,7 @@ def run_webcam(
 ) -> None:
     """Run one feed until it ends or the user does; the parameters are the options of `webcam`."""
     from vosctl.cli.reporting import Reporter
+    from vosctl.interrupts import held
     from vosctl.live.camera import CameraSettings
     from vosctl.live.capture import Capture
     from vosctl.live.opening import open_feed
@@ -162,8 +163,9 @@ def run_webcam(
             capture.start()
         tracker = engine.tracker(settings)
         window, camera = _open_displays(stack, info, not no_window, virtual_camera, reporter)
-        running, recording = _open_outputs(stack, request, info, reporter)
         reporter.start(info, tracker.info, None)
+        stack.enter_context(held())  # from here on there is something to keep
+        running, recording = _open_outputs(stack, request, info, reporter)
         run = LiveRun(
             capture,
             LiveParts(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vosctl.pipeline import SinkThread
+from vosctl.outputs import PATIENCE, Outputs
 from vosctl.tracking import TrackedFrame
 from vosctl.video.frames import Frame
 from vosctl.video.sinks import Sink
@@ -17,24 +16,24 @@ class Recorder:
     """Writes frames to outputs, each on a thread of its own. Use once.
 
     Args:
-        sinks: the outputs, opened.
+        sinks: the outputs, opened; they belong to the recorder from now on.
         from_zero: whether time begins at the first frame written; else the frames keep theirs.
+        patience: see `Outputs`.
 
-    Attributes:
-        kept: what an aborted recording leaves, under names that say so.
+    Raises:
+        VosctlError: the system gives no more threads.
     """
 
-    def __init__(self, sinks: Sequence[Sink], *, from_zero: bool) -> None:
-        self._outputs = [SinkThread(sink, self._failed) for sink in sinks]
+    def __init__(self, sinks: Sequence[Sink], *, from_zero: bool, patience: float = PATIENCE) -> None:
+        self._outputs = Outputs(sinks, completes=True, patience=patience)
         self._from_zero = from_zero
-        self._over = False
         self._start: int | None = None
-        self._error: BaseException | None = None
-        self._lock = threading.Lock()
         self.frames = 0
-        self.kept: list[Path] = []
-        for output in self._outputs:
-            output.thread.start()
+
+    @property
+    def kept(self) -> list[Path]:
+        """What a recording that was given up leaves, under names that say so."""
+        return self._outputs.kept
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """Write one frame; waits while the outputs are slower than the frames.
@@ -44,12 +43,8 @@ class Recorder:
         """
         if self._start is None:
             self._start = frame.pts if self._from_zero else 0
-        timed = replace(frame, pts=frame.pts - self._start)
-        for output in self._outputs:
-            output.frames.put((timed, result))
+        self._outputs.write(replace(frame, pts=frame.pts - self._start), result)
         self.frames += 1
-        if self._error is not None:
-            raise self._error
 
     def finish(self) -> list[Path]:
         """Complete the outputs.
@@ -58,36 +53,13 @@ class Recorder:
             Their names; none when no frame was written, and then nothing is left of them.
 
         Raises:
-            VosctlError: an output failed; the others were given up, see `kept`.
+            VosctlError: an output failed; those that were not complete were given up, see `kept`.
         """
         if not self.frames:
             self.abort()
             return []
-        for output in self._outputs:
-            output.frames.finish()
-        for output in self._outputs:
-            output.thread.join()
-        if self._error is not None:
-            self.abort()
-            raise self._error
-        self._over = True
-        return [output.finished for output in self._outputs if output.finished is not None]
+        return self._outputs.finish()
 
     def abort(self) -> None:
         """Give up what is not finished; raises nothing."""
-        if self._over:
-            return
-        self._over = True
-        for output in self._outputs:
-            output.frames.cancel()
-        for output in self._outputs:
-            output.thread.join()
-            if output.finished is None and (kept := output.sink.abort()) is not None:
-                self.kept.append(kept)
-
-    def _failed(self, error: BaseException) -> None:
-        with self._lock:
-            if self._error is None:
-                self._error = error
-        for output in self._outputs:
-            output.frames.cancel()
+        self._outputs.abort()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
+from vosctl.interrupts import check, held
 from vosctl.live.capture import Capture
 from vosctl.live.edits import nothing_tracked, with_object, without_object
 from vosctl.live.feeds import Captured
@@ -110,19 +111,19 @@ class LiveRun:
             VosctlError: the feed broke off (the outputs are complete), or an output failed (they were given up).
             KeyboardInterrupt: as it came; the outputs are complete: a live recording has no other end.
         """
-        try:
-            self._loop(max_frames)
-        finally:
-            self._finish()
+        with held():
+            try:
+                self._loop(max_frames)
+            finally:
+                self._finish()
         return self.summary
 
     def _loop(self, max_frames: int | None) -> None:
         self._capture.start()
-        captured = self._capture.take(_FIRST_FRAME_SECONDS)
-        if captured is None:
-            raise VosctlError(f"{self._parts.info.name}: gave no frame within {_FIRST_FRAME_SECONDS:.0f} s; check it")
+        captured: Captured | None = self._first_frame()
         begun = time.perf_counter()
         while not self._quit:
+            check()
             if captured is not None:
                 self._follow(captured)
             if self._parts.window is not None:
@@ -136,6 +137,17 @@ class LiveRun:
                 self._capture.take(0)  # raises what it ended with
                 return
             captured = None if self._session.paused else self._capture.take(_POLL_SECONDS)
+
+    def _first_frame(self) -> Captured:
+        deadline = time.monotonic() + _FIRST_FRAME_SECONDS
+        while time.monotonic() < deadline:
+            captured = self._capture.take(_POLL_SECONDS)
+            if captured is not None:
+                return captured
+            check()
+            if self._capture.ended:
+                break
+        raise VosctlError(f"{self._parts.info.name}: gave no frame within {_FIRST_FRAME_SECONDS:.0f} s; check it")
 
     def _follow(self, captured: Captured) -> None:
         begun = time.perf_counter()

@@ -289,16 +289,30 @@ class VideoWriter:
         """Completes the file with the frames so far, without giving it its name.
 
         Returns:
-            The playable partial file, or None when it was removed: without a frame, or not to be completed, it cannot
-            be played.
+            The playable partial file, or None when it was removed: without a frame, or not to be completed (a full disk
+            takes no index), it cannot be played. Matroska and WebM are, up to where they end.
         """
         # The reason the run was aborted is already being reported, another error would only hide it.
         with suppress(OSError, av.FFmpegError):
             self._complete()
-        if self._whole:
+        if self._whole or (self._can_be_cut and is_playable(self._staged.partial)):
             return self._staged.partial
         self._staged.discard()
         return None
+
+    def abandon(self) -> Path | None:
+        """Leave the file as it is, from another thread; see `Sink.abandon`."""
+        return self._staged.partial if self._can_be_cut else self._staged.mark_damaged()
+
+    @property
+    def partial(self) -> Path:
+        """Where the file is until it is finished."""
+        return self._staged.partial
+
+    @property
+    def _can_be_cut(self) -> bool:
+        """Whether a file that ends anywhere can be played so far: MP4 and QuickTime have their index at the end."""
+        return CONTAINERS[self.path.suffix.lower()] in ("matroska", "webm")
 
     def _complete(self) -> None:
         last, self._held = self._held, None
@@ -347,6 +361,15 @@ def _limited_grey(grey: av.VideoFrame) -> av.VideoFrame:
     cv2.LUT(plane_of(grey, 0), limited_tables()[0], dst=luma)
     cb[:] = cr[:] = 128
     return frame
+
+
+def is_playable(path: Path) -> bool:
+    """Whether a video file has a picture that can be decoded."""
+    try:
+        with av.open(f"file:{path}") as container:
+            return next(container.decode(video=0), None) is not None
+    except (OSError, IndexError, av.FFmpegError):
+        return False
 
 
 def _quicktime_options(time_base: Fraction, sample_rates: list[int]) -> dict[str, str]:

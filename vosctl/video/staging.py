@@ -6,7 +6,7 @@ import itertools
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -61,6 +61,21 @@ class _Staged(ABC):
     @abstractmethod
     def _make(path: Path) -> None:
         """Create it, empty; FileExistsError when there is something already."""
+
+    def mark_damaged(self) -> Path:
+        """Rename the unfinished work so that its name says that it cannot be used as it is: clip.damaged.mp4.
+
+        Returns:
+            The new name; the old one where it cannot be renamed.
+        """
+        for count in itertools.count(1):
+            word = "damaged" if count == 1 else f"damaged-{count}"
+            name = self.final.with_name(f"{self.final.stem}.{word}{self.final.suffix}")
+            if not name.exists():
+                break
+        with suppress(OSError):
+            self.partial = self.partial.rename(name)
+        return self.partial
 
 
 class StagedFile(_Staged):

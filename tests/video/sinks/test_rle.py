@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,7 +47,7 @@ def test_bbox_and_area_agree_with_coco(clip_of, write, tmp_path):
 
 def test_standard_output_gets_a_frame_as_soon_as_it_is_written(clip_of, monkeypatch):
     raw = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=io.BufferedWriter(raw)))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
     clip = clip_of([0, 512])
     (sink,) = open_sinks(OutputRequest(rle=Path("-")), clip.info, print)
     sink.write(clip.frames[0], clip.results[0])

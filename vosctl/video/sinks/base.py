@@ -24,13 +24,19 @@ class OutputClosedError(VosctlError):
 class Sink(Protocol):
     """One output. Each is driven by one thread: any number of `write`, then either `finish` or `abort`, once.
 
+    Only `cancel` and, when that thread does not answer any more, `abandon` are called from another one.
+
     Attributes:
         name: the option that asked for it, without dashes: "overlay", "masks", "matte", "cutout" or "rle".
         path: where the output will be when finished; `-` for standard output.
+        partial: where it is written meanwhile; None where that is no file.
     """
 
     name: str
     path: Path
+
+    @property
+    def partial(self) -> Path | None: ...
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """Adds one frame; neither argument is modified.
@@ -56,6 +62,21 @@ class Sink(Protocol):
         Returns:
             What is whole so far, kept under a name that does not look finished; None when there is nothing and nothing
             was kept.
+        """
+
+    def cancel(self) -> None:
+        """Have a `write` that waits for a reader return soon, whether or not it is done; `abort` follows.
+
+        Called from another thread, at any time. Raises nothing.
+        """
+
+    def abandon(self) -> Path | None:
+        """Leave the output as it is: its thread hangs, and nothing that belongs to that thread may be touched.
+
+        Called from another thread; nothing follows. Raises nothing.
+
+        Returns:
+            What is left, under a name that says whether it can be used; None when nothing is.
         """
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from vosctl.errors import VosctlError
 from vosctl.video import encoder
 from vosctl.video.encoder import VideoWriter
 from vosctl.video.frames import SourceInfo
@@ -38,7 +37,7 @@ def open_sinks(request: OutputRequest, info: SourceInfo, warn: Callable[[str], N
     try:
         for name, path in requested(request).items():
             sinks.append(_open(name, path, request, info, warn))
-    except VosctlError:
+    except BaseException:
         for sink in sinks:
             sink.abort()
         raise

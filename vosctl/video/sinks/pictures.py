@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -30,16 +31,24 @@ class PictureSink(ABC):
         self.path = path
         self._staged = StagedDirectory(path, overwrite=overwrite)
         self._count = 0
+        self._under_way: Path | None = None
+
+    @property
+    def partial(self) -> Path:
+        """See `Sink`."""
+        return self._staged.partial
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
         path = self._staged.add(f"{frame.name if frame.name is not None else f'{frame.index:05d}'}.png")
+        self._under_way = path
         try:
             with write_errors(self.path):
                 self._write_picture(path, frame, result)
         except VosctlError:
             path.unlink(missing_ok=True)
             raise
+        self._under_way = None
         self._count += 1
 
     @abstractmethod
@@ -57,6 +66,17 @@ class PictureSink(ABC):
             self._staged.discard()
             return None
         return self._staged.partial
+
+    def cancel(self) -> None:
+        """See `Sink.cancel`: a folder waits for nobody."""
+        return
+
+    def abandon(self) -> Path | None:
+        """See `Sink.abandon`."""
+        if self._count and (cut_short := self._under_way) is not None:
+            with suppress(OSError):
+                cut_short.unlink(missing_ok=True)
+        return self.abort()
 
 
 class MaskSink(PictureSink):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +18,7 @@ from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.video.frames import Frame
 from vosctl.video.sinks.base import OutputClosedError
 from vosctl.video.staging import StagedFile, write_errors
+from vosctl.video.standard_output import PatientWriter
 
 STANDARD_OUTPUT = Path("-")
 
@@ -68,6 +68,11 @@ class RleFileSink:
             self._file: BinaryIO = self._staged.partial.open("wb")
         self._whole = 0
 
+    @property
+    def partial(self) -> Path:
+        """See `Sink`."""
+        return self._staged.partial
+
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
         with write_errors(self.path):
@@ -88,26 +93,41 @@ class RleFileSink:
         # What could not be flushed is cut off below.
         with suppress(OSError):
             self._file.close()
-        if self._whole == 0:
-            self._staged.discard()
-            return None
-        os.truncate(self._staged.partial, self._whole)
+        return self.abandon()
+
+    def cancel(self) -> None:
+        """See `Sink.cancel`: a file waits for nobody."""
+
+    def abandon(self) -> Path | None:
+        """See `Sink.abandon`."""
+        with suppress(OSError):
+            if self._whole == 0:
+                self._staged.discard()
+                return None
+            os.truncate(self._staged.partial, self._whole)
         return self._staged.partial
 
 
 class RleStreamSink:
-    """JSON lines on standard output, each frame's as soon as it is tracked."""
+    """JSON lines on standard output, each frame's as soon as it is tracked.
+
+    Raises:
+        VosctlError: standard output is closed.
+    """
 
     name = "rle"
     path = STANDARD_OUTPUT
+    partial = None
+
+    def __init__(self) -> None:
+        self._writer = PatientWriter()
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
         try:
-            sys.stdout.buffer.write("".join(f"{line}\n" for line in rle_lines(frame, result)).encode())
-            sys.stdout.buffer.flush()
+            self._writer.write("".join(f"{line}\n" for line in rle_lines(frame, result)).encode())
         except BrokenPipeError as error:
-            _silence_standard_output()
+            self._writer.silence()
             raise OutputClosedError("standard output was closed by its reader") from error
         except OSError as error:
             raise VosctlError(f"standard output cannot be written: {error.strerror}") from error
@@ -120,11 +140,10 @@ class RleStreamSink:
         """See `Sink.abort`."""
         return None
 
+    def cancel(self) -> None:
+        """See `Sink.cancel`."""
+        self._writer.cancel()
 
-def _silence_standard_output() -> None:
-    """Sends what is still buffered nowhere: Python would complain of the closed pipe once more as it exits."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, sys.stdout.fileno())
-    finally:
-        os.close(nowhere)
+    def abandon(self) -> Path | None:
+        """See `Sink.abandon`."""
+        return None

@@ -46,6 +46,11 @@ class VideoSink:
         self._writer = writer
         self.path = writer.path
 
+    @property
+    def partial(self) -> Path | None:
+        """See `Sink`."""
+        return self._writer.partial
+
     def finish(self) -> Path:
         """See `Sink.finish`."""
         return self._writer.finish()
@@ -53,6 +58,13 @@ class VideoSink:
     def abort(self) -> Path | None:
         """See `Sink.abort`."""
         return self._writer.abort()
+
+    def cancel(self) -> None:
+        """See `Sink.cancel`: an encoder waits for nobody."""
+
+    def abandon(self) -> Path | None:
+        """See `Sink.abandon`."""
+        return self._writer.abandon()
 
 
 class OverlaySink(VideoSink):

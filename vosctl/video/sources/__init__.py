@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import glob
-import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,7 +35,7 @@ def open_source(spec: str, *, stdin: BinaryIO | None = None) -> Source:
         VosctlError: it exists and cannot be read.
     """
     if spec == "-":
-        return VideoSource.from_stdin(stdin if stdin is not None else sys.stdin.buffer)
+        return VideoSource.from_stdin(stdin)
     scheme, separator, _ = spec.partition("://")
     if separator:
         if scheme.lower() not in _NETWORK_SCHEMES:

@@ -43,8 +43,13 @@ class Source(ABC):
     @abstractmethod
     def _frames(self) -> Generator[Frame, None, None]: ...
 
+    def interrupt(self) -> None:
+        """Have the frames end soon, also a read that waits for more, where it can be ended. From any thread."""
+        return
+
     def close(self) -> None:
         """Release the source. One that another thread is still reading is left to the end of the process."""
+        self.interrupt()
         if self._reading is None or getgeneratorstate(self._reading) != GEN_RUNNING:
             self._release()
 

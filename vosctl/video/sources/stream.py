@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -15,11 +17,13 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vosctl.errors import UsageError, VosctlError
+from vosctl.interrupts import interruptible
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
 from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.picture import PictureReader
 from vosctl.video.sources.timestamps import PresentationClock, nominal_frame_rate
+from vosctl.video.standard_input import PatientReader
 
 _NETWORK_TIMEOUT = 10.0  # seconds without an answer, or without data later on
 _STDIN_BUFFER = 1 << 20  # bytes; a raw 1080p frame is 3 MB
@@ -53,9 +57,10 @@ class VideoSource(Source):
     square.
     """
 
-    def __init__(self, container: InputContainer, origin: _Origin) -> None:
+    def __init__(self, container: InputContainer, origin: _Origin, stop: Callable[[], None]) -> None:
         super().__init__()
         self._container = container
+        self._stop = stop
         self._origin = origin
         self._stream = _video_stream(container, origin)
         # Threads over whole frames delay the picture by as many frames as there are threads: not for live video.
@@ -105,23 +110,46 @@ class VideoSource(Source):
         return cls._open(address, origin, timeout=_NETWORK_TIMEOUT, options={"rtsp_transport": "tcp"} if live else {})
 
     @classmethod
-    def from_stdin(cls, stdin: BinaryIO) -> VideoSource:
-        """Read y4m, Matroska, or anything that can be recognised and decoded as it arrives."""
-        if stdin.isatty():
+    def from_stdin(cls, stdin: BinaryIO | None = None) -> VideoSource:
+        """Read y4m, Matroska, or anything that can be recognised and decoded as it arrives.
+
+        Args:
+            stdin: what is read; the process's standard input by default, whose reading can be interrupted.
+
+        Raises:
+            UsageError: standard input is closed or a terminal, or holds no video.
+            VosctlError: it cannot be read.
+        """
+        reader = None if stdin is not None else _standard_input()
+        stream = stdin if stdin is not None else sys.stdin.buffer
+        if stream.isatty():
             raise UsageError("-: standard input is a terminal; pipe a video into it or name a file")
         advice = "pipe y4m, Matroska or MPEG-TS into it (most mp4 files cannot be read from a pipe)"
         origin = _Origin(name="stdin", label="standard input", advice=advice)
-        return cls._open(_Pipe(stdin), origin, buffer_size=_STDIN_BUFFER)
+        if reader is not None:
+            return cls._open(reader, origin, reader.stop, buffer_size=_STDIN_BUFFER)
+        return cls._open(_Pipe(stream), origin, buffer_size=_STDIN_BUFFER)
 
     @classmethod
-    def _open(cls, target: Any, origin: _Origin, **settings: Any) -> VideoSource:
+    def _open(
+        cls, target: Any, origin: _Origin, stop: Callable[[], None] = lambda: None, **settings: Any
+    ) -> VideoSource:
+        """Open `target`; what can keep us waiting (a server, a pipe) so that an interrupt is heard meanwhile."""
+        if origin.file is not None and origin.file.is_file():
+            return cls._open_at_once(target, origin, stop, settings)
+        return interruptible(lambda: cls._open_at_once(target, origin, stop, settings), cls.close, stop)
+
+    @classmethod
+    def _open_at_once(
+        cls, target: Any, origin: _Origin, stop: Callable[[], None], settings: dict[str, Any]
+    ) -> VideoSource:
         begun = time.monotonic()
         container: InputContainer | None = None
         try:
             container = av.open(target, mode="r", **settings)
             # What comes over http and has no length is live: a camera's MJPEG, for one.
             endless = "timeout" in settings and container.duration is None
-            return cls(container, replace(origin, live=True) if endless else origin)
+            return cls(container, replace(origin, live=True) if endless else origin, stop)
         except av.FFmpegError as error:
             if container is not None:
                 container.close()
@@ -135,6 +163,10 @@ class VideoSource(Source):
             if container is not None:
                 container.close()
             raise
+
+    def interrupt(self) -> None:
+        """See `Source.interrupt`: what comes through a pipe can be ended."""
+        self._stop()
 
     def _release(self) -> None:
         self._container.close()
@@ -208,6 +240,20 @@ class VideoSource(Source):
     def _warn_once(self, line: str) -> None:
         if line.partition(" at frame ")[0] not in {known.partition(" at frame ")[0] for known in self.warnings}:
             self.warnings.append(line)
+
+
+def _standard_input() -> PatientReader | None:
+    """The process's standard input; None where it was replaced by something in memory.
+
+    Raises:
+        UsageError: it is closed.
+    """
+    if sys.stdin is None:
+        raise UsageError("-: standard input is closed; pipe a video into it or name a file")
+    try:
+        return PatientReader(sys.stdin.fileno())
+    except (io.UnsupportedOperation, OSError):
+        return None
 
 
 def _reason(error: av.FFmpegError) -> str:
