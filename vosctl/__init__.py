@@ -12,10 +12,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
-__all__ = ["TrackedFrame", "TrackedObject", "Tracker", "TrackingSettings", "VosctlError", "__version__"]
+__all__ = [
+    "MaskPrediction",
+    "TrackedFrame",
+    "TrackedObject",
+    "Tracker",
+    "TrackingSettings",
+    "VosctlError",
+    "__version__",
+    "mask_from",
+    "predict_mask",
+]
 
 if TYPE_CHECKING:
     from vosctl.errors import VosctlError
+    from vosctl.prompts import MaskPrediction, mask_from, predict_mask
     from vosctl.tracking import TrackedFrame, TrackedObject, Tracker, TrackingSettings
 
 
@@ -25,6 +36,10 @@ def __getattr__(name: str) -> Any:
         from vosctl import tracking
 
         return getattr(tracking, name)
+    if name in {"MaskPrediction", "mask_from", "predict_mask"}:
+        from vosctl import prompts
+
+        return getattr(prompts, name)
     if name == "VosctlError":
         from vosctl.errors import VosctlError
 

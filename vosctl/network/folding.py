@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from vosctl.network.base import PropagationNetwork
+Network = TypeVar("Network", bound=nn.Module)
 
 # names of (image convolution, mask convolution, batch norm of their sum) in the encoders' stems
 STEMS = (("stem", "stem_mask", "stem_bn"), ("conv1", "conv1_p", "bn1"))
 
 
 @torch.no_grad()
-def fold_batch_norms(network: PropagationNetwork) -> PropagationNetwork:
-    """Fold every batch norm of the network, in place. The network can no longer be trained or saved afterwards."""
+def fold_batch_norms(network: Network) -> Network:
+    """Fold every batch norm of a network or of a part of it, in place; its keys are others afterwards."""
     for module in network.modules():
         for image_conv, mask_conv, norm in STEMS:
             if hasattr(module, mask_conv):
@@ -24,7 +26,7 @@ def fold_batch_norms(network: PropagationNetwork) -> PropagationNetwork:
                 conv_name = _convolution_before(name)
                 _fold(module, conv_name, name)
     if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
-        raise NotImplementedError(f"a batch norm of the {network.name} network has no known convolution before it")
+        raise NotImplementedError(f"a batch norm of {type(network).__name__} has no known convolution before it")
     return network
 
 

@@ -1,1 +1,7 @@
-"""What says where the objects are in a frame."""
+"""What says where the objects are in a frame: mask files, boxes, clicks, strokes."""
+
+from vosctl.prompts.prediction import MaskPrediction
+from vosctl.prompts.prompt import Prompt, Stroke
+from vosctl.prompts.segmenter import mask_from, predict_mask
+
+__all__ = ["MaskPrediction", "Prompt", "Stroke", "mask_from", "predict_mask"]

@@ -1,0 +1,57 @@
+"""The mask that was found for a prompt, and whether it can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vosctl.types import Mask, RealBox, SoftMask
+
+LEAST_FILL = 0.08
+"""Share of its box that a mask fills, below which it is doubtful."""
+LEAST_SCORE = 0.5
+"""Expected IoU below which a mask is doubtful."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskPrediction:
+    """An object found in a picture.
+
+    Attributes:
+        probability: (H, W), of each pixel to be the object's.
+        score: the intersection over union with the true mask that is expected, 0..1.
+        box: the box that was given, x, y, width, height in pixels.
+    """
+
+    probability: SoftMask
+    score: float
+    box: RealBox | None = None
+
+    @property
+    def mask(self) -> Mask:
+        """(H, W), the object: where the probability is above one half."""
+        return self.probability > 0.5
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the mask should be looked at before it is used, and what to do; None when nothing speaks against it."""
+        area = int(np.count_nonzero(self.mask))
+        if area == 0:
+            return f"no object was found there; {_CURE}"
+        if self.box is not None and area < LEAST_FILL * _area_inside(self.box, *self.probability.shape):
+            share = 100 * area / _area_inside(self.box, *self.probability.shape)
+            return f"the mask fills only {share:.1f} % of its box; draw the box closer to the object, or {_CURE}"
+        if self.score < LEAST_SCORE:
+            return f"the mask is doubtful (score {self.score:.2f} of 1); {_CURE}"
+        return None
+
+
+_CURE = "add a `point` on the object where the mask lacks it or one beside it (:-), or give a `first_mask`"
+
+
+def _area_inside(box: RealBox, height: int, width: int) -> float:
+    """Pixels of the box that lie in the picture."""
+    x, y, box_width, box_height = box
+    across = min(x + box_width, width) - max(x, 0)
+    return max(across, 0.0) * max(min(y + box_height, height) - max(y, 0), 0.0)
