@@ -141,7 +141,7 @@ def test_warm_up_does_not_count(engines, clips, monkeypatch):
     clock = {"now": 0.0, "steps": 0}
     step = Tracker.step
 
-    def timed_step(self, frame):
+    def timed_step(self, frame, mask=None, objects=None):
         clock["steps"] += 1
         clock["now"] += 0.5 if clock["steps"] <= 2 else 0.02  # the first frame of all takes `start`
         return step(self, frame)

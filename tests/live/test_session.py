@@ -1,10 +1,10 @@
 import pytest
 from live_fakes import picture
 
-from vosctl.live.edits import nothing_tracked, with_object, without_object
 from vosctl.live.session import DRAWING_HELP, LIVE_HELP, Add, Quit, Remove, Session, TakeSnapshot, ToggleRecording
 from vosctl.live.view import VIEWS, Status, draw_status, render_view
 from vosctl.selection.events import Closed, Key, Mouse
+from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def session():
     image, labels = picture(0)
     result = nothing_tracked(*labels.shape)
     for object_id in (2, 1):
-        result = with_object(result, object_id, labels == object_id)
+        result = with_masks(result, {object_id: labels == object_id})
     session.see(image, result)
     return session
 
@@ -71,7 +71,7 @@ def test_the_picture_that_is_drawn_on_keeps_its_own_objects(session):
         session.see(picture(9)[0], nothing_tracked(64, 96))
         assert session.standing is labels
         press(session, "escape")
-        session.see(session.image, with_object(nothing_tracked(64, 96), 1, labels == 1))
+        session.see(session.image, with_masks(nothing_tracked(64, 96), {1: labels == 1}))
         labels = session.result.labels
 
 

@@ -157,31 +157,6 @@ def test_odd_and_tiny_frames(bright_engine, shape):
     assert tracker.step(frame).labels.shape == shape
 
 
-def test_bad_requests_are_usage_errors(bright_engine):
-    tracker = Tracker(bright_engine)
-    frame, labels = square_frame(60, 80, (1, RED, 20, 20, 20))
-    with pytest.raises(UsageError, match="call start"):
-        tracker.step(frame)
-    for bad in (frame[..., 0], frame.astype(np.float32), frame[..., :2]):
-        with pytest.raises(UsageError, match=r"must be \(H, W, 3\) uint8 RGB"):
-            tracker.start(bad, labels)
-    with pytest.raises(UsageError, match="mask is empty"):
-        tracker.start(frame, np.zeros_like(labels))
-    with pytest.raises(UsageError, match="frame's size"):
-        tracker.start(frame, labels[:30])
-    with pytest.raises(UsageError, match=r"0\.\.255"):
-        tracker.start(frame, labels.astype(int) * 300)
-    with pytest.raises(UsageError, match="integer ids"):
-        tracker.start(frame, labels.astype(np.float32))
-    tracker.start(frame, labels)
-    with pytest.raises(UsageError, match="is 40x60 but the first was 80x60"):
-        tracker.step(np.ascontiguousarray(frame[:, :40]))
-    with pytest.raises(UsageError, match=r"1\.\.255"):
-        tracker.add(frame, labels > 0, 0)
-    with pytest.raises(UsageError, match="mask is empty"):
-        tracker.add(frame, labels > 9, 4)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -19,7 +19,7 @@ from vosctl.engine import Engine, create_engine
 from vosctl.pipeline import Pipeline
 from vosctl.planar import Picture
 from vosctl.prompts.mask_file import read_first_mask
-from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
+from vosctl.tracking import GivenMask, TrackedFrame, Tracker, TrackingSettings
 from vosctl.video.frames import Frame
 from vosctl.video.sinks import OutputRequest, open_sinks
 from vosctl.video.sources import open_source
@@ -64,9 +64,9 @@ class _TimedTracker(Tracker):
         super().__init__(engine, TrackingSettings(window_size=window_size))
         self.times: list[float] = []
 
-    def step(self, frame: Picture) -> TrackedFrame:
+    def step(self, frame: Picture, mask: GivenMask | None = None, objects: Sequence[int] | None = None) -> TrackedFrame:
         begin = time.perf_counter()
-        result = super().step(frame)
+        result = super().step(frame, mask, objects)
         self.times.append(time.perf_counter() - begin)
         return result
 

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Pace:
 
 
 def measure_pace(
-    engine: Engine, frame_rate: float, objects: int = 1, *, clock: Callable[[], float] = time.perf_counter
+    engine: Engine[Any], frame_rate: float, objects: int = 1, *, clock: Callable[[], float] = time.perf_counter
 ) -> Pace:
     """Find the largest crop at which the network keeps up with a source.
 
@@ -75,7 +76,7 @@ def measure_pace(
     return Pace(*chosen, frame_rate, objects, keeps_up=True)
 
 
-def _time_step(engine: Engine, size: int, objects: int, clock: Callable[[], float]) -> float:
+def _time_step(engine: Engine[Any], size: int, objects: int, clock: Callable[[], float]) -> float:
     """Time a step on a made picture, in seconds: what is in it does not change the work."""
     picture = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
     mask = np.zeros((size, size), np.float32)

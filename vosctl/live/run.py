@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from vosctl.errors import VosctlError
 from vosctl.interrupts import check, held
 from vosctl.live.capture import Capture
-from vosctl.live.edits import nothing_tracked, with_object, without_object
 from vosctl.live.feeds import Captured
 from vosctl.live.recorder import Recorder
 from vosctl.live.session import Add, Command, Quit, Remove, Session, TakeSnapshot, ToggleRecording
@@ -26,6 +25,7 @@ from vosctl.pipeline import LatencyHistogram
 from vosctl.selection.canvas import draw_drawing, draw_strip
 from vosctl.selection.window import Window
 from vosctl.tracking import TrackedFrame, Tracker
+from vosctl.tracking.edits import nothing_tracked
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sinks import OutputRequest, open_sinks
 
@@ -226,8 +226,7 @@ class LiveRun:
             case Add():
                 self._add(command)
             case Remove(object_id):
-                self._parts.tracker.remove(object_id)
-                self._replace(without_object(self._result(), object_id))
+                self._replace(self._parts.tracker.remove(object_id))
             case ToggleRecording():
                 self._toggle_recording()
             case TakeSnapshot():
@@ -237,12 +236,11 @@ class LiveRun:
 
     def _add(self, command: Add) -> None:
         if self._started:
-            self._parts.tracker.add(command.image, command.mask, command.object_id)
+            self._replace(self._parts.tracker.add(command.image, command.mask, command.object_id))
         else:
             labels = np.where(command.mask, np.uint8(command.object_id), np.uint8(0))
-            self._parts.tracker.start(command.image, labels)
+            self._replace(self._parts.tracker.start(command.image, labels))
             self._started = True
-        self._replace(with_object(self._result(), command.object_id, command.mask))
 
     def _result(self) -> TrackedFrame:
         return self._session.result or nothing_tracked(self._parts.info.height, self._parts.info.width)

@@ -2,6 +2,6 @@
 
 from vosctl.tracking.results import ObjectStatus, TrackedFrame, TrackedObject
 from vosctl.tracking.settings import PAPER_SCALES, TrackingSettings
-from vosctl.tracking.tracker import Tracker
+from vosctl.tracking.tracker import GivenMask, Tracker
 
-__all__ = ["PAPER_SCALES", "ObjectStatus", "TrackedFrame", "TrackedObject", "Tracker", "TrackingSettings"]
+__all__ = ["PAPER_SCALES", "GivenMask", "ObjectStatus", "TrackedFrame", "TrackedObject", "Tracker", "TrackingSettings"]

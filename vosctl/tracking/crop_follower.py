@@ -12,6 +12,7 @@ from vosctl.engine.base import Engine
 from vosctl.planar import Picture
 from vosctl.tracking.compositing import ObjectView, composite
 from vosctl.tracking.crop import Crop, main_box, mask_box
+from vosctl.tracking.follower import FollowedObject, ObjectFollower
 from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, crop_of_box
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.results import TrackedFrame
@@ -26,27 +27,21 @@ AREA_MEMORY = 0.97  # share of the area kept from frame to frame while less is s
 
 
 @dataclass(slots=True, eq=False)
-class FollowedObject:
-    """The whole state of one object: it never grows.
+class CroppedObject(FollowedObject):
+    """One object; its probability is (size, size), of its crop.
 
     Attributes:
-        state: the engine's state of it.
         framing: where the next frame will be looked at.
         seen_in: the crop that `probability` belongs to.
-        probability: (size, size) float32, the last soft mask: the next guidance mask.
         area: of the object in frame pixels: the largest lately seen.
-        lost: whether the object was lost in the last frame.
     """
 
-    state: Any
     framing: Framing
     seen_in: Crop
-    probability: SoftMask
     area: float
-    lost: bool = False
 
 
-class CropFollower:
+class CropFollower(ObjectFollower[CroppedObject]):
     """Follows objects in their crops; all crops of a frame go through the network in one batch.
 
     Args:
@@ -57,48 +52,52 @@ class CropFollower:
     """
 
     def __init__(self, engine: Engine[Any], height: int, width: int, size: int) -> None:
+        super().__init__()
         self._engine = engine
         self._height, self._width = height, width
         self._size = size
-        self._objects: dict[int, FollowedObject] = {}
 
-    def add(self, object_id: int, image: Picture, mask: Mask) -> None:
-        """Take `mask`, (H, W) with at least one true pixel, as the object's reference; replaces one of the same id."""
+    def _referenced(self, frame: Picture, mask: Mask) -> CroppedObject:
         box = mask_box(mask)
         if box is None:
             raise ValueError("the mask is empty")
         soft = mask.astype(np.float32)
         reference_crop = crop_of_box(box, REFERENCE_CONTEXT, self._size)
         framing = Framing.of_box(box, self._size)
-        state = self._engine.encode_reference(reference_crop.cut(image), reference_crop.cut_mask(soft))
-        self._objects[object_id] = FollowedObject(
-            state, framing, framing.crop, framing.crop.cut_mask(soft), float(np.count_nonzero(mask))
-        )
-        self._objects = dict(sorted(self._objects.items()))
+        state = self._engine.encode_reference(reference_crop.cut(frame), reference_crop.cut_mask(soft))
+        return CroppedObject(state, framing.crop.cut_mask(soft), framing, framing.crop, float(np.count_nonzero(mask)))
 
-    def remove(self, object_id: int) -> None:
-        """Stop following an object."""
-        del self._objects[object_id]
+    def _as_seen(self, one: CroppedObject, mask: SoftMask) -> SoftMask:
+        return one.seen_in.cut_mask(mask)
 
-    def step(self, image: Picture) -> TrackedFrame:
+    def _in_frame(self, one: CroppedObject) -> Mask:
+        return np.asarray(one.seen_in.to_frame(one.probability, 0, 0, self._width, self._height) > 0.5)
+
+    def _look(self, frame: Picture, followed: list[CroppedObject]) -> list[SoftMask]:
+        images = np.stack([one.seen_in.cut(frame) for one in followed])
+        guidance = np.stack([one.probability for one in followed])
+        return list(self._engine.propagate(images, guidance, [one.state for one in followed]).probabilities)
+
+    def step(self, frame: Picture) -> TrackedFrame:
         """Follow every object into the next frame."""
+        self._given.clear()
         followed = list(self._objects.values())
         if not followed:
             return composite((), self._height, self._width)
         crops = [one.framing.crop for one in followed]
-        images = np.stack([crop.cut(image) for crop in crops])
+        images = np.stack([crop.cut(frame) for crop in crops])
         guidance = np.stack([one.framing.crop.resample(one.probability, one.seen_in) for one in followed])
         step = self._engine.propagate(images, guidance, [one.state for one in followed])
         for one, state in zip(followed, step.states, strict=True):
             one.state = state
-        merged = _merge(crops, step.probabilities)
+        merged = _merge(followed, crops, step.probabilities)
         views = [
             self._update(object_id, one, probability)
             for (object_id, one), probability in zip(self._objects.items(), merged, strict=True)
         ]
         return composite(views, self._height, self._width)
 
-    def _update(self, object_id: int, one: FollowedObject, probability: SoftMask) -> ObjectView:
+    def _update(self, object_id: int, one: CroppedObject, probability: SoftMask) -> ObjectView:
         """Store what was seen, decide whether the object is lost, and move or widen its crop."""
         crop, mask = one.framing.crop, probability > 0.5
         pixels = int(np.count_nonzero(mask))
@@ -122,14 +121,17 @@ class CropFollower:
         return ObjectView(object_id, one.seen_in, probability, score, one.lost)
 
 
-def _merge(crops: list[Crop], probabilities: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Merge the objects by soft aggregation, each in its own crop, against those whose crops reach into it."""
+def _merge(followed: list[CroppedObject], crops: list[Crop], probabilities: NDArray[np.float32]) -> list[SoftMask]:
+    """Merge the objects by soft aggregation, each in its own crop, against those whose crops reach into it.
+
+    Objects that yield take nothing away from those that do not.
+    """
     merged = []
     for index, (crop, probability) in enumerate(zip(crops, probabilities, strict=True)):
         others = [
             crop.resample(probabilities[other], crops[other])
             for other in range(len(crops))
-            if other != index and crop.overlaps(crops[other])
+            if other != index and crop.overlaps(crops[other]) and (followed[index].yields or not followed[other].yields)
         ]
         merged.append(soft_aggregation(np.stack([probability, *others]))[1] if others else probability)
     return merged

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +10,15 @@ from numpy.typing import NDArray
 from vosctl.planar import Picture, rgb_of
 from vosctl.tracking.compositing import composite
 from vosctl.tracking.crop import mask_box
+from vosctl.tracking.follower import FollowedObject, ObjectFollower
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.multi_scale import MultiScale, StatePerScale
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.types import Labels, Mask, RGBImage, SoftMask
 
 
-@dataclass(slots=True, eq=False)
-class FullFrameObject:
-    """State per scale and the last soft mask, padded, float32 in [0, 1], of one object."""
-
-    state: StatePerScale
-    probability: SoftMask
-
-
-class FullFrameFollower:
-    """Follows objects on the full frame.
+class FullFrameFollower(ObjectFollower[FollowedObject]):
+    """Follows objects on the full frame; their probabilities are padded.
 
     Args:
         multi_scale: runs the network.
@@ -35,35 +27,43 @@ class FullFrameFollower:
     """
 
     def __init__(self, multi_scale: MultiScale, union: StatePerScale | None = None) -> None:
+        super().__init__()
         self._multi_scale = multi_scale
         self._union = union
-        self._objects: dict[int, FullFrameObject] = {}
 
-    def add(self, object_id: int, image: Picture, mask: Mask) -> None:
-        """Take `mask`, (H, W), as the object's reference; replaces one of the same id."""
+    def _referenced(self, frame: Picture, mask: Mask) -> FollowedObject:
         soft = self._multi_scale.pad(mask.astype(np.float32))
-        self._objects[object_id] = FullFrameObject(self._multi_scale.encode_reference(rgb_of(image), soft), soft)
-        self._objects = dict(sorted(self._objects.items()))
+        return FollowedObject(self._multi_scale.encode_reference(rgb_of(frame), soft), soft)
 
-    def remove(self, object_id: int) -> None:
-        """Stop following an object."""
-        del self._objects[object_id]
+    def _as_seen(self, one: FollowedObject, mask: SoftMask) -> SoftMask:
+        return self._multi_scale.pad(mask)
 
-    def step(self, image: Picture) -> TrackedFrame:
+    def _in_frame(self, one: FollowedObject) -> Mask:
+        return np.asarray(self._multi_scale.unpad(one.probability) > 0.5)
+
+    def _look(self, frame: Picture, followed: list[FollowedObject]) -> list[SoftMask]:
+        masks = np.stack([one.probability for one in followed])
+        return list(self._multi_scale.propagate(rgb_of(frame), masks, [one.state for one in followed]).probabilities)
+
+    def step(self, frame: Picture) -> TrackedFrame:
         """Follow every object into the next frame."""
+        self._given.clear()
         followed = list(self._objects.values())
         if not followed:
-            return composite((), *image.shape[:2])
-        merged = self._propagate(rgb_of(image), followed)
+            return composite((), *frame.shape[:2])
+        merged = self._propagate(rgb_of(frame), followed)
         for one, probability in zip(followed, merged[1:], strict=True):
             one.probability = probability
         merged = self._multi_scale.unpad(merged)
         ids = np.array([0, *self._objects], np.uint8)
         labels = ids[merged.argmax(axis=0)]
         alpha = np.clip((1 - merged[0]) * 255 + 0.5, 0, 255).astype(np.uint8)
-        return TrackedFrame(labels, alpha, tuple(map(_report, self._objects, itertools.repeat(labels), merged[1:])))
+        objects = tuple(map(_report, self._objects, itertools.repeat(labels), merged[1:]))
+        for one, seen in zip(followed, objects, strict=True):
+            one.lost = seen.status == "lost"
+        return TrackedFrame(labels, alpha, objects)
 
-    def _propagate(self, image: RGBImage, followed: list[FullFrameObject]) -> NDArray[np.float32]:
+    def _propagate(self, image: RGBImage, followed: list[FollowedObject]) -> NDArray[np.float32]:
         """Probabilities of the background and of every object, (N + 1, padded height, padded width)."""
         masks = np.stack([one.probability for one in followed])
         states = [one.state for one in followed]
@@ -80,7 +80,17 @@ class FullFrameFollower:
             return soft_aggregation(probabilities[:-1], background=1 - probabilities[-1])
         if len(followed) == 1:
             return np.concatenate((1 - probabilities, probabilities))
-        return soft_aggregation(probabilities)
+        return soft_aggregation(_yielding(followed, probabilities))
+
+
+def _yielding(followed: list[FollowedObject], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The objects' probabilities, (N, ...); those that yield get only what the others leave."""
+    yields = np.array([one.yields for one in followed])
+    if not yields.any() or yields.all():
+        return probabilities
+    result = probabilities.copy()
+    result[yields] *= 1 - probabilities[~yields].max(axis=0)
+    return result
 
 
 def _report(object_id: int, labels: Labels, probability: SoftMask) -> TrackedObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -10,13 +11,19 @@ from numpy.typing import NDArray
 from vosctl.engine import Engine, create_engine
 from vosctl.engine.base import EngineInfo
 from vosctl.errors import UsageError
-from vosctl.planar import Picture, PlanarPicture, rgb_of
-from vosctl.tracking.crop import mask_box
+from vosctl.planar import Picture, rgb_of
+from vosctl.tracking.arguments import checked_frame, checked_id, checked_labels, checked_settings, masks_by_id
 from vosctl.tracking.crop_follower import CropFollower
+from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
+from vosctl.tracking.follower import Follower
 from vosctl.tracking.full_frame_follower import FullFrameFollower
 from vosctl.tracking.multi_scale import MultiScale
-from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.settings import TrackingSettings
+from vosctl.types import Labels
+
+GivenMask = NDArray[np.integer[Any]] | NDArray[np.bool_]
+"""(H, W): whole ids 0..255, or bool for one object."""
 
 
 class Tracker:
@@ -26,6 +33,9 @@ class Tracker:
         tracker.start(first_frame, first_mask)
         for frame in frames:
             labels = tracker.step(frame).labels
+
+    A mask may come with any frame: `step(frame, mask)` adds objects or corrects them there, `add` does so in the frame
+    that was followed last.
 
     Frames are (H, W, 3) uint8 RGB (or a `PlanarPicture`, which costs less), all of one size; masks are (H, W) integers,
     0 for the background and 1..255 for the objects. Ids need not be contiguous and come back as given.
@@ -39,12 +49,15 @@ class Tracker:
     """
 
     def __init__(self, engine: Engine[Any], settings: TrackingSettings | None = None) -> None:
+        if not hasattr(engine, "propagate"):
+            raise UsageError("`engine`: give an engine; Tracker.load makes one from weights, Tracker.load('lite')")
         self._engine = engine
-        self._settings = settings or TrackingSettings()
+        self._settings = checked_settings(settings)
         if self._settings.paper_protocol and not engine.takes_float:
             raise UsageError("`paper_protocol=True`: needs the torch engine; use `engine='torch'`")
-        self._follower: CropFollower | FullFrameFollower | None = None
+        self._follower: Follower | None = None
         self._frame_size = (0, 0)
+        self._result = nothing_tracked(0, 0)
 
     @classmethod
     def load(
@@ -72,7 +85,8 @@ class Tracker:
         Raises:
             VosctlError: the weights, engine, device or precision cannot be had; the message says why.
         """
-        if settings and settings.paper_protocol and engine == "auto":
+        settings = checked_settings(settings)
+        if settings.paper_protocol and engine == "auto":
             engine = "torch"  # the protocol's scaled images are floats
         made = create_engine(
             weights, engine=engine, device=device, precision=precision, provider=provider, threads=threads
@@ -84,7 +98,12 @@ class Tracker:
         """Engine, device and precision really used."""
         return self._engine.info
 
-    def start(self, frame: Picture, mask: NDArray[np.integer] | NDArray[np.bool_]) -> TrackedFrame:
+    @property
+    def objects(self) -> tuple[int, ...]:
+        """Ids of the objects followed, ascending, lost ones included."""
+        return () if self._follower is None else self._follower.ids
+
+    def start(self, frame: Picture, mask: GivenMask) -> TrackedFrame:
         """Begin with the first frame and the objects' masks in it, forgetting whatever was followed before.
 
         Args:
@@ -97,59 +116,86 @@ class Tracker:
         Raises:
             UsageError: the mask has no object, or another size than the frame.
         """
-        _check_frame(frame)
-        labels = _checked_labels(mask, frame.shape[:2])
-        self._frame_size = frame.shape[:2]
-        self._follower = self._new_follower(frame, labels)
-        objects = []
-        for object_id in (int(value) for value in np.unique(labels) if value):
-            one = labels == object_id
-            self._follower.add(object_id, frame, one)
-            objects.append(TrackedObject(object_id, "tracked", 1.0, int(np.count_nonzero(one)), mask_box(one)))
-        return TrackedFrame(labels, np.where(labels > 0, np.uint8(255), np.uint8(0)), tuple(objects))
+        frame = checked_frame(frame)
+        labels = checked_labels(mask, frame.shape[:2])
+        follower = self._new_follower(frame, labels)
+        masks = masks_by_id(labels)
+        follower.add(frame, masks)
+        self._follower, self._frame_size = follower, frame.shape[:2]
+        self._result = with_masks(nothing_tracked(*self._frame_size), masks)
+        return self._result
 
-    def step(self, frame: Picture) -> TrackedFrame:
-        """Follow the objects into the next frame.
+    def step(self, frame: Picture, mask: GivenMask | None = None, objects: Sequence[int] | None = None) -> TrackedFrame:
+        """Follow the objects into the next frame, where the masks of some of them may be known.
 
         Args:
             frame: of the first frame's size.
+            mask: (H, W) integer ids or bool: objects to add or to correct in this frame. The other objects are
+                followed into it; of the pixels that the mask covers they get none.
+            objects: ids to take from the mask, all by default.
+
+        Returns:
+            The frame's result, with the mask as it was given.
 
         Raises:
-            UsageError: before `start`, or the frame has another size.
+            UsageError: before `start`, a frame of another size, or a mask that does not fit.
         """
-        follower = self._started()
-        self._check_size(frame)
-        return follower.step(frame)
+        if mask is None:
+            if objects is not None:
+                raise UsageError("`objects`: names ids of `mask`; give both")
+            follower = self._started()
+            self._result = follower.step(checked_frame(frame, self._frame_size))
+            return self._result
+        follower = self._correctable()
+        frame = checked_frame(frame, self._frame_size)
+        masks = masks_by_id(checked_labels(mask, self._frame_size), objects)
+        for object_id in set(masks).intersection(follower.ids):
+            follower.remove(object_id)
+        result = follower.step(frame)
+        follower.add(frame, masks)
+        self._result = with_masks(result, masks)
+        return self._result
 
-    def add(self, frame: Picture, mask: NDArray[np.bool_], object_id: int) -> None:
+    def add(self, frame: Picture, mask: GivenMask, object_id: int) -> TrackedFrame:
         """Follow one more object, or correct one: its mask in `frame` becomes its new reference.
+
+        The pixels that it covers are taken away from the other objects. One that would claim them back gets a new
+        reference, made of what is left to it; one of which little is left is lost until it is seen where no other
+        object is.
 
         Args:
             frame: the last frame given to `start` or `step`.
-            mask: (H, W) bool, the object.
+            mask: (H, W) bool, or integers that are 0 beside the object.
             object_id: 1..255.
+
+        Returns:
+            The corrected result of the frame.
 
         Raises:
             UsageError: before `start`, an empty mask, or a size or id that does not fit.
         """
-        follower = self._started()
-        self._check_size(frame)
-        if self._settings.paper_protocol:
-            raise UsageError("--paper-protocol: takes its objects from the first frame only")
-        if not 1 <= object_id <= 255:
-            raise UsageError(f"object id {object_id}: must be 1..255")
-        follower.add(object_id, frame, _checked_labels(mask, self._frame_size) > 0)
+        follower = self._correctable()
+        frame = checked_frame(frame, self._frame_size)
+        masks = {checked_id(object_id): checked_labels(mask, self._frame_size) > 0}
+        follower.add(frame, masks)
+        self._result = with_masks(self._result, masks)
+        return self._result
 
-    def remove(self, object_id: int) -> None:
+    def remove(self, object_id: int) -> TrackedFrame:
         """Stop following an object.
 
+        Returns:
+            The last frame's result without it.
+
         Raises:
-            KeyError: no object of that id is followed.
+            UsageError: before `start`, or no object of that id is followed.
         """
         self._started().remove(object_id)
+        self._result = without_object(self._result, object_id)
+        return self._result
 
-    def _new_follower(self, frame: Picture, labels: NDArray[np.uint8]) -> CropFollower | FullFrameFollower:
-        height, width = self._frame_size
+    def _new_follower(self, frame: Picture, labels: Labels) -> Follower:
+        height, width = frame.shape[:2]
         if self._settings.window:
             size = self._settings.window_size or self._engine.window
             return CropFollower(self._engine, height, width, size)
@@ -159,34 +205,13 @@ class Tracker:
         union = multi_scale.pad((labels > 0).astype(np.float32))
         return FullFrameFollower(multi_scale, multi_scale.encode_reference(rgb_of(frame), union))
 
-    def _started(self) -> CropFollower | FullFrameFollower:
+    def _started(self) -> Follower:
         if self._follower is None:
             raise UsageError("the tracker has no objects yet; call start(frame, mask) first")
         return self._follower
 
-    def _check_size(self, frame: Picture) -> None:
-        _check_frame(frame)
-        if frame.shape[:2] != self._frame_size:
-            (height, width), (first_height, first_width) = frame.shape[:2], self._frame_size
-            raise UsageError(
-                f"a frame is {width}x{height} but the first was {first_width}x{first_height}; all must be of one size"
-            )
-
-
-def _check_frame(frame: Picture) -> None:
-    if isinstance(frame, PlanarPicture):
-        return
-    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        raise UsageError(f"a frame must be (H, W, 3) uint8 RGB, not {frame.shape} {frame.dtype}")
-
-
-def _checked_labels(mask: NDArray[np.integer] | NDArray[np.bool_], size: tuple[int, ...]) -> NDArray[np.uint8]:
-    if mask.shape != tuple(size):
-        raise UsageError(f"the mask is {mask.shape} but the frame is {tuple(size)}; give a mask of the frame's size")
-    if not (mask.dtype == np.bool_ or np.issubdtype(mask.dtype, np.integer)):
-        raise UsageError(f"the mask must hold integer ids, not {mask.dtype}")
-    if mask.min() < 0 or mask.max() > 255:
-        raise UsageError("the mask's ids must be 0..255")
-    if not mask.any():
-        raise UsageError("the mask is empty; mark at least one object in it")
-    return mask.astype(np.uint8)
+    def _correctable(self) -> Follower:
+        follower = self._started()
+        if self._settings.paper_protocol:
+            raise UsageError("`paper_protocol=True`: takes its objects from the first frame only")
+        return follower
