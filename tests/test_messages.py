@@ -21,9 +21,6 @@ PENDING = {
     "prompts/mask_file.py",
     "registry.py",
     "selection/choosing.py",
-    "tracking/full_frame_follower.py",
-    "tracking/multi_scale.py",
-    "tracking/tracker.py",
     "weights_store.py",
 }
 MODULES = sorted(

@@ -1,7 +1,7 @@
 """vosctl: follow any object through a video, given its mask in the first frame.
 
 >>> from vosctl import Tracker
->>> tracker = Tracker.load(weights="lite")
+>>> tracker = Tracker.load("lite")
 >>> first = tracker.start(frame, mask)  # (H, W, 3) uint8 RGB, (H, W) integer object ids
 >>> result = tracker.step(next_frame)
 >>> result.labels  # (H, W) uint8, the ids of the first mask

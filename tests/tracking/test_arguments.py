@@ -161,7 +161,7 @@ def test_settings_that_are_none(bright_engine, settings):
         ({"weights": b"lite"}, "`weights`"),
         ({"threads": -1}, "`threads=-1`: give 0 for one a core, or more"),
         ({"threads": 1.5}, "`threads`: must be a whole number, not a float"),
-        ({"engine": "tensorflow"}, "`engine='tensorflow'`"),
+        ({"engine": "tensorflow"}, "tensorflow"),
         ({"precision": 16}, "`precision=16`"),
         ({"provider": None}, "`provider=None`"),
         ({"device": None}, "`device=None`"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -71,6 +72,29 @@ def checked_settings(settings: object) -> TrackingSettings:
     if not isinstance(settings, TrackingSettings):
         raise UsageError(f"`settings`: give TrackingSettings, not {_kind(settings)}")
     return settings
+
+
+def checked_weights(weights: object) -> str:
+    """Return the name or path of weights. Raises UsageError when it is neither."""
+    if isinstance(weights, str | os.PathLike) and isinstance(os.fspath(weights), str):
+        return os.fspath(weights)
+    raise UsageError(f"`weights`: give a name, a file or a folder, not {_kind(weights)}")
+
+
+def checked_word(name: str, value: object) -> str:
+    """Return an option's word. Raises UsageError when it is no text; whether it is known is for the option to say."""
+    if isinstance(value, str):
+        return value
+    raise UsageError(f"`{name}={value!r}`: give a word, such as 'auto'")
+
+
+def checked_threads(threads: object) -> int:
+    """Return a number of threads, 0 for one a core. Raises UsageError when it is none."""
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer):
+        raise UsageError(f"`threads`: must be a whole number, not {_kind(threads)}")
+    if threads < 0:
+        raise UsageError(f"`threads={threads}`: give 0 for one a core, or more")
+    return int(threads)
 
 
 def checked_id(object_id: object) -> int:

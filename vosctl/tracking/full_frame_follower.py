@@ -1,4 +1,4 @@
-"""Following objects on the full frame: `--window off` and the paper's protocol."""
+"""Following objects on the full frame: `window=False` and the paper's protocol."""
 
 from __future__ import annotations
 

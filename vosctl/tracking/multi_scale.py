@@ -1,4 +1,4 @@
-"""The network on the full frame, at one scale or several: the paper's protocol, and `--window off`."""
+"""The network on the full frame, at one scale or several: the paper's protocol, and `window=False`."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,16 @@ from vosctl.engine import Engine, create_engine
 from vosctl.engine.base import EngineInfo
 from vosctl.errors import UsageError
 from vosctl.planar import Picture, rgb_of
-from vosctl.tracking.arguments import checked_frame, checked_id, checked_labels, checked_settings, masks_by_id
+from vosctl.tracking.arguments import (
+    checked_frame,
+    checked_id,
+    checked_labels,
+    checked_settings,
+    checked_threads,
+    checked_weights,
+    checked_word,
+    masks_by_id,
+)
 from vosctl.tracking.crop_follower import CropFollower
 from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
 from vosctl.tracking.follower import Follower
@@ -62,7 +72,7 @@ class Tracker:
     @classmethod
     def load(
         cls,
-        weights: str = "lite",
+        weights: str | Path = "lite",
         *,
         engine: str = "auto",
         device: str = "auto",
@@ -89,7 +99,12 @@ class Tracker:
         if settings.paper_protocol and engine == "auto":
             engine = "torch"  # the protocol's scaled images are floats
         made = create_engine(
-            weights, engine=engine, device=device, precision=precision, provider=provider, threads=threads
+            checked_weights(weights),
+            engine=checked_word("engine", engine),
+            device=checked_word("device", device),
+            precision=checked_word("precision", precision),
+            provider=checked_word("provider", provider),
+            threads=checked_threads(threads),
         )
         return cls(made, settings)
 
