@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -318,3 +319,24 @@ def test_an_interrupt_while_standard_input_is_silent(tmp_path, demo_frames):
         process.wait(60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
+
+
+def test_images_are_shown_at_the_rate_asked_for(invoke, clip, fake, tmp_path):
+    (tmp_path / "frames").mkdir()
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            Image.fromarray(frame.to_ndarray(format="rgb24")).save(tmp_path / "frames" / f"{index}.png")
+    result = invoke("segment", "frames", "--first-mask", "m.png", "--overlay", "o.mp4", "--fps", "30000/1001")
+    assert result.exit_code == 0, result.output
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert container.streams.video[0].average_rate == Fraction(30000, 1001)
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [("25", "--fps: is for images, and clip.mp4 is a video"), ("0", "give frames per second"), ("fast", "such as 25")],
+)
+def test_a_frame_rate_that_cannot_be(invoke, clip, fake, rate, said):
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--fps", rate)
+    assert result.exit_code == 2
+    assert said in result.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.sources import open_source
+from vosctl.video.sources.pictures import read_image
 
 ORIENTATION = 0x0112
 
@@ -159,3 +161,194 @@ def test_a_jpeg_with_something_after_its_end(tmp_path):
     path.write_bytes(path.read_bytes() + b"SEFT" * 10)
     _, (frame,) = read(path)
     assert np.abs(frame.image.astype(int) - 77).max() <= 1
+
+
+def ramp(high, dtype, size=(6, 8)):
+    return np.linspace(0, high, size[0] * size[1]).reshape(size).astype(dtype)
+
+
+def test_sixteen_bits_become_eight(tmp_path):
+    grey = ramp(65535, np.uint16)
+    (tmp_path / "grey.pgm").write_bytes(b"P5 8 6 65535\n" + grey.astype(">u2").tobytes())
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(grey).save(tmp_path / "grey.tif")
+    for suffix in ("pgm", "png", "tif"):
+        _, (frame,) = read(tmp_path / f"grey.{suffix}")
+        assert np.abs(frame.image - grey[..., None] * (255 / 65535)).max() <= 0.5
+
+
+def test_floats_from_0_to_1_are_grey(tmp_path):
+    grey = ramp(1, np.float32)
+    Image.fromarray(grey).save(tmp_path / "grey.tif")
+    _, (frame,) = read(tmp_path / "grey.tif")
+    assert np.abs(frame.image - grey[..., None] * 255).max() <= 0.5 + 1e-4
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (ramp(7, np.float32) - 2, "floating point values from -2 to 5"),
+        (np.full((6, 8), np.nan, np.float32), "floating point values from nan"),
+        (ramp(70000, np.int32), "32-bit values from 0 to 70000"),
+    ],
+)
+def test_numbers_without_a_known_white_are_refused(tmp_path, values, said):
+    Image.fromarray(values).save(tmp_path / "data.tif")
+    with pytest.raises(VosctlError, match=said):
+        open_source(str(tmp_path / "data.tif"))
+
+
+def jpeg(random, size=(64, 96)):
+    """A JPEG with something in it, and where its coded picture begins."""
+    buffer = io.BytesIO()
+    Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8)).save(buffer, "JPEG", quality=90)
+    data = buffer.getvalue()
+    return data, data.index(b"\xff\xda") + 14
+
+
+def test_a_damaged_jpeg_is_said_by_name_and_not_by_libjpeg(tmp_path, capfd):
+    data, start = jpeg(np.random.default_rng(0))
+    (tmp_path / "1.jpg").write_bytes(data)
+    damaged = bytearray(data)
+    damaged[start + 500 : start + 560] = b"\xaa\x55\xff\xd3" * 15
+    (tmp_path / "2.jpg").write_bytes(damaged)
+    with open_source(str(tmp_path)) as source:
+        assert len(list(source)) == 2
+        assert source.warnings == [f"{tmp_path}: 2.jpg: is damaged, shown as far as it decodes"]
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(VosctlError, match=r"2\.jpg: cannot be read as an image: the file is damaged"):
+        read_image(tmp_path / "2.jpg")
+
+
+def test_a_jpeg_without_its_end_marker(tmp_path):
+    data, _ = jpeg(np.random.default_rng(0))
+    (tmp_path / "whole.jpg").write_bytes(data)
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data.removesuffix(b"\xff\xd9"))
+    with open_source(str(path)) as source:
+        (frame,) = source
+        assert source.warnings == [f"{path}: has no end marker"]
+    np.testing.assert_array_equal(frame.image, read_image(tmp_path / "whole.jpg"))
+
+
+def test_many_damaged_images_are_one_line(tmp_path):
+    data, _ = jpeg(np.random.default_rng(0))
+    for number in range(8):
+        (tmp_path / f"{number}.jpg").write_bytes(data.removesuffix(b"\xff\xd9"))
+    with open_source(str(tmp_path)) as source:
+        list(source)
+        assert source.warnings == [
+            f"{tmp_path}: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 3 more: has no end marker",
+        ]
+
+
+def pictures(count, size=(20, 30)):
+    return [Image.fromarray(np.full((*size, 3), 20 + 30 * index, np.uint8)) for index in range(count)]
+
+
+@pytest.mark.parametrize(("suffix", "options"), [("png", {}), ("webp", {"lossless": True})])
+def test_an_animation_gives_all_its_frames_at_their_times(tmp_path, suffix, options):
+    first, *others = pictures(4)
+    path = tmp_path / f"moving.{suffix}"
+    first.save(path, save_all=True, append_images=others, duration=[40, 40, 120, 40], **options)
+
+    info, frames = read(path)
+
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == [20, 50, 80, 110]
+    assert [round(frame.time * 1000) for frame in frames] == [0, 40, 80, 200]
+    assert [frame.duration * frame.time_base * 1000 for frame in frames] == [40, 40, 120, 40]
+    assert (info.frame_count, info.frame_rate) == (4, 25)
+    assert [frame.name for frame in frames] == [None] * 4
+
+
+def test_the_picture_for_viewers_without_animation_is_no_frame(tmp_path):
+    still, *moving = pictures(3)
+    still.save(tmp_path / "moving.png", save_all=True, append_images=moving, default_image=True, duration=40)
+    _, frames = read(tmp_path / "moving.png")
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == [50, 80]
+
+
+def test_the_pages_of_a_tiff_are_frames(tmp_path):
+    first, *others = pictures(3)
+    first.save(tmp_path / "pages.tif", save_all=True, append_images=[*others, *pictures(1, (10, 15))])
+    with open_source(str(tmp_path / "pages.tif")) as source:
+        frames = list(source)
+        assert [int(frame.image[0, 0, 0]) for frame in frames] == [20, 50, 80]
+        assert [frame.pts for frame in frames] == [0, 1, 2]
+        assert source.info.frame_rate == 24
+        (warning,) = source.warnings
+    assert "1 picture(s) of another size" in warning
+
+
+def test_an_animation_among_frames_is_said(tmp_path):
+    save(tmp_path / "1.png")
+    first, *others = pictures(3)
+    first.save(tmp_path / "2.png", save_all=True, append_images=others)
+    with open_source(str(tmp_path)) as source:
+        assert len(list(source)) == 2
+        assert source.warnings == [f"{tmp_path}: 2.png: holds several pictures, the first was taken"]
+
+
+def test_a_cut_off_animation_gives_what_it_has_and_says_so(tmp_path):
+    random = np.random.default_rng(0)
+    first, *others = (Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)) for _ in range(6))
+    path = tmp_path / "moving.png"
+    first.save(path, save_all=True, append_images=others, duration=40)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with open_source(str(path)) as source:
+        assert 1 <= len(list(source)) < 6
+        (warning,) = source.warnings
+    assert "of 6 pictures" in warning
+
+
+def test_the_frame_rate_of_images(tmp_path):
+    save(tmp_path / "shot" / "1.png")
+    save(tmp_path / "shot" / "2.jfif", format="JPEG")
+    first, *others = pictures(2)
+    first.save(tmp_path / "moving.png", save_all=True, append_images=others, duration=500)
+    for spec in (tmp_path / "shot", tmp_path / "shot" / "*", tmp_path / "moving.png"):
+        with open_source(str(spec), frame_rate=Fraction(30000, 1001)) as source:
+            assert source.info.frame_rate == Fraction(30000, 1001)
+            assert [frame.pts * frame.time_base for frame in source] == [0, Fraction(1001, 30000)]
+
+
+def test_a_link_that_leads_nowhere_is_said(tmp_path):
+    for name in ("1", "3"):
+        save(tmp_path / f"{name}.png")
+    (tmp_path / "2.png").symlink_to(tmp_path / "gone.png")
+    for spec in (tmp_path, tmp_path / "*.png"):
+        with open_source(str(spec)) as source:
+            assert [frame.name for frame in source] == ["1", "3"]
+            assert source.warnings == [f"{spec}: 2.png: is a link that leads nowhere, left out"]
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "3.png").unlink()
+    with pytest.raises(UsageError, match="only links that lead nowhere"):
+        open_source(str(tmp_path))
+
+
+def test_a_pattern_in_a_folder_with_brackets_in_its_name(tmp_path):
+    save(tmp_path / "shot [1]" / "a.png")
+    assert len(read(tmp_path / "shot [1]" / "*.png")[1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("shot [1].mp4", "no such file, and as a pattern it matches nothing; write \\[\\[\\] for a bracket"),
+        ("%05d.png", r"no such file; numbered images are named by a quoted pattern, '.*\*\.png'"),
+        ("clip_%d.mp4", "numbered images are named by a quoted pattern"),
+    ],
+)
+def test_a_missing_name_that_looks_like_a_pattern(tmp_path, pattern, said):
+    with pytest.raises(UsageError, match=said):
+        open_source(str(tmp_path / pattern))
+
+
+def test_a_tiny_header_that_claims_a_huge_picture(tmp_path):
+    data, _ = jpeg(np.random.default_rng(0))
+    header = data.index(b"\xff\xc0")
+    huge = bytearray(data)
+    huge[header + 5 : header + 9] = b"\xff\x00\xff\x00"
+    (tmp_path / "huge.jpg").write_bytes(huge)
+    with pytest.raises(VosctlError, match=r"huge\.jpg: cannot be read as an image: .*pixels"):
+        open_source(str(tmp_path / "huge.jpg"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +23,22 @@ def _apply(command: Command, *options: Callable[[Command], Command]) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+class FrameRate(click.ParamType):
+    """Frames per second, exactly: 25, 23.976 or 30000/1001."""
+
+    name = "RATE"
+
+    def convert(self, value: str | Fraction, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """See `click.ParamType.convert`."""
+        try:
+            rate = Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if not Fraction(1, 1000) <= rate <= 1000:
+            self.fail(f"{value}: give frames per second, such as 25 or 30000/1001", param, ctx)
+        return rate.limit_denominator(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, PointMark, first_mask_options
 from vosctl.cli.options import (
     EngineRequest,
+    FrameRate,
     engine_options,
     output_options,
     reporting_options,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 @first_mask_options
 @click.option("--select", is_flag=True, help="Draw the objects on the first frame, in a window.")
 @output_options
+@click.option("--fps", "frame_rate", type=FrameRate(), help="Images per second, where INPUT is images  [default: 24]")
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
 @tracking_options
 @engine_options
@@ -69,6 +72,7 @@ def run_segment(
     box: tuple[Box, ...] = (),
     point: tuple[PointMark, ...] = (),
     select: bool = False,
+    frame_rate: Fraction | None = None,
     **outputs: Path | None,
 ) -> None:
     """Run one video from source to outputs; the parameters are the options of `segment`."""
@@ -86,7 +90,7 @@ def run_segment(
     settings = tracking_settings(window, window_size, scales, paper_protocol)
     if as_json and str(outputs.get("rle")) == "-":
         raise UsageError("--json and --rle -: both write to standard output; give --rle a file")
-    with Reporter(quiet, verbose, as_json) as reporter, open_source(source) as frames:
+    with Reporter(quiet, verbose, as_json) as reporter, open_source(source, frame_rate=frame_rate) as frames:
         labels, pictures = first.peek(frames, reporter.note)
         if not any(outputs.values()):
             outputs["overlay"] = Path(f"{frames.info.name}_overlay.mp4")

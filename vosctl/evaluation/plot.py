@@ -26,7 +26,7 @@ from vosctl.extras import require
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.video.masks import read_indexed_png
 from vosctl.video.overlay import object_colour, render_overlay
-from vosctl.video.sources.images import read_image
+from vosctl.video.sources.pictures import read_image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

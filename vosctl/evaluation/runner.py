@@ -15,7 +15,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.evaluation.dataset import Objects, Sequence, Task
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.masks import read_indexed_png, write_indexed_png
-from vosctl.video.sources.images import read_image
+from vosctl.video.sources.pictures import read_image
 from vosctl.video.staging import StagedDirectory, write_errors
 
 

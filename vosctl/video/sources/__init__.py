@@ -6,26 +6,32 @@
 from __future__ import annotations
 
 import glob
+import re
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
 from vosctl.errors import UsageError
+from vosctl.video.sources.animation import AnimationSource, is_animated
 from vosctl.video.sources.base import Source
-from vosctl.video.sources.images import IMAGE_SUFFIXES, ImageSource, images_in
+from vosctl.video.sources.images import DEFAULT_FRAME_RATE, ImageSource, images_in, is_image
+from vosctl.video.sources.pictures import IMAGE_SUFFIXES
 from vosctl.video.sources.stream import VideoSource
 
 __all__ = ["IMAGE_SUFFIXES", "Source", "open_source"]
 
 _NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
+_PRINTF = re.compile(r"%0?\d*d")
 
 
-def open_source(spec: str, *, stdin: BinaryIO | None = None) -> Source:
+def open_source(spec: str, *, stdin: BinaryIO | None = None, frame_rate: Fraction | None = None) -> Source:
     """Open a source of frames and decode its first one.
 
     Args:
         spec: a video file, an image, a directory or a quoted glob of images, an rtsp:// or http(s):// address, or "-"
             for a video on standard input.
         stdin: what "-" reads; the process's standard input by default. Need not be seekable.
+        frame_rate: images per second, 24 by default; an animated image is shown as it says. A video has its own.
 
     Returns:
         A context manager and an iterable of `Frame`, usable once.
@@ -34,6 +40,11 @@ def open_source(spec: str, *, stdin: BinaryIO | None = None) -> Source:
         UsageError: nothing of that name exists, or it holds no pictures.
         VosctlError: it exists and cannot be read.
     """
+    source = _open_images(spec, frame_rate)
+    if source is not None:
+        return source
+    if frame_rate is not None:
+        raise UsageError(f"`frame_rate`: is for images, and {spec} is a video, which has its own; leave it out")
     if spec == "-":
         return VideoSource.from_stdin(stdin)
     scheme, separator, _ = spec.partition("://")
@@ -43,22 +54,42 @@ def open_source(spec: str, *, stdin: BinaryIO | None = None) -> Source:
                 f"{scheme}://: not a kind of address that can be read; give rtsp://, http:// or https://, or a path"
             )
         return VideoSource.from_address(spec)
-    path = Path(spec)
+    return VideoSource.from_file(Path(spec))
+
+
+def _open_images(spec: str, frame_rate: Fraction | None) -> Source | None:
+    """A source of images; None when it is a video that is asked for."""
+    if spec == "-" or "://" in spec:
+        return None
+    path, rate = Path(spec), frame_rate or DEFAULT_FRAME_RATE
     if path.is_dir():
-        return ImageSource(images_in(path), name=path.resolve().name, label=spec)
+        return ImageSource(images_in(path), name=path.resolve().name, label=spec, frame_rate=rate)
     if path.exists():
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            return ImageSource([path], name=path.stem, label=spec)
-        return VideoSource.from_file(path)
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            return None
+        if is_animated(path):
+            return AnimationSource(path, frame_rate)
+        return ImageSource([path], name=path.stem, label=spec, frame_rate=rate)
+    if _PRINTF.search(spec):
+        raise UsageError(
+            f"{spec}: no such file; numbered images are named by a quoted pattern, '{_PRINTF.sub('*', spec)}'"
+        )
     if glob.has_magic(spec):
-        return _open_glob(spec)
+        images = _matching(spec)
+        return ImageSource(images, name=images[0].resolve().parent.name, label=spec, frame_rate=rate)
     raise UsageError(f"{spec}: no such file or directory; check the path")
 
 
-def _open_glob(pattern: str) -> Source:
-    paths = [Path(found) for found in glob.glob(pattern, recursive=True)]  # noqa: PTH207 - patterns may be absolute
-    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
-    if not images:
-        found = "matches no images" if paths else "matches nothing"
-        raise UsageError(f"{pattern}: {found}; give a directory or a pattern such as 'frames/*.jpg'")
-    return ImageSource(images, name=images[0].resolve().parent.name, label=pattern)
+def _matching(pattern: str) -> list[Path]:
+    """The images that a pattern matches, at least one."""
+    folder = str(Path(pattern).parent)
+    # The brackets of a folder's own name are no pattern.
+    literal = Path(pattern) if not Path(folder).is_dir() else Path(glob.escape(folder)) / Path(pattern).name
+    found = glob.glob(str(literal), recursive=True) or glob.glob(pattern, recursive=True)  # noqa: PTH207 - absolute ones
+    images = [path for path in map(Path, found) if is_image(path)]
+    if images:
+        return images
+    if found:
+        raise UsageError(f"{pattern}: matches no images; give a directory or a pattern such as 'frames/*.jpg'")
+    hint = "write [[] for a bracket in a name" if "[" in pattern else "give a directory or one such as 'frames/*.jpg'"
+    raise UsageError(f"{pattern}: no such file, and as a pattern it matches nothing; {hint}")

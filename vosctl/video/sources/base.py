@@ -16,15 +16,12 @@ class Source(ABC):
 
     Attributes:
         info: what is known before the frames are read; `width` and `height` hold for every frame.
-        warnings: one line for each thing that went wrong without stopping the reading (a file that ends early, damaged
-            packets, repaired timestamps, sound that cannot be copied). Complete once the frames are read to the end.
     """
 
     info: SourceInfo
-    warnings: list[str]
 
     def __init__(self) -> None:
-        self.warnings = []
+        self._notes: list[str] = []
         self._started = False
         self._reading: Generator[Frame, None, None] | None = None
 
@@ -39,6 +36,16 @@ class Source(ABC):
         self._started = True
         self._reading = self._frames()
         return self._reading
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line for each thing that went wrong so far without stopping the reading: a file that ends early, damaged
+        frames, repaired timestamps, sound that cannot be copied."""
+        return [*self._notes, *self._tallies()]
+
+    def _tallies(self) -> list[str]:
+        """Warnings about what is counted while the frames are read."""
+        return []
 
     @abstractmethod
     def _frames(self) -> Generator[Frame, None, None]: ...

@@ -79,9 +79,9 @@ class VideoSource(Source):
         self._clock = PresentationClock(self.info.time_base, self.info.frame_rate)
         self._first: Frame | None = self._frame(0, first)
         if (kind := hdr_kind(first)) is not None:
-            self.warnings.append(f"{origin.label}: is HDR ({kind}); shown and written in standard dynamic range")
+            self._notes.append(f"{origin.label}: is HDR ({kind}); shown and written in standard dynamic range")
         if container.streams.audio and origin.file is None and not origin.live:
-            self.warnings.append(f"{origin.label}: its sound cannot be copied; only a file's can")
+            self._notes.append(f"{origin.label}: its sound cannot be copied; only a file's can")
 
     @classmethod
     def from_file(cls, path: Path) -> VideoSource:
@@ -209,7 +209,7 @@ class VideoSource(Source):
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
-                self.warnings.append(f"{self._origin.label}: reading stopped before its end: {_reason(error)}")
+                self._notes.append(f"{self._origin.label}: reading stopped before its end: {_reason(error)}")
                 yield from self._stream.decode(None)
                 return
             if packet is None:
@@ -226,20 +226,20 @@ class VideoSource(Source):
     def _sum_up(self, seconds: float) -> None:
         label = self._origin.label
         if self._lost_packets:
-            self.warnings.append(f"{label}: {self._lost_packets} damaged packet(s) passed over; frames are missing")
+            self._notes.append(f"{label}: {self._lost_packets} damaged packet(s) passed over; frames are missing")
         if self._damaged_pictures:
-            self.warnings.append(f"{label}: {self._damaged_pictures} damaged frame(s) shown as far as they decode")
+            self._notes.append(f"{label}: {self._damaged_pictures} damaged frame(s) shown as far as they decode")
         if self._clock.mended:
-            self.warnings.append(f"{label}: {self._clock.mended} timestamp(s) that did not rise were mended")
+            self._notes.append(f"{label}: {self._clock.mended} timestamp(s) that did not rise were mended")
         claimed = _claimed_seconds(self._container, self._stream)
         if claimed is not None and claimed - seconds > max(_MISSING_SECONDS, _MISSING_SHARE * claimed):
-            self.warnings.append(
+            self._notes.append(
                 f"{label}: ends after {seconds:.1f} s of the {claimed:.1f} s its header claims; the file may be cut off"
             )
 
     def _warn_once(self, line: str) -> None:
-        if line.partition(" at frame ")[0] not in {known.partition(" at frame ")[0] for known in self.warnings}:
-            self.warnings.append(line)
+        if line.partition(" at frame ")[0] not in {known.partition(" at frame ")[0] for known in self._notes}:
+            self._notes.append(line)
 
 
 def _standard_input() -> PatientReader | None:

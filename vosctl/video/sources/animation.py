@@ -1,0 +1,102 @@
+"""An image file that holds several pictures (animated PNG and WebP, TIFF of several pages) as a source of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vosctl.errors import VosctlError
+from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.sources.base import Source
+from vosctl.video.sources.images import DEFAULT_FRAME_RATE
+from vosctl.video.sources.pictures import pixels_of
+
+_FORMATS = ("PNG", "WEBP", "TIFF")  # a phone's JPEG may hold a second picture, which is no second frame
+_TROUBLE = (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError)
+_UNSTATED = 100  # milliseconds that browsers show a picture whose duration is 0
+
+
+def is_animated(path: Path) -> bool:
+    """Whether an image file holds several pictures to be shown one after the other; False when it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return image.format in _FORMATS and getattr(image, "n_frames", 1) > 1
+    except _TROUBLE:
+        return False
+
+
+class AnimationSource(Source):
+    """The pictures of one file, each shown as long as the file says.
+
+    Args:
+        path: the file.
+        frame_rate: pictures per second instead of what the file says; the pages of a TIFF, of which it says nothing,
+            are shown at 24 without it.
+
+    Raises:
+        VosctlError: the first picture cannot be read.
+    """
+
+    def __init__(self, path: Path, frame_rate: Fraction | None = None) -> None:
+        super().__init__()
+        self._path = path
+        self._other_sizes = 0
+        try:
+            self._image = Image.open(path)
+            # A PNG may begin with a picture for viewers that know no animation.
+            self._start = 1 if self._image.info.get("default_image") else 0
+            self._count = int(getattr(self._image, "n_frames", 1)) - self._start
+            self._first: NDArray[np.uint8] | None = self._pixels(0)
+        except _TROUBLE as error:
+            raise VosctlError(f"{path}: cannot be read as an image: {error}; replace it") from error
+        if self._image.format == "TIFF":
+            frame_rate = frame_rate or DEFAULT_FRAME_RATE
+        self._fixed = frame_rate is not None
+        rate = frame_rate or Fraction(1000 / self._milliseconds()).limit_denominator(1001)
+        height, width, _ = self._first.shape
+        self.info = SourceInfo(
+            name=path.stem,
+            width=width,
+            height=height,
+            frame_rate=rate,
+            time_base=1 / rate if self._fixed else Fraction(1, 1000),
+            frame_count=self._count,
+        )
+
+    def _pixels(self, number: int) -> NDArray[np.uint8]:
+        self._image.seek(self._start + number)
+        return pixels_of(self._path, self._image)
+
+    def _milliseconds(self) -> float:
+        """How long the picture read last is shown."""
+        return float(self._image.info.get("duration") or _UNSTATED)
+
+    def _tallies(self) -> list[str]:
+        if not self._other_sizes:
+            return []
+        return [f"{self._path}: {self._other_sizes} picture(s) of another size than the first were left out"]
+
+    def _frames(self) -> Generator[Frame, None, None]:
+        index, elapsed = 0, 0.0
+        for number in range(self._count):
+            try:
+                pixels = self._pixels(number) if self._first is None else self._first
+            except _TROUBLE as error:
+                self._notes.append(f"{self._path}: ends after {number} of {self._count} pictures: {error}")
+                return
+            self._first = None
+            if pixels.shape[:2] != (self.info.height, self.info.width):
+                self._other_sizes += 1
+                continue
+            end = elapsed + (1 if self._fixed else self._milliseconds())
+            pts, duration = round(elapsed), round(end) - round(elapsed)
+            yield Frame(index=index, picture=pixels, pts=pts, time_base=self.info.time_base, duration=duration)
+            index, elapsed = index + 1, max(end, pts + 1)
+
+    def _release(self) -> None:
+        self._image.close()

@@ -1,0 +1,139 @@
+"""Image files as upright RGB pictures, whatever they hold: more than 8 bits, floats, palettes, damage."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
+
+from vosctl.errors import VosctlError
+
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+# A large picture is no attack; what is several times as large is refused by Pillow as an error.
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+
+Warn = Callable[[Path, str], None]
+"""Told of a file and what is wrong with it, in words that go on from "is" or "has"."""
+
+
+def read_image(path: Path, warn: Warn | None = None) -> NDArray[np.uint8]:
+    """Read an image as upright RGB: EXIF orientation applied, transparency dropped, more bits brought to 8.
+
+    Args:
+        path: the file.
+        warn: told of damage that leaves a picture to be shown; without it damage is an error.
+
+    Returns:
+        (H, W, 3) uint8 RGB, C-contiguous.
+
+    Raises:
+        VosctlError: it cannot be read, it is cut off, or what its numbers stand for is not known.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise VosctlError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if data.startswith(_JPEG_START):
+                pixels = _decode_jpeg(path, data, warn)
+                if pixels is not None:
+                    return _upright(pixels, image.getexif().get(ExifTags.Base.Orientation, 1))
+            elif warn is not None and getattr(image, "n_frames", 1) > 1:
+                warn(path, "holds several pictures, the first was taken")
+            return pixels_of(path, image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _unreadable(path, error) from error
+
+
+def pixels_of(path: Path, image: Image.Image) -> NDArray[np.uint8]:
+    """The picture that a Pillow image shows at present, as `read_image` gives it.
+
+    Raises:
+        VosctlError: what its numbers stand for is not known.
+    """
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I") or upright.mode == "F":
+        grey = _eight_bits(path, np.asarray(upright), image.format == "PPM")
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(upright.convert("RGB"))
+
+
+def _unreadable(path: Path, error: Exception) -> VosctlError:
+    reason = str(error).partition(" <_io")[0]  # Pillow names the object that it read from
+    return VosctlError(f"{path}: cannot be read as an image: {reason}; replace it or leave it out")
+
+
+def _decode_jpeg(path: Path, data: bytes, warn: Warn | None) -> NDArray[np.uint8] | None:
+    """The stored picture; None when only another decoder may know it (CMYK, 12 bits)."""
+    try:
+        return _strictly(data)
+    except ValueError as error:
+        trouble = str(error)
+    if "Premature end of JPEG file" in trouble:
+        # Without its end marker a picture can be whole all the same.
+        try:
+            pixels = _strictly(data + _JPEG_END)
+        except ValueError:
+            raise _unreadable(path, ValueError("the file is cut off")) from None
+        if warn is not None:
+            warn(path, "has no end marker")
+        return pixels
+    if "premature end" in trouble or "Corrupt" in trouble:
+        if warn is None:
+            raise _unreadable(path, ValueError("the file is damaged"))
+        warn(path, "is damaged, shown as far as it decodes")
+        return np.asarray(simplejpeg.decode_jpeg(data, strict=False), np.uint8)
+    return None
+
+
+def _strictly(data: bytes) -> NDArray[np.uint8]:
+    """Decode a JPEG; ValueError also for damage that libjpeg would only mention on the terminal."""
+    return np.asarray(simplejpeg.decode_jpeg(data), np.uint8)
+
+
+def _eight_bits(path: Path, values: NDArray[np.generic], sixteen_bits: bool) -> NDArray[np.uint8]:
+    """Grey values of more bits, or floats, brought to 0..255.
+
+    Args:
+        path: for messages.
+        values: (H, W).
+        sixteen_bits: whether 65535 is known to be white where the type leaves it open.
+    """
+    numbers = values.astype(np.float64)
+    low, high = float(numbers.min()), float(numbers.max())
+    if values.dtype.kind == "f":
+        if not (low >= 0 and high <= 1):  # also for what is not a number
+            raise VosctlError(
+                f"{path}: holds floating point values from {low:g} to {high:g}, and only those from 0 to 1 have a "
+                "known brightness; save it with 8 or 16 bits"
+            )
+        white = 1.0
+    elif values.dtype.itemsize == 2 or sixteen_bits:
+        white = 65535.0
+    else:
+        raise VosctlError(
+            f"{path}: holds 32-bit values from {low:g} to {high:g}, whose white is not known; save it with 8 or 16 bits"
+        )
+    return np.rint(numbers * (255 / white)).astype(np.uint8)
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Apply EXIF's orientation, 1 to 8; anything else is no orientation."""
+    turned = pixels.transpose(1, 0, 2) if orientation in (5, 6, 7, 8) else pixels
+    if orientation in (3, 4, 7, 8):
+        turned = turned[::-1]
+    if orientation in (2, 3, 6, 7):
+        turned = turned[:, ::-1]
+    return np.ascontiguousarray(turned)
