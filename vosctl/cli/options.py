@@ -25,20 +25,17 @@ def _apply(command: Command, *options: Callable[[Command], Command]) -> Command:
     return command
 
 
-class FrameRate(click.ParamType):
-    """Frames per second, exactly: 25, 23.976 or 30000/1001."""
-
-    name = "RATE"
-
-    def convert(self, value: str | Fraction, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
-        """See `click.ParamType.convert`."""
-        try:
-            rate = Fraction(value)
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
-        if not Fraction(1, 1000) <= rate <= 1000:
-            self.fail(f"{value}: give frames per second, such as 25 or 30000/1001", param, ctx)
-        return rate.limit_denominator(1_000_000)
+def frame_rate(context: click.Context, parameter: click.Parameter, value: str | None) -> Fraction | None:
+    """Read frames per second exactly: 25, 23.976 or 30000/1001. A click callback."""
+    if value is None:
+        return None
+    try:
+        rate = Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not Fraction(1, 1000) <= rate <= 1000:
+        raise UsageError(f"`{parameter.name}={value}`: give frames per second, such as 25 or 30000/1001")
+    return rate.limit_denominator(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, PointMark, first_mask_options
 from vosctl.cli.options import (
     EngineRequest,
-    FrameRate,
     engine_options,
+    frame_rate,
     output_options,
     reporting_options,
     tracking_options,
@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 @first_mask_options
 @click.option("--select", is_flag=True, help="Draw the objects on the first frame, in a window.")
 @output_options
-@click.option("--fps", "frame_rate", type=FrameRate(), help="Images per second, where INPUT is images  [default: 24]")
+@click.option(
+    "--fps",
+    "frame_rate",
+    callback=frame_rate,
+    metavar="RATE",
+    help="Images per second, where INPUT is images  [default: 24]",
+)
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
 @tracking_options
 @engine_options
