@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 from vos_benchmark.evaluator import Evaluator
 
-from vosctl.evaluation.dataset import Sequence
+from vosctl.datasets import Sequence
 from vosctl.evaluation.scoring import SequenceScore, score_sequence
 from vosctl.video.masks import read_indexed_png
 

@@ -24,11 +24,10 @@ from time import perf_counter
 
 import numpy as np
 
+from vosctl.datasets import find_sequences, read_annotation
 from vosctl.evaluation.absences import AFTER, KINDS, AbsenceClip, AnnotatedClip, Image, Mask, make_absences
-from vosctl.evaluation.dataset import find_sequences
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
-from vosctl.video.masks import read_indexed_png
-from vosctl.video.sources.images import read_image
+from vosctl.video.sources.pictures import read_image
 
 VISIBLE_PIXELS = 64  # from which on an object can be asked for
 SETTLED = 8  # of the frames afterwards: the last ones decide whether it is back
@@ -105,7 +104,7 @@ def _clips(root: Path) -> list[AnnotatedClip]:
     for sequence in find_sequences(root):
         stems = [stem for stem in sequence.images if stem in sequence.annotations]
         frames, masks = _Files([sequence.images[stem] for stem in stems]), []
-        masks = [read_indexed_png(sequence.annotations[stem]) > 0 for stem in stems]
+        masks = [read_annotation(sequence.annotations[stem]) > 0 for stem in stems]
         clips.append(AnnotatedClip(sequence.name, frames, masks))
     return clips
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vosctl.evaluation.dataset import Sequence
+from vosctl.datasets import Sequence
 
 MakeSequence = Callable[..., Sequence]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vosctl.datasets import Sequence
 from vosctl.errors import VosctlError
-from vosctl.evaluation.dataset import Sequence
 from vosctl.evaluation.scoring import SequenceScore, score_sequence, summarise
 
 

@@ -6,23 +6,49 @@ from PIL import Image
 
 from vosctl.errors import UsageError
 from vosctl.training.scenes import one_object
-from vosctl.training.sources import Reader, find_sequences, find_stills, read_labels
+from vosctl.training.sources import Reader, find_sequences, find_stills
 from vosctl.video.masks import write_indexed_png
 
 
-def test_ids_void_and_soft_edges_are_told_apart(tmp_path: Path):
-    indexed = np.zeros((8, 8), np.uint8)
-    indexed[:4], indexed[4] = 7, 255
-    write_indexed_png(tmp_path / "indexed.png", indexed)
-    assert np.array_equal(read_labels(tmp_path / "indexed.png"), indexed)
-    binary = np.where(indexed == 7, np.uint8(255), np.uint8(0))
-    write_indexed_png(tmp_path / "binary.png", binary)
-    assert np.array_equal(read_labels(tmp_path / "binary.png"), binary // 255)
-    soft = np.tile(np.arange(0, 256, 32, dtype=np.uint8), (8, 1))
-    Image.fromarray(soft).save(tmp_path / "soft.png")
-    assert np.array_equal(read_labels(tmp_path / "soft.png"), soft >= 128)
-    Image.fromarray(indexed % 255).save(tmp_path / "grey.png")
-    assert np.array_equal(read_labels(tmp_path / "grey.png"), indexed % 255)
+def test_void_and_masks_of_one_object_are_told_apart_by_the_sequence(videos: Path):
+    """In a frame whose objects have gone, void alone is no object; in 0/255 masks 255 is one in every frame."""
+    gone = np.zeros((96, 128), np.uint8)
+    gone[:20, :20] = 255
+    write_indexed_png(videos / "Annotations" / "two" / "00004.png", gone)
+    found = {sequence.name: sequence for sequence in find_sequences([videos])[0]}
+    assert found["two"].frames[4].ids == ()
+    assert found["two"].ids == (1, 2)
+    reader = Reader(1 << 20)
+    np.testing.assert_array_equal(reader.read(found["two"].frames[4])[1], gone)
+    assert set(np.unique(reader.read(found["binary"].frames[0])[1])) == {0, 1}
+
+
+def test_photos_are_upright(stills: Path):
+    """As a phone writes them: the pixels lie on their side and a tag says so; masks are drawn on what is seen."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(stills / "images" / "0.jpg") as image:
+        upright = np.array(image)
+    Image.fromarray(np.ascontiguousarray(np.rot90(upright))).save(stills / "images" / "0.jpg", exif=exif, quality=95)
+    found, problems = find_stills([stills])
+    assert not problems
+    image = Reader(1 << 20).read(found[0])[0]
+    assert image.shape == upright.shape
+    assert np.abs(image.astype(int) - upright).mean() < 5
+
+
+def test_full_resolution_and_folders_without_masks(videos: Path, tmp_path: Path):
+    for kind in ("JPEGImages", "Annotations"):
+        folder = tmp_path / "full" / kind / "Full-Resolution"
+        folder.parent.mkdir(parents=True)
+        (videos / kind).rename(folder)
+    (tmp_path / "full" / "Annotations" / "Full-Resolution" / "two").rename(tmp_path / "elsewhere")
+    sequences, problems = find_sequences([tmp_path / "full"])
+    assert [sequence.name for sequence in sequences] == ["binary"]
+    assert [problem.reason for problem in problems] == [
+        "5 of 5 frames have no mask",
+        "its masks show no object in two frames",
+    ]
 
 
 def test_bad_stills_are_told(stills: Path):
@@ -44,7 +70,7 @@ def test_sequences_keep_the_ids_seen_twice(videos: Path):
     sequences, problems = find_sequences([videos])
     assert {s.name: (s.ids, len(s.frames)) for s in sequences} == {"binary": ((1,), 5), "two": ((1, 2), 5)}
     assert [str(p) for p in problems] == [f"{videos}/JPEGImages/binary: 1 of 6 frames have no mask"]
-    with pytest.raises(UsageError, match="JPEGImages"):
+    with pytest.raises(UsageError, match="no Annotations folder"):
         find_sequences([videos / "Annotations"])
 
 

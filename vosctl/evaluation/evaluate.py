@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from vosctl.datasets import Sequence, Task, check_annotated, check_trackable, find_sequences
 from vosctl.errors import UsageError
-from vosctl.evaluation.dataset import Sequence, Task, check_trackable, find_sequences
 from vosctl.evaluation.report import Evaluation, write_json
 from vosctl.evaluation.runner import SequenceTracker, Speed, check_masks_folder, track_sequence
 from vosctl.evaluation.scoring import check_predictions, score_sequence, scored_frames
@@ -93,6 +93,7 @@ def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:
         raise UsageError("`masks` keeps the tracker's masks, but `predictions` tracks nothing; leave one of them out")
     sequences = find_sequences(request.root, request.subset)
     for sequence in sequences:
+        check_annotated(sequence)
         scored_frames(sequence)
         if request.predictions is not None:
             check_predictions(sequence, request.predictions)

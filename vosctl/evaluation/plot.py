@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vosctl.datasets import Objects, Sequence, Task, read_annotation
 from vosctl.errors import UsageError
-from vosctl.evaluation.dataset import Objects, Sequence, Task
 from vosctl.evaluation.metrics import RECALL_THRESHOLD
 from vosctl.evaluation.report import Evaluation, write_whole
 from vosctl.evaluation.scoring import SequenceScore, summarise
@@ -89,7 +89,7 @@ def worst_frames(score: SequenceScore, sequence: Sequence, predictions: Path, ta
     for index in np.argsort(region, kind="stable").tolist():
         if len(chosen) < WORST_FRAMES and all(abs(index - other) >= apart for other in chosen):
             chosen.append(index)
-    objects = Objects.of(read_indexed_png(next(iter(sequence.annotations.values()))), task, sequence.name)
+    objects = Objects.of(read_annotation(next(iter(sequence.annotations.values()))), task, sequence.name)
     return [_worst_frame(index, float(region[index]), score, sequence, predictions, objects) for index in chosen]
 
 
@@ -97,7 +97,7 @@ def _worst_frame(
     index: int, region: float, score: SequenceScore, sequence: Sequence, predictions: Path, objects: Objects
 ) -> WorstFrame:
     stem = score.frames[index]
-    truth = read_indexed_png(sequence.annotations[stem])
+    truth = read_annotation(sequence.annotations[stem])
     predicted = read_indexed_png(predictions / sequence.name / f"{stem}.png")
     grey = np.full((*truth.shape, 3), 70, dtype=np.uint8)
     image = read_image(sequence.images[stem]) if stem in sequence.images else grey

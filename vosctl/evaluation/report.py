@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vosctl import __version__
+from vosctl.datasets import Task
 from vosctl.errors import VosctlError
-from vosctl.evaluation.dataset import Task
 from vosctl.evaluation.runner import Speed
 from vosctl.evaluation.scoring import SequenceScore, Summary, summarise
 from vosctl.video.staging import StagedFile, write_errors

@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.datasets import Objects, Sequence, Task, read_annotation
 from vosctl.errors import UsageError, VosctlError
-from vosctl.evaluation.dataset import Objects, Sequence, Task
 from vosctl.tracking.results import TrackedFrame
-from vosctl.video.masks import read_indexed_png, write_indexed_png
+from vosctl.video.masks import write_indexed_png
 from vosctl.video.sources.pictures import read_image
 from vosctl.video.staging import StagedDirectory, write_errors
 
@@ -94,7 +94,7 @@ def track_sequence(
         VosctlError: a file cannot be read, or the first image and its annotation differ in size.
     """
     annotation_path = next(iter(sequence.annotations.values()))
-    annotation = read_indexed_png(annotation_path)
+    annotation = read_annotation(annotation_path)
     labels = Objects.of(annotation, task, sequence.name).keep(annotation)
     with write_errors(masks):
         masks.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.datasets import Objects, Sequence, Task, read_annotation
 from vosctl.errors import VosctlError
-from vosctl.evaluation.dataset import Objects, Sequence, Task
 from vosctl.evaluation.metrics import Statistics, mean_statistics, region_and_boundary, statistics
 from vosctl.video.masks import read_indexed_png
 
@@ -111,7 +111,7 @@ def score_sequence(
     """
     check_predictions(sequence, predictions)
     stems = scored_frames(sequence)
-    objects = Objects.of(read_indexed_png(next(iter(sequence.annotations.values()))), task, sequence.name)
+    objects = Objects.of(read_annotation(next(iter(sequence.annotations.values()))), task, sequence.name)
 
     def score(stem: str) -> list[tuple[float, float]]:
         return _score_frame(objects, predictions / sequence.name / f"{stem}.png", sequence.annotations[stem])
@@ -127,7 +127,7 @@ def score_sequence(
 
 def _score_frame(objects: Objects, prediction: Path, annotation: Path) -> list[tuple[float, float]]:
     """(J, F) of each object in one frame."""
-    predicted, truth = read_indexed_png(prediction), read_indexed_png(annotation)
+    predicted, truth = read_indexed_png(prediction), read_annotation(annotation)
     if predicted.shape != truth.shape:
         raise VosctlError(
             f"{prediction} is {predicted.shape[1]}x{predicted.shape[0]}, its annotation {annotation} is "

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vosctl.datasets import VOID
 from vosctl.network.base import PropagationNetwork
 from vosctl.training.samples import Batch
-from vosctl.training.sources import VOID
 
 SCALE_WEIGHTS = (1.0, 0.25, 0.15, 0.1)
 """Weights of the heads at full size, 1/8, 1/16 and 1/32."""

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.datasets import VOID
 from vosctl.tracking.crop import FILL, mask_box
 from vosctl.training.motion import Motion, random_motion, warp
-from vosctl.training.sources import VOID, AnnotatedImage, AnnotatedSequence, Reader
+from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Reader
 from vosctl.types import Labels, RGBImage
 
 LARGEST_CANVAS = 480

@@ -1,27 +1,25 @@
-"""Annotated stills and sequences on disk: found, checked, and read on demand."""
+"""Annotated stills and sequences on disk: checked for training, and read on demand."""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from natsort import natsorted
-from numpy.typing import NDArray
-from PIL import Image
 
-from vosctl.errors import UsageError
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-
-VOID = 255
-"""Label of pixels that count neither as object nor as background."""
+from vosctl.datasets import VOID, davis, read_annotation, stills
+from vosctl.errors import UsageError, VosctlError
+from vosctl.types import Labels, RGBImage
+from vosctl.video.sources.pictures import read_image
 
 LEAST_AREA = 64
 """An object of fewer pixels in the annotation is not trained on."""
+
+Content = Literal["ids", "binary", "empty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +42,14 @@ class AnnotatedImage:
         mask: path of the mask.
         ids: the ids of the objects in the mask that are large enough, ascending.
         group: what it was filed under; the images of one group show alike things.
+        content: of the mask: "ids", where 255 is void; "binary" is 0/255, and read as object 1; or "empty".
     """
 
     image: Path
     mask: Path
     ids: tuple[int, ...]
     group: str
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,49 +61,32 @@ class AnnotatedSequence:
     ids: tuple[int, ...]
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as (H, W, 3) uint8 RGB. Raises OSError when it cannot be read."""
-    with Image.open(path) as image:
-        return np.array(image.convert("RGB"))
-
-
-def read_labels(path: Path) -> NDArray[np.uint8]:
-    """Read an annotation as (H, W) uint8 ids, 255 for void.
-
-    An indexed image holds ids, and void where there are other ids too. A grey one holds ids as well, unless it reaches
-    128: then it is one object's mask, with soft edges cut at one half.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is a colour image.
-    """
-    with Image.open(path) as image:
-        if image.mode not in ("P", "L", "1"):
-            raise ValueError(f"a {image.mode} image, not an indexed or grey one")
-        indexed = image.mode == "P"
-        values = np.array(image.convert("L") if image.mode == "1" else image, np.uint8)
-    if indexed and np.isin(values, (0, VOID), invert=True).any():
-        return values
-    return (values >= 128).astype(np.uint8) if values.max(initial=0) >= 128 else values
-
-
 def _checked(image: Path, mask: Path, group: str) -> AnnotatedImage | Problem:
     """Open both files of a pair; void and small objects do not make it fit to train on."""
     if not mask.is_file():
         return Problem(image, f"has no mask {mask}")
     try:
         height, width = read_image(image).shape[:2]
-    except (OSError, ValueError) as error:
-        return Problem(image, f"cannot be read ({error})")
+    except VosctlError as error:
+        return Problem(image, _reason(image, error))
     try:
-        labels = read_labels(mask)
-    except (OSError, ValueError) as error:
-        return Problem(mask, f"cannot be read ({error})")
+        labels = read_annotation(mask)
+    except VosctlError as error:
+        return Problem(mask, _reason(mask, error))
     if labels.shape != (height, width):
         return Problem(mask, f"is {labels.shape[1]}x{labels.shape[0]}, its image {width}x{height}")
-    areas = np.bincount(labels.ravel(), minlength=256)[:VOID]
-    ids = tuple(int(i) for i in np.flatnonzero(areas >= LEAST_AREA) if i != 0)
-    return AnnotatedImage(image, mask, ids, group)
+    areas = np.bincount(labels.ravel(), minlength=VOID + 1)
+    large = tuple(int(value) for value in np.flatnonzero(areas >= LEAST_AREA) if value)
+    if areas[1:VOID].any():
+        return AnnotatedImage(image, mask, tuple(value for value in large if value != VOID), group, "ids")
+    if areas[VOID]:
+        return AnnotatedImage(image, mask, (1,) if large else (), group, "binary")
+    return AnnotatedImage(image, mask, (), group, "empty")
+
+
+def _reason(path: Path, error: VosctlError) -> str:
+    """What an error says of a file, without the file's name in front."""
+    return str(error).removeprefix(f"{path}: ")
 
 
 def _check_all(pairs: Iterable[tuple[Path, Path, str]]) -> list[AnnotatedImage | Problem]:
@@ -111,25 +94,19 @@ def _check_all(pairs: Iterable[tuple[Path, Path, str]]) -> list[AnnotatedImage |
         return list(pool.map(lambda pair: _checked(*pair), pairs))
 
 
-def _images_in(folder: Path) -> list[Path]:
-    return natsorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-
-
 def find_stills(folders: Iterable[Path]) -> tuple[list[AnnotatedImage], list[Problem]]:
-    """Find `images/*.jpg` with `masks/*.png` of the same stem in each folder.
+    """Find and check the stills of folders with `images/` and `masks/`.
 
     Raises:
         UsageError: a folder has no `images` or no `masks`.
     """
     pairs = []
     for folder in folders:
-        for part in ("images", "masks"):
-            if not (folder / part).is_dir():
-                raise UsageError(
-                    f"`images={str(folder)!r}`: there is no folder {folder / part}; give a folder of images/ and masks/"
-                )
-        group = folder.resolve().name
-        pairs += [(path, folder / "masks" / f"{path.stem}.png", group) for path in _images_in(folder / "images")]
+        try:
+            found_here = stills.find_stills(folder)
+        except UsageError as error:
+            raise UsageError(f"`images={str(folder)!r}`: {error}") from error
+        pairs += [(still.image, still.mask, still.group) for still in found_here]
     found: list[AnnotatedImage] = []
     problems: list[Problem] = []
     for item in _check_all(pairs):
@@ -142,23 +119,8 @@ def find_stills(folders: Iterable[Path]) -> tuple[list[AnnotatedImage], list[Pro
     return found, problems
 
 
-def _sequence_folders(root: Path) -> list[tuple[Path, Path]]:
-    """The image and annotation folders of a DAVIS layout, with or without its level of resolutions."""
-    for part in ("JPEGImages", "Annotations"):
-        if not (root / part).is_dir():
-            raise UsageError(
-                f"`videos={str(root)!r}`: there is no folder {root / part}; give a folder in the DAVIS layout"
-            )
-    images, masks = root / "JPEGImages", root / "Annotations"
-    for resolution in ("480p", "Full-Resolution"):
-        if (images / resolution).is_dir():
-            images, masks = images / resolution, masks / resolution
-            break
-    return [(path, masks / path.name) for path in natsorted(images.iterdir()) if path.is_dir()]
-
-
 def find_sequences(roots: Iterable[Path]) -> tuple[list[AnnotatedSequence], list[Problem]]:
-    """Find the sequences of folders in the DAVIS layout (`JPEGImages/<name>/*.jpg`, `Annotations/<name>/*.png`).
+    """Find and check the sequences of folders in the DAVIS layout.
 
     Frames without a mask are left out, which is one problem a sequence; it needs an object that is seen in two frames.
 
@@ -167,21 +129,39 @@ def find_sequences(roots: Iterable[Path]) -> tuple[list[AnnotatedSequence], list
     """
     sequences: list[AnnotatedSequence] = []
     problems: list[Problem] = []
-    for images, masks in (pair for root in roots for pair in _sequence_folders(root)):
-        pairs = [(path, masks / f"{path.stem}.png", images.name) for path in _images_in(images)]
-        annotated = [pair for pair in pairs if pair[1].is_file()]
-        if len(annotated) < len(pairs):
-            problems.append(Problem(images, f"{len(pairs) - len(annotated)} of {len(pairs)} frames have no mask"))
-        items = _check_all(annotated)
+    for root, sequence in [(folder, found) for folder in roots for found in _listed(folder)]:
+        images, masks = sequence.images, sequence.annotations
+        if not images:
+            problems.append(Problem(root / "JPEGImages" / sequence.name, "holds no images"))
+            continue
+        folder = next(iter(images.values())).parent
+        pairs = [(path, masks[stem], sequence.name) for stem, path in images.items() if stem in masks]
+        if len(pairs) < len(images):
+            problems.append(Problem(folder, f"{len(images) - len(pairs)} of {len(images)} frames have no mask"))
+        items = _check_all(pairs)
         problems += [item for item in items if isinstance(item, Problem)]
-        frames = tuple(item for item in items if isinstance(item, AnnotatedImage))
+        frames = _of_one_kind([item for item in items if isinstance(item, AnnotatedImage)])
         seen = Counter(i for frame in frames for i in frame.ids)
         ids = tuple(sorted(i for i, count in seen.items() if count >= 2))
         if ids:
-            sequences.append(AnnotatedSequence(images.name, frames, ids))
+            sequences.append(AnnotatedSequence(sequence.name, frames, ids))
         else:
-            problems.append(Problem(masks, "shows no object in two frames"))
+            problems.append(Problem(folder, "its masks show no object in two frames"))
     return sequences, problems
+
+
+def _listed(root: Path) -> list[davis.Sequence]:
+    try:
+        return davis.find_sequences(root, unannotated=True)
+    except UsageError as error:
+        raise UsageError(f"`videos={str(root)!r}`: {error}; give a folder in the DAVIS layout") from error
+
+
+def _of_one_kind(frames: list[AnnotatedImage]) -> tuple[AnnotatedImage, ...]:
+    """The frames of a sequence, where 255 is void in every frame if any frame holds ids."""
+    if not any(frame.content == "ids" for frame in frames):
+        return tuple(frames)
+    return tuple(replace(frame, ids=(), content="empty") if frame.content == "binary" else frame for frame in frames)
 
 
 class Reader:
@@ -194,16 +174,22 @@ class Reader:
     def __init__(self, budget: int) -> None:
         self._budget = budget
         self._used = 0
-        self._kept: OrderedDict[Path, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = OrderedDict()
+        self._kept: OrderedDict[Path, tuple[RGBImage, Labels]] = OrderedDict()
 
-    def read(self, item: AnnotatedImage) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def read(self, item: AnnotatedImage) -> tuple[RGBImage, Labels]:
         """Return (H, W, 3) uint8 RGB and (H, W) uint8 ids. Neither may be written to."""
         pair = self._kept.pop(item.image, None)
         if pair is None:
-            pair = read_image(item.image), read_labels(item.mask)
+            pair = read_image(item.image), _read_labels(item)
             self._used += pair[0].nbytes + pair[1].nbytes
         self._kept[item.image] = pair
         while self._used > self._budget and len(self._kept) > 1:
             _, (image, labels) = self._kept.popitem(last=False)
             self._used -= image.nbytes + labels.nbytes
         return pair
+
+
+def _read_labels(item: AnnotatedImage) -> Labels:
+    """(H, W) ids, 255 for void."""
+    labels = read_annotation(item.mask)
+    return (labels == VOID).astype(np.uint8) if item.content == "binary" else labels

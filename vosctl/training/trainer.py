@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from vosctl.datasets import Sequence
 from vosctl.engine.devices import Placement
-from vosctl.evaluation.dataset import Sequence
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.checkpoints import create_network, save_network
 from vosctl.training import distributed

@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from vosctl.datasets import Objects, Sequence, check_annotated, check_trackable, find_sequences, read_annotation
 from vosctl.engine.devices import Placement
 from vosctl.engine.torch_engine import TorchEngine
-from vosctl.evaluation.dataset import Objects, Sequence, check_trackable, find_sequences
 from vosctl.evaluation.metrics import region_and_boundary
 from vosctl.evaluation.scoring import scored_frames
 from vosctl.network.checkpoints import create_network
 from vosctl.tracking.tracker import Tracker
-from vosctl.training.sources import read_image
-from vosctl.video.masks import read_indexed_png
+from vosctl.video.sources.pictures import read_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ def find_validation(folder: Path) -> list[Sequence]:
     """
     sequences = find_sequences(folder)
     for sequence in sequences:
+        check_annotated(sequence)
         check_trackable(sequence)
         scored_frames(sequence)
     return sequences
@@ -77,7 +77,7 @@ def validate(
 def _score(tracker: Tracker, sequence: Sequence) -> tuple[float, float]:
     """Mean J and F over the objects of the first frame and the frames that count."""
     first, *others = sequence.images.items()
-    annotation = read_indexed_png(sequence.annotations[first[0]])
+    annotation = read_annotation(sequence.annotations[first[0]])
     objects = Objects.of(annotation, "multi", sequence.name)
     tracker.start(read_image(first[1]), objects.keep(annotation))
     counted = set(scored_frames(sequence))
@@ -85,7 +85,7 @@ def _score(tracker: Tracker, sequence: Sequence) -> tuple[float, float]:
     for stem, path in others:
         labels = tracker.step(read_image(path)).labels
         if stem in counted:
-            truth = objects.masks(read_indexed_png(sequence.annotations[stem]))
+            truth = objects.masks(read_annotation(sequence.annotations[stem]))
             found = objects.predicted_masks(labels)
             values += [region_and_boundary(f, t) for f, t in zip(found, truth, strict=True)]
     region, boundary = np.mean(values, axis=0)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vosctl.datasets import check_annotated, check_trackable, find_sequences
 from vosctl.errors import UsageError, VosctlError
-from vosctl.evaluation.dataset import Objects, check_trackable, find_sequences
 
 
 def touch(path: Path) -> None:
@@ -22,7 +22,7 @@ def build(root: Path, resolution: str, names: list[str], frames: int = 3) -> Non
             touch(root / "Annotations" / resolution / name / f"{index:05d}.png")
 
 
-@pytest.mark.parametrize("resolution", ["480p", "."], ids=["DAVIS", "flat"])
+@pytest.mark.parametrize("resolution", ["480p", "Full-Resolution", "."], ids=["480p", "Full-Resolution", "flat"])
 def test_layouts(tmp_path: Path, resolution: str) -> None:
     build(tmp_path, resolution, ["swing", "bear"])
     sequences = find_sequences(tmp_path)
@@ -69,7 +69,30 @@ def test_no_annotations(tmp_path: Path) -> None:
         find_sequences(tmp_path)
     (tmp_path / "Annotations" / "bear").mkdir()
     with pytest.raises(VosctlError, match="'bear' has no annotations"):
-        find_sequences(tmp_path)
+        check_annotated(find_sequences(tmp_path)[0])
+
+
+def test_images_and_annotations_are_of_one_resolution(tmp_path: Path) -> None:
+    build(tmp_path, "480p", ["bear"])
+    build(tmp_path, "Full-Resolution", ["bear"])
+    (sequence,) = find_sequences(tmp_path)
+    assert {path.parent.parent.name for path in (*sequence.images.values(), *sequence.annotations.values())} == {"480p"}
+    for name in ("00000", "00001", "00002"):
+        (tmp_path / "Annotations" / "480p" / "bear" / f"{name}.png").unlink()
+    (tmp_path / "Annotations" / "480p" / "bear").rmdir()
+    (tmp_path / "Annotations" / "480p").rmdir()
+    (sequence,) = find_sequences(tmp_path)
+    assert next(iter(sequence.images.values())).parent.parent.name == "Full-Resolution"
+
+
+def test_folders_of_images_alone_are_listed_when_asked_for(tmp_path: Path) -> None:
+    build(tmp_path, "480p", ["bear"])
+    touch(tmp_path / "JPEGImages" / "480p" / "ant" / "0.jpg")
+    assert [one.name for one in find_sequences(tmp_path)] == ["bear"]
+    assert [(one.name, len(one.annotations)) for one in find_sequences(tmp_path, unannotated=True)] == [
+        ("ant", 0),
+        ("bear", 3),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -90,49 +113,3 @@ def test_no_images(tmp_path: Path) -> None:
     touch(tmp_path / "Annotations" / "bear" / "0.png")
     with pytest.raises(VosctlError, match="'bear' has no images"):
         check_trackable(find_sequences(tmp_path)[0])
-
-
-def labels(*values: int) -> np.ndarray:
-    return np.array([values], np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("first", "task", "ids"),
-    [
-        (labels(0, 1, 3), "multi", (1, 3)),
-        (labels(0, 2, 3), "single", (2,)),
-        (labels(0, 255), "multi", (255,)),
-        (labels(0, 255), "single", (255,)),
-        (labels(0, 1, 255), "multi", (1,)),
-        (labels(0, 1, 255), "single", (1,)),
-    ],
-)
-def test_objects_are_those_of_the_first_annotation(first: np.ndarray, task: str, ids: tuple[int, ...]) -> None:
-    assert Objects.of(first, task, "bear").ids == ids
-
-
-def test_no_object() -> None:
-    with pytest.raises(VosctlError, match="sequence 'bear' holds no object"):
-        Objects.of(labels(0, 0), "multi", "bear")
-
-
-def test_later_objects_and_void_are_background() -> None:
-    assert Objects.of(labels(0, 1, 2), "multi", "bear").keep(labels(1, 2, 3, 255, 0)).tolist() == [[1, 2, 0, 0, 0]]
-    assert Objects.of(labels(0, 2, 3), "single", "bear").keep(labels(2, 3, 4, 255, 0)).tolist() == [[2, 2, 2, 0, 0]]
-
-
-@pytest.mark.parametrize(
-    ("first", "task", "predicted", "expected"),
-    [
-        (labels(0, 255), "multi", labels(0, 1), [False, True]),
-        (labels(0, 255), "multi", labels(0, 255), [False, True]),
-        (labels(0, 1), "multi", labels(0, 255), [False, True]),
-        (labels(0, 1), "multi", labels(2, 1), [False, True]),
-        (labels(0, 1, 2), "single", labels(0, 2), [False, True]),
-    ],
-)
-def test_a_lone_object_may_be_predicted_as_255(
-    first: np.ndarray, task: str, predicted: np.ndarray, expected: list[bool]
-) -> None:
-    (mask,) = Objects.of(first, task, "bear").predicted_masks(predicted)
-    assert mask.tolist() == [expected]
