@@ -1,21 +1,25 @@
 import pytest
-from conftest import TINY_STAGES, randomise_norms
+from conftest import TINY_STAGES, randomise_norms, register_network
 
 from vosctl.engine import create_engine
+from vosctl.weights.networks import save_network
 
 
 @pytest.fixture
-def tiny_weights(monkeypatch):
-    """The registered weights' place is taken by a tiny network."""
+def tiny_weights(tmp_path_factory):
+    """A checkpoint of a tiny network, which has taken the place of lite."""
     from vosctl.network.lite import Lite
 
     network = randomise_norms(Lite(stem_channels=4, stages=TINY_STAGES, widths=(4, 4, 8, 8)))
     network.window = 96
-    monkeypatch.setattr("vosctl.export.exporter.load_network", lambda path: network)
+    path = tmp_path_factory.mktemp("tiny") / "lite.safetensors"
+    save_network(network, path)
+    with register_network(network):
+        yield str(path)
 
 
 def test_it_exports_beside_and_says_what_it_checked(invoke, tiny_weights, tmp_path):
-    result = invoke("export-onnx", "--size", "64x96", "--objects", "2")
+    result = invoke("export-onnx", "--weights", tiny_weights, "--size", "64x96", "--objects", "2")
     assert result.exit_code == 0, result.output
     assert "probabilities differ from torch's by" in result.stderr
     assert result.stdout == ""
@@ -23,13 +27,13 @@ def test_it_exports_beside_and_says_what_it_checked(invoke, tiny_weights, tmp_pa
     assert names == ["README.md", "reference.onnx", "step.onnx", "weights.bin"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lite-onnx"]
 
-    again = invoke("export-onnx")
+    again = invoke("export-onnx", "--weights", tiny_weights)
     assert again.exit_code == 2
     assert "lite-onnx: exists" in again.stderr
 
 
 def test_one_number_is_a_square_and_quiet_is_quiet(invoke, tiny_weights, tmp_path):
-    result = invoke("export-onnx", "--size", "64", "-o", "out", "-q")
+    result = invoke("export-onnx", "--weights", tiny_weights, "--size", "64", "-o", "out", "-q")
     assert result.exit_code == 0, result.output
     assert result.output == ""
     assert create_engine(str(tmp_path / "out"), device="cpu").window == 64
@@ -52,7 +56,7 @@ def test_one_number_is_a_square_and_quiet_is_quiet(invoke, tiny_weights, tmp_pat
     ],
 )
 def test_what_cannot_be_served_is_one_line(arguments, message, invoke, tiny_weights, tmp_path):
-    result = invoke("export-onnx", *arguments)
+    result = invoke("export-onnx", "--weights", tiny_weights, *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
     assert "Traceback" not in result.output

@@ -3,22 +3,21 @@ import re
 
 import pytest
 import torch
+from conftest import register_network
 from safetensors.torch import load_file, save_file
 
-from vosctl.network.checkpoints import load_network, save_network
 from vosctl.network.lite import Lite
 from vosctl.network.rgmp import RGMP
-from vosctl.registry import find_weights, registered_weights, shipped_folder, user_folder
+from vosctl.weights.networks import load_network, save_network
+from vosctl.weights.registry import find_weights, registered_weights, shipped_folder, shipped_from, user_folder
+from vosctl.weights.store import LOCK_FILE
 
 
 @pytest.fixture
-def tiny_networks(monkeypatch, tiny_lite, tiny_rgmp):
+def tiny_networks(tiny_lite, tiny_rgmp):
     """Both networks in a size that takes no time, wherever one is made by name."""
-    import copy
-
-    makers = {"lite": lambda: copy.deepcopy(tiny_lite), "rgmp": lambda: copy.deepcopy(tiny_rgmp)}
-    monkeypatch.setattr("vosctl.network.checkpoints.NETWORKS", makers)
-    return makers
+    with register_network(tiny_lite), register_network(tiny_rgmp):
+        yield
 
 
 @pytest.fixture
@@ -104,7 +103,8 @@ def test_replacing_needs_overwrite_and_leaves_one_file(invoke, tiny_networks, of
     assert invoke(*arguments, "--overwrite").exit_code == 0
     after = find_weights("official")
     assert after.sha256 != before.sha256
-    assert sorted(path.name for path in user_folder().iterdir()) == sorted([after.path.name, "registry.json"])
+    names = [path.name for path in user_folder().iterdir()]
+    assert sorted(names) == sorted([after.path.name, "registry.json", LOCK_FILE])
     # the same file once more
     assert invoke(*arguments, "--overwrite").exit_code == 0
     assert invoke("weights", "verify").exit_code == 0
@@ -177,11 +177,11 @@ def test_verify_finds_a_changed_file(invoke, tiny_networks, official):
     assert "FAILED" in invoke("weights", "info", "official").stdout
 
 
-def test_verify_finds_a_changed_shipped_file(invoke, tmp_path, monkeypatch):
+def test_verify_finds_a_changed_shipped_file(invoke, tmp_path):
     (tmp_path / "registry.json").write_text((shipped_folder() / "registry.json").read_text())
     save_file({"encoder.a": torch.zeros(2)}, tmp_path / "lite.safetensors")
-    monkeypatch.setattr("vosctl.registry.shipped_folder", lambda: tmp_path)
-    result = invoke("weights", "verify")
+    with shipped_from(tmp_path):
+        result = invoke("weights", "verify")
     assert result.exit_code == 1
     assert "reinstall vosctl" in result.stderr
 

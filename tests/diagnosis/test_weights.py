@@ -7,16 +7,16 @@ import pytest
 
 from vosctl.diagnosis import weights
 from vosctl.diagnosis.findings import Severity
-from vosctl.registry import shipped_folder, user_folder
+from vosctl.weights.registry import shipped_folder, shipped_from, user_folder
 
 
 @pytest.fixture
-def shipped(tmp_path, monkeypatch):
+def shipped(tmp_path):
     """A copy of the shipped weights that may be spoilt."""
     folder = tmp_path / "weights"
     shutil.copytree(shipped_folder(), folder)
-    monkeypatch.setattr("vosctl.registry.shipped_folder", lambda: folder)
-    return folder
+    with shipped_from(folder):
+        yield folder
 
 
 def test_the_weights_are_whole(machine, all_ok):
@@ -49,7 +49,16 @@ def test_missing_imported_weights(machine, the_only):
 def test_a_registry_that_cannot_be_read(machine, the_only):
     user_folder().mkdir(parents=True)
     (user_folder() / "registry.json").write_text("{")
-    assert "cannot be read" in the_only(weights.check_weights(machine), Severity.ERROR).message
+    finding = the_only(weights.check_weights(machine), Severity.WARNING)
+    assert "cannot be read" in finding.message
+    assert "move it away" in finding.cure
+
+
+def test_a_shipped_registry_that_cannot_be_read(shipped, machine, the_only):
+    (shipped / "registry.json").write_text("{")
+    finding = the_only(weights.check_weights(machine), Severity.ERROR)
+    assert "cannot be read" in finding.message
+    assert "reinstall" in finding.cure
 
 
 def test_the_self_test_passes(machine):

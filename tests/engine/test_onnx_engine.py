@@ -10,15 +10,17 @@ from safetensors.numpy import load_file, save_file
 
 from vosctl.engine import create_engine
 from vosctl.engine.devices import resolve_placement
+from vosctl.engine.graph_files import GRAPHS_FOLDER, graphs_index
 from vosctl.engine.onnx_engine import OnnxEngine
 from vosctl.engine.onnx_sessions import open_checkpoint
 from vosctl.engine.providers import Provider
 from vosctl.engine.torch_engine import TorchEngine
-from vosctl.engine.weights import GRAPHS_FOLDER, graphs_index
 from vosctl.errors import VosctlError
-from vosctl.network.checkpoints import NETWORKS, create_network, save_network
-from vosctl.registry import find_weights, registered_weights
+from vosctl.network.table import PACKAGED, create_network, find_network
 from vosctl.tracking import Tracker
+from vosctl.weights.checkpoint import load_checkpoint
+from vosctl.weights.networks import save_network
+from vosctl.weights.registry import find_weights, registered_weights
 
 SIZE = (64, 96)
 
@@ -40,7 +42,7 @@ def run(engine, images, masks):
     return engine.propagate(images, masks[::-1], references).probabilities
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", PACKAGED)
 def test_the_graphs_in_the_package_are_those_of_the_networks(name, inputs, tmp_path):
     """When this fails after a change of a network, run `python -m vosctl.export.shipped`."""
     torch.manual_seed(2)
@@ -60,11 +62,13 @@ def test_the_graphs_in_the_package_are_those_of_the_networks(name, inputs, tmp_p
     assert wanted.std() > 0
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", PACKAGED)
 def test_the_graphs_in_the_package_hold_no_weights(name):
-    for kind, shapes in graphs_index()[name].items():
+    shapes = find_network(name).shapes
+    for kind, keys in graphs_index()[name].items():
         model = onnx.load(GRAPHS_FOLDER / f"{name}.{kind}.onnx", load_external_data=False)
-        assert {tensor.name: list(tensor.dims) for tensor in model.graph.initializer} == shapes
+        dims = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+        assert dims == {key: shapes[key] for key in keys}
         assert not any(tensor.raw_data for tensor in model.graph.initializer)
 
 
@@ -122,7 +126,7 @@ def test_a_run_imports_no_torch():
 
 
 def test_threads_are_taken_as_asked(tmp_path):
-    pair = open_checkpoint(find_weights("lite").path, Provider("cpu"), threads=1)
+    pair = open_checkpoint(load_checkpoint("lite"), Provider("cpu"), threads=1)
     assert pair.step.get_session_options().intra_op_num_threads == 1
     assert OnnxEngine(pair, "lite").info.weights == "lite"
 
@@ -136,7 +140,7 @@ def test_a_pickled_checkpoint_runs_too(tmp_path, inputs):
 
 
 def _lite_network():
-    from vosctl.network.checkpoints import load_network
+    from vosctl.weights.networks import load_network
 
     return load_network("lite")
 

@@ -8,14 +8,15 @@ from conftest import randomise_norms
 
 from vosctl.engine import create_engine, factory
 from vosctl.errors import UsageError, VosctlError
-from vosctl.network.checkpoints import NETWORKS, create_network, save_network
+from vosctl.network.table import PACKAGED, create_network
 from vosctl.tracking import Tracker
+from vosctl.weights.checkpoint import load_checkpoint
+from vosctl.weights.networks import save_network
 
 pytest.importorskip("openvino")
 
 from vosctl.engine import openvino_models
 from vosctl.engine.openvino_models import compile_checkpoint, has_fast_bf16
-from vosctl.registry import find_weights
 
 SIZE = (64, 96)
 
@@ -31,7 +32,7 @@ def inputs():
     return rng.integers(0, 256, (3, *SIZE, 3), dtype=np.uint8), rng.random((3, *SIZE), dtype=np.float32)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", PACKAGED)
 def test_every_network_agrees_with_torch(name, inputs, tmp_path):
     torch.manual_seed(2)
     path = tmp_path / "random.safetensors"
@@ -103,7 +104,7 @@ def test_a_run_imports_no_torch():
 
 
 def test_threads_are_taken_as_asked():
-    models = compile_checkpoint(find_weights("lite").path, "fp32", threads=1)
+    models = compile_checkpoint(load_checkpoint("lite"), "fp32", threads=1)
     assert models.step.get_property("INFERENCE_NUM_THREADS") == 1
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vosctl.network.checkpoints import create_network
+from vosctl.network.table import create_network
 from vosctl.training.objective import Objective, intersection_over_union, mask_loss, near_outline
 from vosctl.training.precision import keep_depthwise_in_fp32
 from vosctl.training.samples import Batch

@@ -14,10 +14,10 @@ from PIL import Image
 
 from vosctl.cli import cli
 from vosctl.errors import UsageError, VosctlError
-from vosctl.network.checkpoints import load_network
 from vosctl.training.run import resume, start
 from vosctl.training.run_folder import RunFolder
 from vosctl.training.settings import TrainingSettings, settings_from_toml
+from vosctl.weights.networks import load_network
 
 
 def run(*arguments: object) -> str:

@@ -24,6 +24,14 @@ def test_saved_settings_come_back(tmp_path: Path):
         ('batch = "three"', "should be of type integer"),
         ("images = [1]", "should be of type list of strings"),
         ("batch = ", "is not TOML"),
+        ("batch = " + "1" * 5000, "is not TOML"),
+        ("batch = 0x" + "f" * 5000, "batch is a number too large"),
+        ("lr = 0x" + "f" * 400, "lr is a number too large"),
+        ("images = [0x" + "f" * 5000 + "]", "images = list should be of type list of strings"),
+        ("images = " + "[" * 5000 + "]" * 5000, "nested too deep"),
+        ("images = " + "{a=" * 5000 + "1" + "}" * 5000, "nested too deep"),
+        ("lr = nan", "lr = nan should be a finite number"),
+        ('"a\\u001b[31m" = 1', r"a\\x1b\[31m is not a setting"),
     ],
 )
 def test_wrong_toml_is_named(text: str, words: str, tmp_path: Path):

@@ -12,7 +12,9 @@ import click
 
 from vosctl.cli.command import VosctlGroup
 from vosctl.errors import VosctlError
-from vosctl.registry import WeightsEntry, find_weights, registered_weights, user_folder, verify_entry
+from vosctl.network.table import networks, part_of
+from vosctl.weights.registry import Registry, WeightsEntry, find_weights, read_registry, user_folder, verify_entry
+from vosctl.weights.text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +37,9 @@ def weights() -> None:
 @json_option
 def list_command(as_json: bool) -> None:
     """List the weights that --weights takes by name, shipped and imported."""
-    entries = registered_weights()
+    registry = read_registry()
+    entries = registry.entries
+    _warn(registry)
     if as_json:
         click.echo(json.dumps([_as_json(entry) for entry in entries.values()], indent=2))
         return
@@ -49,9 +53,9 @@ def list_command(as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def info(name: str, as_json: bool) -> None:
-    """Show everything known of the weights NAME: network, file, digest, licence, training data, quality."""
+    """Show everything known of the weights NAME: network, file, digest, presence head, licence, data, quality."""
     entry = find_weights(name)
-    contents = _contents(entry.path)
+    contents = _contents(entry)
     if as_json:
         click.echo(json.dumps({**_as_json(entry), **contents}, indent=2))
         return
@@ -63,6 +67,7 @@ def info(name: str, as_json: bool) -> None:
         ("state", state),
         ("sha256", entry.sha256),
         ("values", ", ".join(f"{count:,} {kind}" for kind, count in contents["values"].items())),
+        ("presence", "a head tells whether the object is in the image" if contents["presence"] else "no such head"),
         ("licence", entry.licence),
         ("trained on", entry.training_data),
         ("quality", entry.quality),
@@ -75,8 +80,12 @@ def info(name: str, as_json: bool) -> None:
 @click.pass_context
 def verify(context: click.Context, names: tuple[str, ...]) -> None:
     """Compare the files of the named weights, or of all, with their registered sha256. Exit 1 when one differs."""
-    chosen = [find_weights(name) for name in names] if names else list(registered_weights().values())
+    registry = read_registry()
+    chosen = [find_weights(name) for name in names] if names else list(registry.entries.values())
     failures = 0
+    if registry.problem and not names:
+        failures += 1
+        click.echo(f"FAILED  {registry.problem}", err=True)
     for entry in chosen:
         try:
             verify_entry(entry)
@@ -105,7 +114,7 @@ def import_command(file: Path, name: str, licence: str | None, overwrite: bool) 
       vosctl weights import weights.pth --name official
       vosctl weights import runs/mine/best.safetensors --name mine --licence "our own, all rights reserved"
     """
-    from vosctl.weights_store import import_weights
+    from vosctl.weights.store import import_weights
 
     entry = import_weights(file, name, licence=licence, overwrite=overwrite)
     click.echo(f"Imported {file} as '{entry.name}' ({entry.network}): {entry.path}")
@@ -120,23 +129,27 @@ def import_command(file: Path, name: str, licence: str | None, overwrite: bool) 
 def export_command(name: str, output: Path, overwrite: bool) -> None:
     """Write weights to OUTPUT: .pth for the official RGMP layout (keys with `module.`), or .safetensors.
 
-    What was imported from a .pth comes out of it with the same keys and the same values.
+    What was imported from a .pth comes out of it with the same keys and the same values. A .safetensors file says what
+    its weights may be used for, and `vosctl weights import` takes that back; the official layout has no place for it.
 
     \b
     Examples:
       vosctl weights export official weights.pth
       vosctl weights export lite lite.safetensors
     """
-    from vosctl.weights_store import export_weights
+    from vosctl.weights.store import export_weights
 
     click.echo(f"Wrote {export_weights(name, output, overwrite=overwrite)}")
+    entry = read_registry().entries.get(name)
+    if entry is not None and output.suffix != ".safetensors":
+        click.echo(f"The file cannot hold the licence, give it when it is imported: {entry.licence}")
 
 
 @weights.command(short_help="Forget imported weights.")
 @click.argument("name")
 def remove(name: str) -> None:
     """Forget the imported weights NAME and delete their file. Shipped weights stay."""
-    from vosctl.weights_store import remove_weights
+    from vosctl.weights.store import remove_weights
 
     click.echo(f"Removed {remove_weights(name)}")
 
@@ -163,14 +176,21 @@ def _as_json(entry: WeightsEntry) -> dict[str, Any]:
     }
 
 
-def _contents(path: Path) -> dict[str, Any]:
-    """How many tensors the file has, and how many values of each type."""
+def _warn(registry: Registry) -> None:
+    if registry.problem:
+        click.echo(f"Warning: {registry.problem}", err=True)
+
+
+def _contents(entry: WeightsEntry) -> dict[str, Any]:
+    """How many tensors the file has, how many values of each type, and whether it has a presence head."""
     from safetensors import SafetensorError, safe_open
 
     values: dict[str, int] = {}
     tensors = 0
+    description = networks().get(entry.network)
+    presence = False
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(entry.path, framework="numpy") as file:
             for key in file.keys():  # noqa: SIM118 - not a mapping
                 part = file.get_slice(key)
                 count = 1
@@ -178,14 +198,17 @@ def _contents(path: Path) -> dict[str, Any]:
                     count *= length
                 values[part.get_dtype()] = values.get(part.get_dtype(), 0) + count
                 tensors += 1
+                presence |= description is not None and part_of(key) == description.presence_part
     except (SafetensorError, OSError) as error:
-        raise VosctlError(f"{path}: damaged or missing ({error}); see `vosctl weights verify`") from error
-    return {"tensors": tensors, "values": values}
+        reason = printable(error)
+        raise VosctlError(f"{entry.path}: damaged or missing ({reason}); see `vosctl weights verify`") from error
+    return {"tensors": tensors, "values": values, "presence": presence}
 
 
 def _table(entries: Iterable[WeightsEntry]) -> Table:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE)
     for title in ("name", "network", "from", "MB", "state", "licence"):
@@ -193,5 +216,6 @@ def _table(entries: Iterable[WeightsEntry]) -> Table:
     for entry in entries:
         size = f"{entry.path.stat().st_size / 1e6:.1f}" if entry.path.exists() else "-"
         state = "verified" if _state(entry) == "verified" else "FAILED"
-        table.add_row(entry.name, entry.network, "vosctl" if entry.shipped else "import", size, state, entry.licence)
+        cells = (entry.name, entry.network, "vosctl" if entry.shipped else "import", size, state, entry.licence)
+        table.add_row(*map(Text, cells))  # plain text: a licence may hold what rich takes for its markup
     return table

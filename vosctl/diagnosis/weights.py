@@ -7,7 +7,7 @@ import time
 from vosctl.diagnosis.findings import Finding, error, ok, reason, warning
 from vosctl.diagnosis.probe import Probe
 from vosctl.errors import VosctlError
-from vosctl.registry import DEFAULT_WEIGHTS, registered_weights, user_folder, verify_entry
+from vosctl.weights.registry import DEFAULT_WEIGHTS, read_registry, verify_entry
 
 SELF_TEST_FRAMES = 10
 SELF_TEST_SIZE = (432, 240)  # width, height
@@ -18,11 +18,14 @@ LEAST_IOU = 0.7
 def check_weights(probe: Probe) -> list[Finding]:
     """Compare every registered file with its digest."""
     try:
-        entries = registered_weights()
+        registry = read_registry()
     except VosctlError as problem:
-        cure = f"reinstall vosctl, or mend or move the registry if it lies in {user_folder()}"
-        return [error("weights", reason(problem), cure)]
+        return [error("weights", reason(problem), "python -m pip install --force-reinstall vosctl")]
+    entries = registry.entries
     findings = []
+    if registry.problem:
+        message, _, cure = registry.problem.rpartition("; ")
+        findings.append(warning("imported weights", message, cure))
     if DEFAULT_WEIGHTS not in entries:
         message = f"the weights '{DEFAULT_WEIGHTS}' that come with vosctl are not there"
         findings.append(error("weights", message, "python -m pip install --force-reinstall vosctl"))

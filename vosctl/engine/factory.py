@@ -11,7 +11,7 @@ from vosctl.engine.base import Engine
 from vosctl.engine.providers import PROVIDERS, has_nvidia_gpu, resolve_provider
 from vosctl.errors import UsageError
 from vosctl.extras import missing_modules, require
-from vosctl.registry import locate_weights
+from vosctl.weights.registry import locate_weights
 
 ENGINES = ("auto", "torch", "onnx", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
@@ -81,12 +81,13 @@ def _torch_has_gpu() -> bool:
 def _onnx_engine(weights: str, path: Path, device: str, precision: str, provider: str, threads: int) -> Engine[Any]:
     from vosctl.engine.onnx_engine import OnnxEngine
     from vosctl.engine.onnx_sessions import open_checkpoint, open_folder
+    from vosctl.weights.checkpoint import read_checkpoint
 
     chosen = resolve_provider(provider, device)
     if path.is_dir():
         graphs = open_folder(path, chosen, threads)
     elif precision in {"auto", "fp32"}:
-        graphs = open_checkpoint(path, chosen, threads)
+        graphs = open_checkpoint(read_checkpoint(path), chosen, threads)
     else:
         raise UsageError(
             f"--precision {precision}: the onnx engine runs a checkpoint in fp32 only; "
@@ -108,8 +109,12 @@ def _openvino_engine(weights: str, path: Path, device: str, precision: str, prov
     require("openvino", "`engine='openvino'`")
     from vosctl.engine.openvino_engine import OpenVinoEngine
     from vosctl.engine.openvino_models import compile_checkpoint, compile_folder
+    from vosctl.weights.checkpoint import read_checkpoint
 
-    compiled = (compile_folder if path.is_dir() else compile_checkpoint)(path, precision, threads)
+    if path.is_dir():
+        compiled = compile_folder(path, precision, threads)
+    else:
+        compiled = compile_checkpoint(read_checkpoint(path), precision, threads)
     return OpenVinoEngine(compiled, weights)
 
 
@@ -123,9 +128,10 @@ def _torch_engine(weights: str, path: Path, device: str, precision: str, threads
 
     from vosctl.engine.devices import resolve_placement
     from vosctl.engine.torch_engine import TorchEngine
-    from vosctl.network.checkpoints import load_network
+    from vosctl.weights.checkpoint import read_checkpoint
+    from vosctl.weights.networks import build_network
 
     placement = resolve_placement(device, precision)
     if threads:
         torch.set_num_threads(threads)
-    return TorchEngine(load_network(path), placement, weights)
+    return TorchEngine(build_network(read_checkpoint(path)), placement, weights)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from pathlib import Path
 
-from vosctl.engine.weights import GRAPHS_FOLDER
 from vosctl.errors import VosctlError
+
+GRAPHS_FOLDER = Path(__file__).parent / "graphs"
+GRAPHS_INDEX = GRAPHS_FOLDER / "index.json"
 
 REFERENCE = "reference"
 STEP = "step"
+
+
+@lru_cache
+def graphs_index() -> dict[str, dict[str, list[str]]]:
+    """Return the keys of the weights that the graphs in the package take, by network and graph."""
+    index: dict[str, dict[str, list[str]]] = json.loads(GRAPHS_INDEX.read_text(encoding="utf-8"))
+    return index
 
 
 def package_graph(network: str, kind: str) -> Path:

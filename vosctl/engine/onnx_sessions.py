@@ -7,11 +7,11 @@ from pathlib import Path
 
 import onnxruntime
 
-from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph
+from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, graphs_index, package_graph
 from vosctl.engine.graph_metadata import GraphMetadata, pair_metadata
 from vosctl.engine.providers import Provider, check_loaded
-from vosctl.engine.weights import graphs_index, read_weights
 from vosctl.errors import VosctlError
+from vosctl.weights.checkpoint import Checkpoint
 
 SILENT = 4  # ONNX Runtime's severity "fatal": what fails is told by the error raised
 
@@ -35,28 +35,30 @@ class GraphPair:
     initializers: dict[str, onnxruntime.OrtValue] = field(default_factory=dict)
 
 
-def open_checkpoint(path: Path, provider: Provider, threads: int = 0) -> GraphPair:
+def open_checkpoint(checkpoint: Checkpoint, provider: Provider, threads: int = 0) -> GraphPair:
     """Open the package's graphs with the weights of a checkpoint: every checkpoint of a network runs in its graphs.
 
     Args:
-        path: the checkpoint file.
+        checkpoint: the weights.
         provider: where to run.
         threads: CPU threads; 0 takes one for each core.
 
     Raises:
-        VosctlError: the checkpoint or the provider cannot be used.
+        VosctlError: the provider cannot be used.
     """
-    weights = read_weights(path)
-    values = {key: onnxruntime.OrtValue.ortvalue_from_numpy(array) for key, array in weights.arrays.items()}
+    name = checkpoint.network
+    index = graphs_index()[name]
+    arrays = checkpoint.floats()
+    keys = dict.fromkeys(key for graph in index.values() for key in graph)
+    values = {key: onnxruntime.OrtValue.ortvalue_from_numpy(arrays[key]) for key in keys}
 
     def open_one(kind: str) -> onnxruntime.InferenceSession:
         options = _options(threads)
-        keys = list(graphs_index()[weights.network][kind])
-        options.add_external_initializers(keys, [values[key] for key in keys])
-        return _open(package_graph(weights.network, kind), options, provider)
+        options.add_external_initializers(index[kind], [values[key] for key in index[kind]])
+        return _open(package_graph(name, kind), options, provider)
 
     reference, step = open_one(REFERENCE), open_one(STEP)
-    return GraphPair(reference, step, _metadata(reference, step, path), provider, values)
+    return GraphPair(reference, step, _metadata(reference, step, checkpoint.path), provider, values)
 
 
 def open_folder(folder: Path, provider: Provider, threads: int = 0) -> GraphPair:

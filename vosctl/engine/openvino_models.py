@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import onnx
 import openvino
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
 from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph
 from vosctl.engine.graph_metadata import GraphMetadata, pair_metadata
-from vosctl.engine.weights import Arrays, read_weights
 from vosctl.errors import UsageError, VosctlError
+from vosctl.weights.checkpoint import Checkpoint
 
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """OpenVINO's inference precision by ours; what is not quantised in an int8 graph runs in fp32."""
@@ -36,20 +39,20 @@ class ModelPair:
     precision: str
 
 
-def compile_checkpoint(path: Path, precision: str, threads: int = 0) -> ModelPair:
+def compile_checkpoint(checkpoint: Checkpoint, precision: str, threads: int = 0) -> ModelPair:
     """Compile the package's graphs with the weights of a checkpoint.
 
     Args:
-        path: the checkpoint file.
+        checkpoint: the weights.
         precision: "auto", "fp32" or "bf16".
         threads: CPU threads; 0 takes one for each core.
 
     Raises:
-        VosctlError: the checkpoint or the precision cannot be used.
+        VosctlError: the precision cannot be used.
     """
-    weights = read_weights(path)
-    graphs = [_load(package_graph(weights.network, kind), weights.arrays) for kind in (REFERENCE, STEP)]
-    return _compile(graphs, path, precision, threads)
+    arrays = checkpoint.floats()
+    graphs = [_load(package_graph(checkpoint.network, kind), arrays) for kind in (REFERENCE, STEP)]
+    return _compile(graphs, checkpoint.path, precision, threads)
 
 
 def compile_folder(folder: Path, precision: str, threads: int = 0) -> ModelPair:
@@ -72,7 +75,7 @@ def has_fast_bf16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _load(file: Path, weights: Arrays | None = None) -> onnx.ModelProto:
+def _load(file: Path, weights: Mapping[str, NDArray[np.float32]] | None = None) -> onnx.ModelProto:
     """Read a graph; the weights, by name, go into one that lacks them."""
     try:
         graph = onnx.load(file, load_external_data=weights is None)

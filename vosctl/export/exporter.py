@@ -29,9 +29,10 @@ from vosctl.export.quantization import calibration_samples, quantize_step, step_
 from vosctl.export.readme import readme
 from vosctl.export.settings import ExportSettings
 from vosctl.network.base import PropagationNetwork
-from vosctl.network.checkpoints import load_network
 from vosctl.network.folding import fold_batch_norms
-from vosctl.registry import file_sha256, locate_weights, registered_weights
+from vosctl.weights.checkpoint import read_checkpoint
+from vosctl.weights.networks import build_network
+from vosctl.weights.registry import locate_weights, registered_weights
 
 Tell = Callable[[str], None]
 
@@ -71,14 +72,14 @@ def export_onnx(
     path = locate_weights(weights)
     if path.is_dir():
         raise UsageError(f"`weights={weights!r}`: is exported already; give a registered name or a checkpoint")
-    network = load_network(path)
+    checkpoint = read_checkpoint(path)
     entry = registered_weights().get(weights)
     source = WeightsSource(
         name=weights if entry else path.name,
-        sha256=file_sha256(path),
-        licence=entry.licence if entry else "that of the checkpoint",
+        sha256=checkpoint.sha256,
+        licence=entry.licence if entry else checkpoint.metadata.get("licence", "that of the checkpoint"),
     )
-    export_network(network, source, folder, settings, overwrite=overwrite, tell=tell)
+    export_network(build_network(checkpoint), source, folder, settings, overwrite=overwrite, tell=tell)
 
 
 def export_network(
@@ -101,7 +102,7 @@ def export_network(
         if settings.calibration:
             plain = _write(graphs, replace(metadata, precision="fp32"), Path(scratch))
             samples = calibration_samples(plain, metadata.state_names, settings.calibration, settings.shape.objects)
-            graphs[STEP] = quantize_step(graphs[STEP], samples)
+            graphs[STEP] = quantize_step(graphs[STEP], samples, network.description.float_layers)
         exported = _write(graphs, metadata, partial)
         (partial / "README.md").write_text(readme(metadata), encoding="utf-8")
         if settings.precision == "fp32":

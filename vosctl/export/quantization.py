@@ -32,10 +32,10 @@ TIMED_RUNS = 15
 ERRORS_ONLY = 3
 DEFAULT_SEVERITY = 2
 
-# Kept in floats: the input's normalisation, the reading, which averages over many positions, and the last layers, whose
-# errors are the mask's. With the stem and the head in 8 bits the masks of the made clip were worse, and no faster.
+# Kept in floats: the input's normalisation, the reading, which averages over many positions, and the layers that the
+# network's description names: the stem, and the last ones, whose errors are the mask's. With the stem and the head in
+# 8 bits the masks of the made clip were worse, and no faster.
 FLOAT_OPERATORS = {"Transpose", "Cast", "Unsqueeze", "Div", "Sub", "MatMul", "Softmax", "Sigmoid", "AveragePool"}
-FLOAT_LAYERS = ("/stem/Conv", "/stem_mask/Conv", "/head2/Conv", "/conv1/Conv", "/conv1_p/Conv", "/pred2/Conv")
 
 Sample = dict[str, NDArray[Any]]
 
@@ -98,12 +98,18 @@ def calibration_samples(
     return [{name: np.repeat(array, objects or 1, axis=0) for name, array in sample.items()} for sample in kept]
 
 
-def quantize_step(step: onnx.ModelProto, samples: Sequence[Sample]) -> onnx.ModelProto:
-    """Quantise a step graph; its weights use 7 bits, since CPUs without VNNI saturate on 8."""
+def quantize_step(step: onnx.ModelProto, samples: Sequence[Sample], float_layers: tuple[str, ...]) -> onnx.ModelProto:
+    """Quantise a step graph; its weights use 7 bits, since CPUs without VNNI saturate on 8.
+
+    Args:
+        step: the graph.
+        samples: what its ranges are taken from.
+        float_layers: ends of the names of the layers that stay in floats.
+    """
     model = onnx.shape_inference.infer_shapes(step)
     add_pre_process_metadata(model)
     names = [
-        node.name for node in model.graph.node if node.op_type in FLOAT_OPERATORS or node.name.endswith(FLOAT_LAYERS)
+        node.name for node in model.graph.node if node.op_type in FLOAT_OPERATORS or node.name.endswith(float_layers)
     ]
     with tempfile.TemporaryDirectory() as folder, _quiet_runtime():
         path = Path(folder) / "step.onnx"

@@ -1,6 +1,7 @@
-"""The graphs in the package, one pair a network, without weights: `python -m vosctl.export.shipped` makes them anew.
+"""What the package holds of every network: `python -m vosctl.export.shipped` makes it anew.
 
-They depend on the networks' code only. Every checkpoint runs in them, so new weights need no new graphs.
+That is a pair of graphs without weights, the keys of the weights they take, and the shapes of all weights. They depend
+on the networks' code only. Every checkpoint runs in them, so new weights need no new graphs.
 """
 
 from __future__ import annotations
@@ -10,44 +11,47 @@ import json
 import onnx
 from onnx.external_data_helper import set_external_data
 
+from vosctl.engine.graph_files import GRAPHS_FOLDER, GRAPHS_INDEX
 from vosctl.engine.graph_metadata import GraphMetadata
-from vosctl.engine.weights import GRAPHS_FOLDER, GRAPHS_INDEX
 from vosctl.export.graphs import describe_tensors, trace_graphs
 from vosctl.export.settings import DEFAULT_OPSET, GraphShape
-from vosctl.network.checkpoints import NETWORKS, create_network
+from vosctl.network.table import PACKAGED, SHAPES_FILE, create_network
 
 NOWHERE = "weights.bin"  # never read: the engine gives every weight
 
 
-def make_graphs(name: str) -> tuple[dict[str, onnx.ModelProto], dict[str, dict[str, list[int]]]]:
+def make_graphs(name: str) -> tuple[dict[str, onnx.ModelProto], dict[str, list[str]]]:
     """Trace a network without its weights.
 
     Returns:
-        The graphs, "reference" and "step", and for each the shapes of the weights it takes, by the network's keys.
+        The graphs, "reference" and "step", and for each the keys of the weights it takes.
     """
     network = create_network(name)
     keys = set(network.state_dict())
     metadata = GraphMetadata(name, network.stride, network.window, network.state_names)
     graphs = dict(zip(("reference", "step"), trace_graphs(network, GraphShape(), DEFAULT_OPSET), strict=True))
-    shapes: dict[str, dict[str, list[int]]] = {}
+    taken: dict[str, list[str]] = {}
     for kind, model in graphs.items():
         weights = [initializer for initializer in model.graph.initializer if initializer.name in keys]
-        shapes[kind] = {initializer.name: list(initializer.dims) for initializer in weights}
+        taken[kind] = [initializer.name for initializer in weights]
         for initializer in weights:
             set_external_data(initializer, NOWHERE, 0, len(initializer.raw_data))
             initializer.ClearField("raw_data")
         onnx.helper.set_model_props(model, metadata.to_properties() | describe_tensors(model))
-    return graphs, shapes
+    return graphs, taken
 
 
 def main() -> None:
-    """Write the graphs and their index into the package."""
+    """Write graphs, index and shapes into the package."""
     GRAPHS_FOLDER.mkdir(exist_ok=True)
     index = {}
-    for name in NETWORKS:
+    shapes = {}
+    for name in PACKAGED:
+        shapes[name] = {key: list(value.shape) for key, value in create_network(name).state_dict().items()}
         graphs, index[name] = make_graphs(name)
         for kind, model in graphs.items():
             onnx.save(model, GRAPHS_FOLDER / f"{name}.{kind}.onnx")
+    SHAPES_FILE.write_text(json.dumps(shapes, separators=(",", ":")) + "\n", encoding="utf-8")
     GRAPHS_INDEX.write_text(json.dumps(index, separators=(",", ":")) + "\n", encoding="utf-8")
 
 

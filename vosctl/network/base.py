@@ -7,6 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from vosctl.network.table import NetworkDescription
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -21,16 +23,21 @@ class PropagationNetwork(nn.Module):
     compares them place by place.
 
     Attributes:
-        name: the network's name in the registry and in checkpoints' metadata.
+        description: what the table of networks says of it.
+        name: its name there.
         stride: what height and width must be multiples of.
-        window: side in pixels of the square working window, unless another is asked for.
+        window: side in pixels of the square it sees, unless another is asked for.
         state_names: names of the tensors of the reference state, in order.
     """
 
-    name: ClassVar[str]
-    stride: ClassVar[int] = 32
-    window: ClassVar[int]
-    state_names: ClassVar[tuple[str, ...]]
+    description: ClassVar[NetworkDescription]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = self.description.name
+        self.stride = self.description.stride
+        self.window = self.description.crop_size
+        self.state_names = self.description.state_names
 
     def encode_reference(self, image: Tensor, mask: Tensor) -> State:
         """Run the reference stream.

@@ -8,17 +8,17 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-Network = TypeVar("Network", bound=nn.Module)
+from vosctl.network.table import networks
 
-# names of (image convolution, mask convolution, batch norm of their sum) in the encoders' stems
-STEMS = (("stem", "stem_mask", "stem_bn"), ("conv1", "conv1_p", "bn1"))
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @torch.no_grad()
 def fold_batch_norms(network: Network) -> Network:
     """Fold every batch norm of a network or of a part of it, in place; its keys are others afterwards."""
+    stems = {description.stem for description in networks().values()}
     for module in network.modules():
-        for image_conv, mask_conv, norm in STEMS:
+        for image_conv, mask_conv, norm in stems:
             if hasattr(module, mask_conv):
                 _fold_stem(module, image_conv, mask_conv, norm)
         for name, child in list(module.named_children()):

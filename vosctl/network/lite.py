@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vosctl.network.base import IMAGENET_MEAN, IMAGENET_STD, PropagationNetwork, State
 from vosctl.network.efficientnet import LITE0_STAGES, SameConv2d, batch_norm, inverted_residual_stages
+from vosctl.network.table import LITE
 
 KEY_CHANNELS = 64
 VALUE_CHANNELS = 96
@@ -163,9 +164,7 @@ class Lite(PropagationNetwork):
         value_channels: channels of what is read from the reference.
     """
 
-    name = "lite"
-    window = 256
-    state_names = ("key", "value", "r5")
+    description = LITE
     tapped: ClassVar[tuple[int, ...]] = TAPPED_STAGES
 
     def __init__(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from vosctl.network.efficientnet import LITE1_STAGES
 from vosctl.network.lite import TAPPED_STAGES, Lite, Refinement, upsample
+from vosctl.network.table import LITE_PLUS
 
 VALUE_CHANNELS = 128
 DECODER_CHANNELS = (64, 96, 128, 160)  # at 1/4, 1/8, 1/16, 1/32
@@ -41,8 +42,7 @@ class LitePlus(Lite):
         half_channels: channels of the last refinement, at 1/2.
     """
 
-    name = "lite-plus"
-    window = 384
+    description = LITE_PLUS
     tapped = (0, *TAPPED_STAGES)
 
     def __init__(

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vosctl.network import table
 from vosctl.network.base import IMAGENET_MEAN, IMAGENET_STD, PropagationNetwork, State
 from vosctl.network.resnet import bottleneck_stage
 
@@ -117,9 +118,7 @@ class RGMP(PropagationNetwork):
         channels: channels of the decoder (256 in the paper).
     """
 
-    name = "rgmp"
-    window = 384
-    state_names = ("r5",)
+    description = table.RGMP
 
     def __init__(self, width: int = 64, channels: int = 256) -> None:
         super().__init__()

@@ -18,10 +18,6 @@ SCALE_WEIGHTS = (1.0, 0.25, 0.15, 0.1)
 OUTLINE_REACH = 4
 """How far in pixels from an object's outline a pixel is near it."""
 
-DETACHED_REFERENCE = {"lite": "encoder.blocks.4", "lite-plus": "encoder.blocks.6", "rgmp": "Encoder.res3"}
-"""Module behind which no gradient flows back in the reference stream: what is before it learns from the target stream
-alone, at two thirds of the cost."""
-
 
 @dataclass(frozen=True, slots=True)
 class Propagated:
@@ -58,7 +54,9 @@ class Objective(nn.Module):
         self.network = network
         self._dice, self._outline = dice, outline
         self._in_reference = False
-        network.get_submodule(DETACHED_REFERENCE[network.name]).register_forward_hook(self._detach_reference)
+        detached = network.description.detached_reference
+        if detached:
+            network.get_submodule(detached).register_forward_hook(self._detach_reference)
 
     def _detach_reference(self, _module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         return output.detach() if self._in_reference else output

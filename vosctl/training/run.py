@@ -12,10 +12,7 @@ import torch
 
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.base import PropagationNetwork
-from vosctl.network.checkpoints import create_network, load_network
-from vosctl.network.growth import grow
-from vosctl.network.lite import Lite
-from vosctl.network.lite_plus import LitePlus
+from vosctl.network.table import find_network, imported
 from vosctl.training import distributed
 from vosctl.training.precision import training_placement
 from vosctl.training.reporting import Display, Reporter
@@ -25,6 +22,7 @@ from vosctl.training.settings import TrainingSettings, settings_from_toml
 from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Problem, find_sequences, find_stills
 from vosctl.training.trainer import Trainer
 from vosctl.training.validation import find_validation
+from vosctl.weights.networks import load_network
 
 CHANGEABLE = frozenset(
     {
@@ -120,11 +118,13 @@ def _train(
 
 
 def _network(settings: TrainingSettings) -> PropagationNetwork:
+    wanted = find_network(settings.network)
     if not settings.init:
-        return create_network(settings.network)
+        return wanted.create()
     network = load_network(settings.init)
-    if type(network) is Lite and settings.network == LitePlus.name:
-        return grow(network)
+    if wanted.grown_from and network.name == wanted.grown_from:
+        grown: PropagationNetwork = imported(wanted.grow)(network)
+        return grown
     if network.name != settings.network:
         raise UsageError(f"`init={settings.init!r}`: is a {network.name} network; add `network={network.name!r}`")
     return network

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from vosctl.errors import UsageError
+from vosctl.weights.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class TrainingSettings:
         return "".join(f"{field.name} = {_toml(getattr(self, field.name))}\n" for field in fields(self))
 
 
+LARGEST = 2**63 - 1
+"""Of integers: what TOML promises, and more than any setting needs."""
 KIND_NAMES = {int: "integer", float: "number", str: "string", bool: "true or false", tuple: "list of strings"}
 
 
@@ -136,23 +140,35 @@ def settings_from_toml(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: the file cannot be read, or has a key or a type that is not a setting's.
     """
+    where = f"`settings={str(path)!r}`"
     try:
         given = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise UsageError(f"`settings={str(path)!r}`: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"`settings={str(path)!r}`: is not TOML ({error})") from error
+        raise UsageError(f"{where}: cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise UsageError(f"{where}: is nested too deep for settings") from error
+    except ValueError as error:  # no TOML, no UTF-8, or an integer of thousands of digits
+        raise UsageError(f"{where}: is not TOML ({printable(error)})") from error
     defaults = TrainingSettings(stage=1, images=("",), steps=1)
     result: dict[str, Any] = {}
     for key, value in given.items():
         if key not in {field.name for field in fields(TrainingSettings)}:
-            raise UsageError(f"`settings={str(path)!r}`: {key} is not a setting; see `vosctl train --help`")
+            raise UsageError(f"{where}: {printable(key)} is not a setting; see `vosctl train --help`")
         kind = type(getattr(defaults, key))
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if type(value) is int and abs(value) > LARGEST:
+            raise UsageError(f"{where}: {key} is a number too large for any setting")
+        if kind is float and type(value) is int:
             value = float(value)
         if kind is tuple and isinstance(value, list) and all(isinstance(part, str) for part in value):
             value = tuple(value)
         if type(value) is not kind:
-            raise UsageError(f"`settings={str(path)!r}`: {key} = {value!r} should be of type {KIND_NAMES[kind]}")
+            raise UsageError(f"{where}: {key} = {_shown(value)} should be of type {KIND_NAMES[kind]}")
+        if isinstance(value, float) and not isfinite(value):
+            raise UsageError(f"{where}: {key} = {value} should be a finite number")
         result[key] = value
     return result
+
+
+def _shown(value: object) -> str:
+    """Show a value in a message; what has parts may be of any size."""
+    return printable(repr(value)) if isinstance(value, (str, int, float)) else type(value).__name__

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from vosctl.datasets import Sequence
 from vosctl.engine.devices import Placement
 from vosctl.network.base import PropagationNetwork
-from vosctl.network.checkpoints import create_network, save_network
+from vosctl.network.table import create_network
 from vosctl.training import distributed
 from vosctl.training.interruption import Interruption, ignore_in_worker
 from vosctl.training.objective import Objective, Propagated
@@ -27,6 +27,7 @@ from vosctl.training.run_folder import Position, RunFolder, averaged
 from vosctl.training.samples import Batch, NumberedBatches, Samples, collate
 from vosctl.training.settings import TrainingSettings
 from vosctl.training.validation import validate
+from vosctl.weights.networks import save_network
 
 FINAL_LR = 0.01
 """The learning rate at the end, in units of the largest."""

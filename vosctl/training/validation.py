@@ -14,7 +14,7 @@ from vosctl.engine.devices import Placement
 from vosctl.engine.torch_engine import TorchEngine
 from vosctl.evaluation.metrics import region_and_boundary
 from vosctl.evaluation.scoring import scored_frames
-from vosctl.network.checkpoints import create_network
+from vosctl.network.table import create_network
 from vosctl.tracking.tracker import Tracker
 from vosctl.video.sources.pictures import read_image
 

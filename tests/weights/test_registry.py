@@ -1,0 +1,144 @@
+"""The registry: what others wrote into the user's part of it never harms, and never stops the shipped weights."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from vosctl.cli import cli
+from vosctl.errors import UsageError, VosctlError
+from vosctl.weights.registry import (
+    find_weights,
+    locate_weights,
+    read_registry,
+    shipped_folder,
+    shipped_from,
+    user_folder,
+)
+
+
+@pytest.fixture
+def write_registry():
+    def write(content):
+        user_folder().mkdir(parents=True, exist_ok=True)
+        text = content if isinstance(content, (str, bytes)) else json.dumps(content)
+        (user_folder() / "registry.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    return write
+
+
+def entry(**changes):
+    fields = {"network": "lite", "file": "mine.safetensors", "sha256": "0" * 64}
+    return fields | {"licence": "mine", "training_data": "mine", "quality": "good"} | changes
+
+
+BROKEN = {
+    "cut off": "{",
+    "no object": "[1, 2]",
+    "not UTF-8": b"\xff\xfe{}",
+    "too deep": "[" * 100_000,
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_a_broken_user_registry_leaves_the_shipped_weights(content, write_registry):
+    write_registry(content)
+    registry = read_registry()
+    assert "lite" in registry.entries
+    assert str(user_folder() / "registry.json") in registry.problem
+    assert "move it away" in registry.problem
+    assert registry.problem.isprintable()
+    assert locate_weights("lite").is_file()
+    with pytest.raises(UsageError, match="move it away"):
+        find_weights("mine")
+
+
+def test_a_registry_that_is_a_folder(write_registry):
+    (user_folder() / "registry.json").mkdir(parents=True)
+    assert "cannot be read" in read_registry().problem
+
+
+@pytest.mark.parametrize(
+    "file", ["../mine.safetensors", "/etc/passwd", "sub/mine.safetensors", "..", ".", "a\0b", "link.safetensors"]
+)
+def test_a_file_never_leaves_its_folder(file, write_registry, tmp_path):
+    outside = tmp_path / "outside.safetensors"
+    outside.write_text("precious")
+    write_registry({"mine": entry(file=file), "good": entry()})
+    (user_folder() / "link.safetensors").symlink_to(outside)
+    registry = read_registry()
+    assert "mine" not in registry.entries
+    assert "good" in registry.entries
+    assert "outside of its folder" in registry.problem
+    with pytest.raises(UsageError):
+        locate_weights("mine")
+    runner = CliRunner()
+    assert runner.invoke(cli, ["weights", "remove", "mine"]).exit_code == 2
+    assert outside.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "problem"),
+    [
+        ("mine", entry(sha256="abc"), "sha256"),
+        ("mine", entry(network=3), "network"),
+        ("mine", entry(licence=None), "licence"),
+        ("mine", ["file"], "JSON object"),
+        ("\x1b[31m", entry(), "proper name"),
+        ("../x", entry(), "proper name"),
+    ],
+)
+def test_one_bad_entry_is_left_out_and_said(name, fields, problem, write_registry):
+    write_registry({name: fields, "good": entry()})
+    registry = read_registry()
+    assert set(registry.entries) == {"lite", "lite-plus", "good"}
+    assert problem in registry.problem
+    assert registry.problem.isprintable()
+
+
+def test_a_shipped_name_is_not_taken_over(write_registry):
+    write_registry({"lite": entry()})
+    assert find_weights("lite").shipped
+
+
+def test_a_broken_shipped_registry_is_an_error(tmp_path):
+    (tmp_path / "registry.json").write_text("{")
+    with shipped_from(tmp_path), pytest.raises(VosctlError, match="reinstall vosctl"):
+        read_registry()
+    assert shipped_folder() != tmp_path
+
+
+def test_escapes_in_a_registry_do_not_reach_the_terminal(write_registry):
+    write_registry({"mine": entry(licence="\x1b[2Jmine [/x] [bold]")})
+    for arguments in (["weights", "list"], ["weights", "list", "--json"]):
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 0, result.output
+        assert "\x1b" not in result.stdout
+        assert "mine [/x] [bold]" in result.stdout
+
+
+def test_list_says_what_is_wrong_and_lists_the_rest(write_registry):
+    write_registry("{")
+    result = CliRunner().invoke(cli, ["weights", "list"])
+    assert result.exit_code == 0
+    assert "lite" in result.stdout
+    assert "Warning" in result.stderr
+    assert CliRunner().invoke(cli, ["weights", "verify"]).exit_code == 1
+
+
+def test_nothing_is_imported_into_a_broken_registry(write_registry, tmp_path):
+    """Writing it anew would forget what was imported before."""
+    write_registry("{")
+    arguments = ["weights", "import", str(find_weights("lite").path), "--name", "mine", "--licence", "x"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 1
+    assert "registry.json" in result.stderr
+    assert "move it away" in result.stderr
+    assert (user_folder() / "registry.json").read_text() == "{"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "nonesuch"])
+def test_names_that_no_file_can_have(name):
+    with pytest.raises(UsageError, match="neither a file nor a registered name"):
+        locate_weights(name)

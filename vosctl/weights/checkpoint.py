@@ -1,0 +1,128 @@
+"""A checkpoint: the weights of one network, read and checked by the same rules for every engine and command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.errors import VosctlError
+from vosctl.network.table import COUNTER_SUFFIX, NetworkDescription, find_network, networks, part_of
+from vosctl.weights.formats import Array, read_file
+from vosctl.weights.registry import file_sha256, locate_weights
+from vosctl.weights.text import printable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """The weights of one network: complete, of the right shapes, finite, and nothing else.
+
+    Attributes:
+        network: name of the network.
+        arrays: by the network's keys, each in the type it was stored in.
+        metadata: what the file says of itself: "licence", "training_data", "quality", "step".
+        path: the file.
+        sha256: hex digest of the file.
+    """
+
+    network: str
+    arrays: Mapping[str, Array]
+    metadata: Mapping[str, str]
+    path: Path
+    sha256: str
+
+    @property
+    def description(self) -> NetworkDescription:
+        """What the table of networks says of its network."""
+        return find_network(self.network)
+
+    @property
+    def has_presence(self) -> bool:
+        """Whether it has a head that tells whether the object is in the image."""
+        return any(part_of(key) == self.description.presence_part for key in self.arrays)
+
+    def floats(self) -> dict[str, NDArray[np.float32]]:
+        """Return the weights as contiguous float32 arrays, without the batch norms' counters."""
+        return {
+            # reshaped: a contiguous array of no axes would come with one
+            key: np.ascontiguousarray(array, np.float32).reshape(array.shape)
+            for key, array in self.arrays.items()
+            if not key.endswith(COUNTER_SUFFIX)
+        }
+
+
+def load_checkpoint(weights: str | os.PathLike[str]) -> Checkpoint:
+    """Read the checkpoint of a registered name or a file.
+
+    Args:
+        weights: a name of the registry, a `.safetensors` file, or an official RGMP checkpoint (`.pth`, `.pt`).
+
+    Raises:
+        UsageError: neither a file nor a registered name.
+        VosctlError: see `read_checkpoint`.
+    """
+    return read_checkpoint(locate_weights(weights))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint file. Imports torch only for pickled ones.
+
+    Args:
+        path: a `.safetensors` file, or a pickled state dict (`.pth`, `.pt`, `.ckpt`, `.bin`), which is never run.
+
+    Raises:
+        VosctlError: missing, damaged, or not the weights of a network known here: a key is missing, unknown, of
+            another shape, or holds values that are no finite floats; the first such key is named.
+    """
+    arrays, metadata = read_file(path)
+    description = _recognise(arrays, metadata, path)
+    _check(arrays, description, path)
+    return Checkpoint(description.name, arrays, metadata, path, file_sha256(path))
+
+
+def _recognise(arrays: Mapping[str, Array], metadata: Mapping[str, str], path: Path) -> NetworkDescription:
+    """Find the network by its name in the file, else by the first parts of the keys, which are each network's own."""
+    known = networks()
+    if (named := metadata.get("network", "")) in known:
+        return known[named]
+    parts = {part_of(key) for key in arrays}
+    for description in known.values():
+        if parts - {description.presence_part} == description.parts:
+            return description
+    first = printable(next(iter(arrays), "nothing"))
+    raise VosctlError(f"{path}: not the weights of a network known here ({', '.join(known)}); its first key is {first}")
+
+
+def _check(arrays: Mapping[str, Array], description: NetworkDescription, path: Path) -> None:
+    """Check that all keys are there, and no others, then their shapes, then their values."""
+    shapes = description.shapes
+    name = description.name
+    has_presence = any(part_of(key) == description.presence_part for key in arrays)
+    for key, shape in shapes.items():
+        if key not in arrays:
+            optional = key.endswith(COUNTER_SUFFIX) or (description.is_optional(key) and not has_presence)
+            if not optional:
+                raise VosctlError(f"{path}: not the weights of the {name} network: {key} is missing")
+        elif arrays[key].shape != shape:
+            raise VosctlError(
+                f"{path}: not the weights of the {name} network: {key} is {_shown(arrays[key].shape)}, not {shape}"
+            )
+    if unknown := next((key for key in arrays if key not in shapes), None):
+        raise VosctlError(f"{path}: not the weights of the {name} network: {printable(unknown)} is unknown to it")
+    for key, array in arrays.items():
+        if key.endswith(COUNTER_SUFFIX):
+            continue
+        if array.dtype.kind in "biuc":
+            raise VosctlError(f"{path}: {key} holds {array.dtype} values, weights are floats; fetch it again")
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(array.astype(np.float32, copy=False)).all()
+        if not finite:
+            raise VosctlError(f"{path}: {key} holds values that are not finite; the file is damaged, fetch it again")
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return printable(shape)

@@ -1,0 +1,26 @@
+"""Files that several processes may write at once: written beside, under a name of one's own, and renamed when whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Give a path to write to, which takes the name `path` when the block ends without an error."""
+    partial = path.with_name(f".{path.name[:180]}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, with the permissions that new files get."""
+    with staged(path) as partial:
+        partial.write_bytes(content)

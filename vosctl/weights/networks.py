@@ -1,0 +1,45 @@
+"""Between checkpoints and the networks in torch. The only module of this package that needs it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vosctl.network.base import PropagationNetwork
+from vosctl.network.table import COUNTER_SUFFIX
+from vosctl.weights.checkpoint import Checkpoint, load_checkpoint
+from vosctl.weights.files import write_whole
+from vosctl.weights.formats import safetensors_bytes
+
+
+def build_network(checkpoint: Checkpoint) -> PropagationNetwork:
+    """Make the network of a checkpoint with its weights: in evaluation mode, float32, on the CPU."""
+    network = checkpoint.description.create()
+    tensors = {key: torch.from_numpy(np.array(array)) for key, array in checkpoint.floats().items()}
+    network.load_state_dict(tensors, strict=False)
+    return network
+
+
+def load_network(weights: str | os.PathLike[str]) -> PropagationNetwork:
+    """Make the network of a registered name or a file; see `load_checkpoint` for what is raised."""
+    return build_network(load_checkpoint(weights))
+
+
+def save_network(network: PropagationNetwork, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a network as safetensors: convolutions in half precision, batch-norm statistics in full.
+
+    Args:
+        network: the network; its name goes into the metadata.
+        path: the file, replaced if it exists; it is written beside and renamed when whole.
+        metadata: more metadata, such as the licence.
+    """
+    arrays = {
+        key: value.detach().to("cpu", torch.float32 if "running_" in key else torch.float16).contiguous().numpy()
+        for key, value in network.state_dict().items()
+        if not key.endswith(COUNTER_SUFFIX)
+    }
+    write_whole(path, safetensors_bytes(arrays, {"network": network.name, **(metadata or {})}))
