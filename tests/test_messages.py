@@ -16,12 +16,8 @@ PENDING = {
     "engine/graph_files.py",
     "engine/openvino_models.py",
     "engine/providers.py",
-    "engine/weights.py",
-    "network/checkpoints.py",
     "prompts/mask_file.py",
-    "registry.py",
     "selection/choosing.py",
-    "weights_store.py",
 }
 MODULES = sorted(
     path.relative_to(PACKAGE).as_posix()
