@@ -1,7 +1,13 @@
 """vosctl: follow any object through a video, given its mask in the first frame.
 
->>> from vosctl import Tracker
->>> tracker = Tracker.load("lite")
+From a file to files, with everything `vosctl segment` does:
+
+>>> import vosctl
+>>> summary = vosctl.segment("in.mp4", first_mask="mask.png", overlay="out.mp4")
+
+Frame by frame:
+
+>>> tracker = vosctl.Tracker.load("lite")
 >>> first = tracker.start(frame, mask)  # (H, W, 3) uint8 RGB, (H, W) integer object ids
 >>> result = tracker.step(next_frame)
 >>> result.labels  # (H, W) uint8, the ids of the first mask
@@ -9,39 +15,78 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.2.0"
+
+if TYPE_CHECKING:
+    from vosctl.engine.settings import EngineSettings
+    from vosctl.errors import UsageError, VosctlError
+    from vosctl.events import Events, Started
+    from vosctl.jobs import SegmentJob, segment
+    from vosctl.prompts import MaskPrediction, Prompt, Stroke, mask_from, predict_mask
+    from vosctl.prompts.first_objects import FirstObjects
+    from vosctl.summary import Losses, Summary
+    from vosctl.tracking import TrackedFrame, TrackedObject, Tracker, TrackingSettings
+    from vosctl.video.sinks import OutputRequest
+
+_HOMES = {
+    "EngineSettings": "vosctl.engine.settings",
+    "Events": "vosctl.events",
+    "FirstObjects": "vosctl.prompts.first_objects",
+    "Losses": "vosctl.summary",
+    "MaskPrediction": "vosctl.prompts",
+    "OutputRequest": "vosctl.video.sinks",
+    "Prompt": "vosctl.prompts",
+    "SegmentJob": "vosctl.jobs",
+    "Started": "vosctl.events",
+    "Stroke": "vosctl.prompts",
+    "Summary": "vosctl.summary",
+    "TrackedFrame": "vosctl.tracking",
+    "TrackedObject": "vosctl.tracking",
+    "Tracker": "vosctl.tracking",
+    "TrackingSettings": "vosctl.tracking",
+    "UsageError": "vosctl.errors",
+    "VosctlError": "vosctl.errors",
+    "mask_from": "vosctl.prompts",
+    "predict_mask": "vosctl.prompts",
+    "segment": "vosctl.jobs",
+}
+"""The public names and their modules, imported on first use: `vosctl --help` loads no network runtime."""
+
 __all__ = [
+    "EngineSettings",
+    "Events",
+    "FirstObjects",
+    "Losses",
     "MaskPrediction",
+    "OutputRequest",
+    "Prompt",
+    "SegmentJob",
+    "Started",
+    "Stroke",
+    "Summary",
     "TrackedFrame",
     "TrackedObject",
     "Tracker",
     "TrackingSettings",
+    "UsageError",
     "VosctlError",
     "__version__",
     "mask_from",
     "predict_mask",
+    "segment",
 ]
 
-if TYPE_CHECKING:
-    from vosctl.errors import VosctlError
-    from vosctl.prompts import MaskPrediction, mask_from, predict_mask
-    from vosctl.tracking import TrackedFrame, TrackedObject, Tracker, TrackingSettings
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
 
 
-def __getattr__(name: str) -> Any:
-    """Import the public names on first use, so that ``vosctl --help`` loads neither OpenCV nor a network runtime."""
-    if name in {"Tracker", "TrackedFrame", "TrackedObject", "TrackingSettings"}:
-        from vosctl import tracking
-
-        return getattr(tracking, name)
-    if name in {"MaskPrediction", "mask_from", "predict_mask"}:
-        from vosctl import prompts
-
-        return getattr(prompts, name)
-    if name == "VosctlError":
-        from vosctl.errors import VosctlError
-
-        return VosctlError
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

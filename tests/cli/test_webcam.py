@@ -123,8 +123,8 @@ def test_a_stream_that_stays_away_leaves_a_whole_recording(invoke, fake, monkeyp
     ("arguments", "message", "status"),
     [
         (["clip.mp4", "--no-window"], "give --first-mask FILE, --box x,y,w,h or --point x,y with --no-window", 2),
-        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--point", "1,2"], "--box and --point: each", 2),
-        (["clip.mp4", "--no-window", "--box", "900,2,9,9"], "box 900,2,9,9: covers less than", 2),
+        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--first-mask", "m.png"], "--first-mask and --box: each", 2),
+        (["clip.mp4", "--no-window", "--box", "900,2,9,9"], "--box 900,2,9,9: lies outside", 2),
         (["absent.mp4", "--no-window", "--box", "1,2,9,9"], "absent.mp4: no such file", 2),
         (["clip.mp4", "--no-window", "--first-mask", "absent.png"], "absent.png: no such mask", 2),
         (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--size", "big"], "'big': give width and height", 2),

@@ -49,7 +49,7 @@ def test_warnings_and_notes_of_a_run_are_worded(capsys):
     with click.Context(click.Command("made", params=[click.Option(["--fix-mask"], is_flag=True)])):
         for as_json in (False, True):
             with Reporter(quiet=False, verbose=False, as_json=as_json) as reporter:
-                reporter.warn("soft edges; use `fix_mask=True`")
+                reporter.warning("soft edges; use `fix_mask=True`")
                 reporter.note("taken as with `fix_mask=True`")
     said = capsys.readouterr()
     assert said.err == "Warning: soft edges; use --fix-mask\ntaken as with --fix-mask\n"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from vosctl.cli.command import VosctlCommand
-from vosctl.cli.options import engine_options, reporting_options
+from vosctl.cli.options import EngineRequest, ReportingRequest, engine_options, reporting_options
 
 
 @click.command(short_help="Segment the clip that comes with vosctl.", cls=VosctlCommand)
@@ -22,7 +21,7 @@ from vosctl.cli.options import engine_options, reporting_options
 )
 @engine_options
 @reporting_options
-def demo(output: Path, **options: Any) -> None:
+def demo(output: Path, engine: EngineRequest, reporting: ReportingRequest) -> None:
     """Segment the clip that comes with vosctl and write an overlay to open.
 
     The clip (with sound) and the mask of its first frame are put beside the results, so that `vosctl segment` can be
@@ -30,9 +29,11 @@ def demo(output: Path, **options: Any) -> None:
     """
     import shutil
 
-    from vosctl.cli.segment import run_segment
     from vosctl.demo import demo_clip
     from vosctl.errors import VosctlError
+    from vosctl.jobs import SegmentJob
+    from vosctl.prompts.first_objects import FirstObjects
+    from vosctl.video.sinks import OutputRequest
 
     clip, mask = demo_clip()
     try:
@@ -41,18 +42,11 @@ def demo(output: Path, **options: Any) -> None:
         shutil.copyfile(mask, output / "first-mask.png")
     except OSError as error:
         raise VosctlError(f"{output}: cannot be written ({error.strerror}); choose another folder with -o") from error
-    run_segment(
-        source=str(output / "clip.mp4"),
-        first_mask=(output / "first-mask.png",),
-        fix_mask=False,
-        max_frames=None,
-        window=None,
-        window_size=0,
-        scales=None,
-        paper_protocol=False,
-        overwrite=True,
-        no_audio=False,
-        overlay=output / "overlay.mp4",
-        masks=output / "masks",
-        **options,
-    )
+    with reporting.reporter() as reporter:
+        SegmentJob(
+            source=output / "clip.mp4",
+            objects=FirstObjects(mask=output / "first-mask.png"),
+            outputs=OutputRequest(overlay=output / "overlay.mp4", masks=output / "masks", overwrite=True),
+            engine=engine.settings(),
+            events=reporter,
+        ).run()

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,10 +15,12 @@ import click
 from click.core import ParameterSource
 
 from vosctl.cli.command import VosctlCommand
-from vosctl.cli.options import ENGINE_OPTIONS, EngineRequest, engine_options, tracking_options, tracking_settings
+from vosctl.cli.groups import grouped
+from vosctl.cli.options import EngineRequest, TrackingRequest, engine_options, tracking_options
 from vosctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from vosctl.evaluation.evaluate import EvaluationRequest
     from vosctl.evaluation.report import Evaluation
     from vosctl.tracking import Tracker
 
@@ -26,38 +28,73 @@ PIPE_WIDTH = 200
 """Columns of the table when standard output is no terminal: no name is cut."""
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """What the user asked to be measured, and where the results go."""
+
+    subset: str
+    task: Literal["single", "multi"] | None
+    predictions: Path | None
+    output: Path | None
+    masks: Path | None
+    plot: Path | None
+    overwrite: bool
+
+    def request(self, root: Path) -> EvaluationRequest:
+        """The evaluation of the data set in `root`."""
+        from vosctl.evaluation.evaluate import EvaluationRequest
+
+        return EvaluationRequest(
+            root=root,
+            subset=self.subset,
+            task=self.task or ("single" if self.subset.startswith("2016/") else "multi"),
+            predictions=self.predictions,
+            masks=self.masks,
+            report=self.output,
+            plot=self.plot,
+            overwrite=self.overwrite,
+        )
+
+
+evaluation_options = grouped(
+    "options",
+    EvaluationOptions,
+    click.option(
+        "--set",
+        "subset",
+        default="all",
+        show_default=True,
+        metavar="LIST",
+        help="Sequences of ROOT/ImageSets/LIST, such as 2016/val.txt.",
+    ),
+    click.option(
+        "--task",
+        type=click.Choice(["single", "multi"]),
+        help="All ids as one object, or each by itself.  [default: single for a 2016 set, else multi]",
+    ),
+    click.option(
+        "--predictions",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Track nothing, score DIR/<sequence>/<frame>.png.",
+    ),
+    click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON."),
+    click.option("--masks", type=click.Path(path_type=Path), metavar="DIR", help="Keep the tracker's masks."),
+    click.option(
+        "--plot",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Draw J over time and the worst frames beside the truth, as .png or .html.",
+    ),
+    click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
+)
+
+
 @click.command(
     "eval", short_help="Measure J and F on annotated clips.", cls=VosctlCommand, spelled={"report": "--output"}
 )
 @click.argument("root", type=click.Path(path_type=Path))
-@click.option(
-    "--set",
-    "subset",
-    default="all",
-    show_default=True,
-    metavar="LIST",
-    help="Sequences of ROOT/ImageSets/LIST, such as 2016/val.txt.",
-)
-@click.option(
-    "--task",
-    type=click.Choice(["single", "multi"]),
-    help="All ids as one object, or each by itself.  [default: single for a 2016 set, else multi]",
-)
-@click.option(
-    "--predictions",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Track nothing, score DIR/<sequence>/<frame>.png.",
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON.")
-@click.option("--masks", type=click.Path(path_type=Path), metavar="DIR", help="Keep the tracker's masks.")
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Draw J over time and the worst frames beside the truth, as .png or .html.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@evaluation_options
 @tracking_options
 @engine_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
@@ -67,16 +104,11 @@ def eval_command(
     context: click.Context,
     /,
     root: Path,
-    subset: str,
-    task: Literal["single", "multi"] | None,
-    predictions: Path | None,
-    output: Path | None,
-    masks: Path | None,
-    plot: Path | None,
-    overwrite: bool,
+    options: EvaluationOptions,
+    tracking: TrackingRequest,
+    engine: EngineRequest,
     quiet: bool,
     as_json: bool,
-    **tracker: Any,
 ) -> None:
     """Measure J and F on annotated clips, as the DAVIS benchmark does.
 
@@ -89,21 +121,14 @@ def eval_command(
       vosctl eval DAVIS --set 2016/val.txt -o report.json --plot report.html
       vosctl eval DAVIS --set 2017/val.txt --predictions results/
     """
-    from vosctl.evaluation.evaluate import EvaluationRequest, evaluate
+    from vosctl.evaluation.evaluate import evaluate
 
-    if predictions is not None:
-        _refuse_tracker_options(context, [*tracker, *ENGINE_OPTIONS])
-    request = EvaluationRequest(
-        root=root,
-        subset=subset,
-        task=task or ("single" if subset.startswith("2016/") else "multi"),
-        predictions=predictions,
-        masks=masks,
-        report=output,
-        plot=plot,
-        overwrite=overwrite,
-    )
-    evaluation = evaluate(request, partial(_make_tracker, quiet, **tracker), partial(_progress, quiet))
+    if options.predictions is not None:
+        _refuse_tracker_options(
+            context, [field.name for kind in (TrackingRequest, EngineRequest) for field in fields(kind)]
+        )
+    make_tracker = partial(_make_tracker, quiet, tracking, engine)
+    evaluation = evaluate(options.request(root), make_tracker, partial(_progress, quiet))
     _show(evaluation, as_json=as_json)
 
 
@@ -115,16 +140,9 @@ def _refuse_tracker_options(context: click.Context, names: Iterable[str]) -> Non
             raise UsageError(f"{flag}: has no meaning with --predictions, which tracks nothing; leave one of them out")
 
 
-def _make_tracker(
-    quiet: bool,
-    window: str | None,
-    window_size: int,
-    scales: str | None,
-    paper_protocol: bool,
-    engine: EngineRequest,
-) -> tuple[Tracker, dict[str, Any]]:
+def _make_tracker(quiet: bool, tracking: TrackingRequest, engine: EngineRequest) -> tuple[Tracker, dict[str, Any]]:
     """The tracker and what the report says of it."""
-    settings = tracking_settings(window, window_size, scales, paper_protocol)
+    settings = tracking.settings()
     tracker = engine.tracker(settings)
     info = tracker.info
     if not quiet:

@@ -1,28 +1,24 @@
-"""Options that several commands share, as decorators."""
+"""Options that several commands share, as decorators; each group reaches the command as one request object."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from fractions import Fraction
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from vosctl.cli.completion import complete_devices, complete_weights
+from vosctl.cli.groups import Decorator, grouped
 from vosctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from vosctl.cli.reporting import Reporter
+    from vosctl.engine.settings import EngineSettings
     from vosctl.tracking import Tracker, TrackingSettings
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _apply(command: Command, *options: Callable[[Command], Command]) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command
+    from vosctl.video.frames import SourceInfo
+    from vosctl.video.sinks import OutputRequest
 
 
 def frame_rate(context: click.Context, parameter: click.Parameter, value: str | None) -> Fraction | None:
@@ -34,13 +30,13 @@ def frame_rate(context: click.Context, parameter: click.Parameter, value: str | 
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not Fraction(1, 1000) <= rate <= 1000:
-        raise UsageError(f"`{parameter.name}={value}`: give frames per second, such as 25 or 30000/1001")
+        raise UsageError(f"--fps {value}: give frames per second, such as 25 or 30000/1001")
     return rate.limit_denominator(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
-    """What the user asked for with the options of `engine_options`; see `vosctl.Tracker`."""
+    """What the user asked for with the options of `engine_options`; see `vosctl.engine.settings.EngineSettings`."""
 
     weights: str
     engine: str
@@ -49,6 +45,12 @@ class EngineRequest:
     provider: str
     threads: int
 
+    def settings(self) -> EngineSettings:
+        """The engine to be made."""
+        from vosctl.engine.settings import EngineSettings
+
+        return EngineSettings(**asdict(self))
+
     def tracker(self, settings: TrackingSettings) -> Tracker:
         """Load the weights into the engine and put a tracker on it."""
         from vosctl.tracking import Tracker
@@ -56,146 +58,196 @@ class EngineRequest:
         return Tracker.load(**asdict(self), settings=settings)
 
 
-ENGINE_OPTIONS = tuple(field.name for field in fields(EngineRequest))
+weights_option = click.option(
+    "--weights",
+    default="lite",
+    show_default=True,
+    metavar="NAME|FILE",
+    shell_complete=complete_weights,
+    help="Registered weights, a .safetensors file, an official RGMP weights.pth or a folder of ONNX graphs.",
+)
+
+engine_options = grouped(
+    "engine",
+    EngineRequest,
+    weights_option,
+    click.option(
+        "--engine",
+        type=click.Choice(["auto", "torch", "onnx", "openvino"]),
+        default="auto",
+        show_default=True,
+        help="What runs the network.",
+    ),
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        metavar="auto|cpu|cuda|cuda:N|mps",
+        shell_complete=complete_devices,
+        help="Where it runs.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+        default="auto",
+        show_default=True,
+        help="What it computes in; auto takes the fastest that is exact enough there.",
+    ),
+    click.option(
+        "--provider",
+        type=click.Choice(["auto", "cpu", "cuda", "tensorrt", "openvino"]),
+        default="auto",
+        show_default=True,
+        help="ONNX Runtime's execution provider.",
+    ),
+    click.option(
+        "--threads",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="CPU threads of the network  [default: one for each core]",
+    ),
+)
+"""--weights, --engine, --device, --precision, --provider, --threads, as an `EngineRequest` named `engine`."""
 
 
-def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--weights, --engine, --device, --precision, --provider, --threads, as one `EngineRequest` named `engine`."""
+@dataclass(frozen=True, slots=True)
+class TrackingRequest:
+    """What the user asked for with the options of `tracking_options`."""
 
-    @wraps(command)
-    def with_request(*args: Any, **options: Any) -> Any:
-        request = EngineRequest(**{name: options.pop(name) for name in ENGINE_OPTIONS})
-        return command(*args, engine=request, **options)
+    window: str | None = None
+    window_size: int = 0
+    scales: str | None = None
+    paper_protocol: bool = False
 
-    return _apply(
-        with_request,
-        click.option(
-            "--weights",
-            default="lite",
-            show_default=True,
-            metavar="NAME|FILE",
-            envvar="VOSCTL_WEIGHTS",
-            help="Registered weights, a .safetensors file, an official RGMP weights.pth or a folder of ONNX graphs.",
-        ),
-        click.option(
-            "--engine",
-            type=click.Choice(["auto", "torch", "onnx", "openvino"]),
-            default="auto",
-            show_default=True,
-            envvar="VOSCTL_ENGINE",
-            help="What runs the network.",
-        ),
-        click.option(
-            "--device",
-            default="auto",
-            show_default=True,
-            metavar="auto|cpu|cuda|cuda:N|mps",
-            envvar="VOSCTL_DEVICE",
-            help="Where it runs.",
-        ),
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-            default="auto",
-            show_default=True,
-            envvar="VOSCTL_PRECISION",
-            help="What it computes in; auto takes the fastest that is exact enough there.",
-        ),
-        click.option(
-            "--provider",
-            type=click.Choice(["auto", "cpu", "cuda", "tensorrt", "openvino"]),
-            default="auto",
-            show_default=True,
-            envvar="VOSCTL_PROVIDER",
-            help="ONNX Runtime's execution provider.",
-        ),
-        click.option(
-            "--threads",
-            type=click.IntRange(min=0),
-            default=0,
-            metavar="N",
-            envvar="VOSCTL_THREADS",
-            help="CPU threads of the network  [default: one for each core]",
-        ),
-    )
+    def settings(self) -> TrackingSettings:
+        """How objects are to be followed.
+
+        Raises:
+            UsageError: options that do not go together.
+        """
+        from vosctl.tracking import TrackingSettings
+
+        if self.paper_protocol:
+            if self.window == "on" or self.scales or self.window_size:
+                raise UsageError(
+                    "--paper-protocol: leave --window, --window-size and --scales out, it sets them itself"
+                )
+            return TrackingSettings.paper()
+        if self.window == "off" and self.window_size:
+            raise UsageError("--window-size: has no meaning with --window off")
+        try:
+            numbers = tuple(float(part) for part in self.scales.split(",")) if self.scales else (1.0,)
+        except ValueError:
+            raise UsageError(
+                f"--scales {self.scales}: give numbers separated by commas, such as 0.5,0.75,1.0"
+            ) from None
+        return TrackingSettings(window=self.window != "off", window_size=self.window_size, scales=numbers)
 
 
-def tracking_options(command: Command) -> Command:
-    """--window, --window-size, --scales, --paper-protocol."""
-    return _apply(
-        command,
-        click.option(
-            "--window",
-            type=click.Choice(["on", "off"]),
-            help="Follow each object in a window around it [default: on], or run on the full frame.",
-        ),
-        click.option(
-            "--window-size",
-            type=int,
-            default=0,
-            metavar="PIXELS",
-            help="Side the window is resampled to, a multiple of 32: less is faster, more is finer.  "
-            "[default: lite 256, lite-plus 384, rgmp 384]",
-        ),
-        click.option(
-            "--scales",
-            metavar="S[,S...]",
-            help="Full frame: scales whose probabilities are averaged  [default: 1.0]",
-        ),
-        click.option(
-            "--paper-protocol",
-            is_flag=True,
-            help="Full frame exactly as in the paper's tables: its padding, scales and merging.",
-        ),
-    )
+tracking_options = grouped(
+    "tracking",
+    TrackingRequest,
+    click.option(
+        "--window",
+        type=click.Choice(["on", "off"]),
+        help="Follow each object in a window around it [default: on], or run on the full frame.",
+    ),
+    click.option(
+        "--window-size",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="Side the window is resampled to, a multiple of 32: less is faster, more is finer.  "
+        "[default: lite 256, lite-plus 384, rgmp 384]",
+    ),
+    click.option(
+        "--scales",
+        metavar="S[,S...]",
+        help="Full frame: scales whose probabilities are averaged  [default: 1.0]",
+    ),
+    click.option(
+        "--paper-protocol",
+        is_flag=True,
+        help="Full frame exactly as in the paper's tables: its padding, scales and merging.",
+    ),
+)
+"""--window, --window-size, --scales, --paper-protocol, as a `TrackingRequest` named `tracking`."""
 
 
-def tracking_settings(window: str | None, window_size: int, scales: str | None, paper_protocol: bool) -> Any:
-    """The `TrackingSettings` that the options of `tracking_options` ask for.
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What the user asked for with the options of `output_options`."""
 
-    Raises:
-        UsageError: options that do not go together.
-    """
-    from vosctl.tracking import TrackingSettings
+    overlay: Path | None = None
+    masks: Path | None = None
+    matte: Path | None = None
+    cutout: Path | None = None
+    rle: Path | None = None
+    overwrite: bool = False
+    no_audio: bool = False
 
-    if paper_protocol:
-        if window == "on" or scales or window_size:
-            raise UsageError("--paper-protocol: leave --window, --window-size and --scales out, it sets them itself")
-        return TrackingSettings.paper()
-    if window == "off" and window_size:
-        raise UsageError("--window-size: has no meaning with --window off")
-    try:
-        numbers = tuple(float(part) for part in scales.split(",")) if scales else (1.0,)
-    except ValueError:
-        raise UsageError(f"--scales {scales}: give numbers separated by commas, such as 0.5,0.75,1.0") from None
-    return TrackingSettings(window=window != "off", window_size=window_size, scales=numbers)
+    def request(self, info: SourceInfo) -> OutputRequest:
+        """The outputs; an overlay named after the source where none is asked for."""
+        from vosctl.video.sinks import OutputRequest
 
+        paths = {name: getattr(self, name) for name in ("overlay", "masks", "matte", "cutout", "rle")}
+        if not any(paths.values()):
+            paths["overlay"] = Path(f"{info.name}_overlay.mp4")
+        return OutputRequest(**paths, overwrite=self.overwrite, audio=not self.no_audio)
 
-def output_options(command: Command) -> Command:
-    """--overlay, --masks, --matte, --cutout, --rle, --overwrite, --no-audio."""
+    def check(self, reporting: ReportingRequest) -> None:
+        """Make sure that standard output is written to once.
 
-    def path_option(flag: str, metavar: str, text: str) -> Callable[[Command], Command]:
-        return click.option(
-            flag, type=click.Path(path_type=Path, allow_dash=flag == "--rle"), metavar=metavar, help=text
-        )
-
-    return _apply(
-        command,
-        path_option("--overlay", "FILE", "Video with the objects coloured: .mp4, .mkv, .mov, .webm."),
-        path_option("--masks", "DIR", "Indexed PNG, one a frame, DAVIS palette and naming."),
-        path_option("--matte", "FILE", "Grey video of the objects' soft mask."),
-        path_option("--cutout", "FILE|DIR", "The objects with transparency: .mov, .webm, or a directory of PNG."),
-        path_option("--rle", "FILE|-", "JSON lines with boxes, scores and COCO RLE; - is standard output."),
-        click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
-        click.option("--no-audio", is_flag=True, help="Leave the sound out."),
-    )
+        Raises:
+            UsageError: events and masks would be mixed.
+        """
+        if reporting.as_json and str(self.rle) == "-":
+            raise UsageError("--json and --rle -: both write to standard output; give --rle a file")
 
 
-def reporting_options(command: Command) -> Command:
-    """-q, -v, --json."""
-    return _apply(
-        command,
-        click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors."),
-        click.option("-v", "--verbose", is_flag=True, help="Say more, such as when each object is lost and found."),
-        click.option("--json", "as_json", is_flag=True, help="One JSON event a line on standard output."),
-    )
+def path_option(flag: str, metavar: str, text: str) -> Decorator:
+    """An option that names an output."""
+    return click.option(flag, type=click.Path(path_type=Path, allow_dash=flag == "--rle"), metavar=metavar, help=text)
+
+
+output_path_options = (
+    path_option("--masks", "DIR", "Indexed PNG, one a frame, DAVIS palette and naming."),
+    path_option("--matte", "FILE", "Grey video of the objects' soft mask."),
+    path_option("--cutout", "FILE|DIR", "The objects with transparency: .mov, .webm, or a directory of PNG."),
+    path_option("--rle", "FILE|-", "JSON lines with boxes, scores and COCO RLE; - is standard output."),
+    click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
+)
+output_options = grouped(
+    "outputs",
+    OutputOptions,
+    path_option("--overlay", "FILE", "Video with the objects coloured: .mp4, .mkv, .mov, .webm."),
+    *output_path_options,
+    click.option("--no-audio", is_flag=True, help="Leave the sound out."),
+)
+"""--overlay, --masks, --matte, --cutout, --rle, --overwrite, --no-audio, as `OutputOptions` named `outputs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportingRequest:
+    """What the user asked for with the options of `reporting_options`."""
+
+    quiet: bool
+    verbose: bool
+    as_json: bool
+
+    def reporter(self) -> Reporter:
+        """What tells the user of a run."""
+        from vosctl.cli.reporting import Reporter
+
+        return Reporter(self.quiet, self.verbose, self.as_json)
+
+
+reporting_options = grouped(
+    "reporting",
+    ReportingRequest,
+    click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors."),
+    click.option("-v", "--verbose", is_flag=True, help="Say more, such as when each object is lost and found."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON event a line on standard output."),
+)
+"""-q, -v, --json, as a `ReportingRequest` named `reporting`."""

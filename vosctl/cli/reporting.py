@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vosctl.cli.wording import Wording
+from vosctl.events import Events, Started
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from vosctl.engine import EngineInfo
-    from vosctl.pipeline import RunSummary
+    from vosctl.summary import Summary
     from vosctl.tracking import TrackedFrame
-    from vosctl.video.frames import Frame, SourceInfo
+    from vosctl.video.frames import Frame
 
 
-class Reporter:
+class Reporter(Events):
     """Tells of one run. A context manager; the progress bar lives inside it.
 
     Args:
@@ -36,7 +36,6 @@ class Reporter:
         self._worded = Wording.current()
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        self._lost: set[int] = set()
         self._started = 0.0
 
     def __enter__(self) -> Reporter:
@@ -49,7 +48,7 @@ class Reporter:
         if self._as_json and error is not None and str(error):
             self._event("error", message=self._worded(str(error)))
 
-    def warn(self, line: str) -> None:
+    def warning(self, line: str) -> None:
         """Something the user should know of; said even when quiet."""
         if self._as_json:
             self._event("warning", message=self._worded(line))
@@ -63,9 +62,10 @@ class Reporter:
         elif not self._quiet:
             self._say(self._worded(line))
 
-    def start(self, source: SourceInfo, engine: EngineInfo, objects: int | None) -> None:
-        """The engine is loaded and the first frame is about to be read; `objects` is None where they come later."""
+    def started(self, start: Started) -> None:
+        """Name the source, the objects and the engine, and start the progress bar."""
         self._started = time.perf_counter()
+        source, engine, objects = start.source, start.engine, start.objects
         rate = f" at {float(source.frame_rate):.5g} fps" if source.frame_rate else ""
         if self._as_json:
             self._event(
@@ -73,7 +73,7 @@ class Reporter:
                 source=source.name,
                 width=source.width,
                 height=source.height,
-                frames=source.frame_count,
+                frames=start.frames,
                 objects=objects,
                 **_engine_fields(engine),
             )
@@ -83,24 +83,28 @@ class Reporter:
                 f"{source.name}: {source.width}x{source.height}{rate}{counted}; "
                 f"{engine.weights} on {engine.engine}, {engine.device}, {engine.precision}"
             )
-            self._start_progress(source.frame_count)
+            self._start_progress(start.frames)
+
+    def lost(self, frame: Frame, object_id: int) -> None:
+        self._change("lost", frame, object_id)
+
+    def found(self, frame: Frame, object_id: int) -> None:
+        self._change("found", frame, object_id)
+
+    def _change(self, change: str, frame: Frame, object_id: int) -> None:
+        if self._as_json:
+            self._event(change, frame=frame.index, time=round(frame.time, 6), object=object_id)
+        elif self._verbose:
+            self._say(f"frame {frame.index} ({frame.time:.2f} s): object {object_id} {change}")
 
     def frame(self, frame: Frame, result: TrackedFrame) -> None:
-        """A frame was tracked."""
-        lost = {one.id for one in result.objects if one.status == "lost"}
-        for object_id in sorted(lost ^ self._lost):
-            change = "lost" if object_id in lost else "found"
-            if self._as_json:
-                self._event(change, frame=frame.index, time=round(frame.time, 6), object=object_id)
-            elif self._verbose:
-                self._say(f"frame {frame.index} ({frame.time:.2f} s): object {object_id} {change}")
-        self._lost = lost
         if self._as_json:
             objects = [{"id": one.id, "status": one.status, "score": round(one.score, 4)} for one in result.objects]
             self._event("frame", frame=frame.index, pts=frame.pts, time=round(frame.time, 6), objects=objects)
         if self._progress is not None and self._task is not None:
             elapsed = time.perf_counter() - self._started
-            named = ", ".join(str(one) for one in sorted(lost))
+            lost = [one.id for one in result.objects if one.status == "lost"]
+            named = ", ".join(str(one) for one in lost)
             self._progress.update(
                 self._task,
                 completed=frame.index + 1,
@@ -109,35 +113,27 @@ class Reporter:
                 + (f", lost: {named}" if named else ""),
             )
 
-    def kept(self, paths: Iterable[Path]) -> None:
-        """What an unfinished run leaves behind."""
-        self._stop_progress()
-        for path in paths:
-            if self._as_json:
-                self._event("kept", path=str(path))
-            else:
-                self._say(f"Kept what was whole: {path}")
-
-    def summary(self, summary: RunSummary, engine: EngineInfo) -> None:
-        """The run is complete."""
+    def kept(self, path: Path) -> None:
         self._stop_progress()
         if self._as_json:
-            self._event(
-                "summary",
-                frames=summary.frames,
-                seconds=round(summary.seconds, 3),
-                fps=round(summary.frames_per_second, 2),
-                p50_ms=round(summary.p50 * 1e3, 2),
-                p95_ms=round(summary.p95 * 1e3, 2),
-                outputs=[str(path) for path in summary.outputs],
-                **_engine_fields(engine),
-            )
+            self._event("kept", path=str(path))
+        else:
+            self._say(f"Kept what was whole: {path}")
+
+    def finished(self, summary: Summary) -> None:
+        self._stop_progress()
+        if self._as_json:
+            self._event("summary", **_summary_fields(summary))
         elif not self._quiet:
+            engine = summary.engine
             self._say(
                 f"{summary.frames} frames, {summary.frames_per_second:.1f} fps end to end; tracking "
                 f"p50 {summary.p50 * 1e3:.1f} ms, p95 {summary.p95 * 1e3:.1f} ms a frame; "
                 f"{engine.engine}, {engine.device}, {engine.precision}"
             )
+            for object_id, losses in summary.losses.items():
+                counted = f"{losses.frames} frame{'s' if losses.frames != 1 else ''}"
+                self._say(f"Object {object_id} was lost in {counted}: {losses}")
             for path in summary.outputs:
                 self._say(f"Wrote {path}" if str(path) != "-" else "Wrote to standard output")
 
@@ -185,6 +181,22 @@ class Reporter:
 
     def _event(self, event: str, **fields: Any) -> None:
         click.echo(json.dumps({"event": event, **fields}))
+
+
+def _summary_fields(summary: Summary) -> dict[str, Any]:
+    return {
+        "frames": summary.frames,
+        "seconds": round(summary.seconds, 3),
+        "fps": round(summary.frames_per_second, 2),
+        "p50_ms": round(summary.p50 * 1e3, 2),
+        "p95_ms": round(summary.p95 * 1e3, 2),
+        "lost": [
+            {"object": object_id, "frames": losses.frames, "ranges": losses.ranges, "more_ranges": losses.more}
+            for object_id, losses in summary.losses.items()
+        ],
+        "outputs": [str(path) for path in summary.outputs],
+        **_engine_fields(summary.engine),
+    }
 
 
 def _engine_fields(engine: EngineInfo) -> dict[str, str]:

@@ -1,0 +1,174 @@
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import square_frame, write_video
+
+import vosctl
+from vosctl.prompts import Prompt
+from vosctl.prompts.first_objects import FirstObjects
+from vosctl.video.masks import read_indexed_png, write_indexed_png
+
+RED, BLUE = (230, 40, 40), (40, 40, 230)
+
+
+class Heard(vosctl.Events):
+    """Writes down what it hears."""
+
+    def __init__(self):
+        self.said = []
+
+    def started(self, start):
+        self.said.append(("started", start.objects, start.frames))
+
+    def frame(self, frame, result):
+        self.said.append(("frame", frame.index))
+
+    def lost(self, frame, object_id):
+        self.said.append(("lost", frame.index, object_id))
+
+    def found(self, frame, object_id):
+        self.said.append(("found", frame.index, object_id))
+
+    def kept(self, path):
+        self.said.append(("kept", path.name))
+
+    def finished(self, summary):
+        self.said.append(("finished", summary.frames))
+
+
+@pytest.fixture
+def clip(tmp_path, monkeypatch):
+    """clip.mp4 of 10 frames, 96x64, two squares, the first away in frames 4 to 6; m.png; the first labels."""
+    monkeypatch.chdir(tmp_path)
+    made = [
+        square_frame(64, 96, (1, RED, 10 if not 4 <= i <= 6 else 300, 16, 24), (2, BLUE, 60 - i, 30, 20))
+        for i in range(10)
+    ]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    write_indexed_png(tmp_path / "m.png", made[0][1])
+    return made[0][1]
+
+
+def test_one_call_from_file_to_files(clip, bright_engine, tmp_path):
+    summary = vosctl.segment("clip.mp4", "m.png", overlay="o.mp4", masks="masks", engine=bright_engine)
+    assert summary.frames == 10
+    assert [path.name for path in summary.outputs] == ["o.mp4", "masks"]
+    assert summary.engine.engine == "fake"
+    assert summary.losses[1].ranges == ((4, 6),)
+    assert 2 not in summary.losses
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 10
+
+
+def test_a_mask_can_be_an_array(clip, bright_engine):
+    for mask in (clip, clip.astype(np.int64), clip == 2):
+        summary = vosctl.segment("clip.mp4", mask, masks="masks", overwrite=True, engine=bright_engine, max_frames=2)
+        assert summary.frames == 2
+        assert set(np.unique(read_indexed_png(summary.outputs[0] / "00001.png"))) == set(np.unique(mask.astype(int)))
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.zeros((64, 96), np.uint8), "is empty"),
+        (np.ones((10, 10), np.uint8), "10x10, the frames are 96x64"),
+        (np.ones((64, 96), np.float32), "not float32"),
+        (np.full((64, 96), 256), "0..255"),
+        (np.full((64, 96), -1), "0..255"),
+    ],
+)
+def test_an_array_that_cannot_serve(clip, bright_engine, mask, message):
+    with pytest.raises(vosctl.UsageError, match=message):
+        vosctl.segment("clip.mp4", mask, masks="masks", engine=bright_engine)
+
+
+def test_boxes_and_points_by_object(clip, bright_engine):
+    summary = vosctl.segment(
+        "clip.mp4", box={7: (7, 13, 30, 30)}, point={9: [(70.5, 40, True)]}, masks="masks", engine=bright_engine
+    )
+    labels = read_indexed_png(summary.outputs[0] / "00000.png")
+    for ours, theirs in ((7, 1), (9, 2)):
+        one, other = labels == ours, clip == theirs
+        assert (one & other).sum() / (one | other).sum() > 0.8
+
+
+def test_a_click_corrects_the_box_of_its_object(clip, bright_engine):
+    """A box over both squares, and a click that says that the blue one is not meant."""
+    summary = vosctl.segment(
+        "clip.mp4",
+        box=(5, 10, 80, 45),
+        point=[(22, 28, True), (69.4, 40, False)],
+        masks="masks",
+        engine=bright_engine,
+        max_frames=1,
+    )
+    labels = read_indexed_png(summary.outputs[0] / "00000.png")
+    assert labels[28, 22] == 1
+    assert labels[40, 69] == 0
+
+
+def test_events_come_in_order(clip, bright_engine):
+    heard = Heard()
+    vosctl.segment("clip.mp4", "m.png", engine=bright_engine, events=heard, max_frames=8)
+    assert heard.said[0] == ("started", 2, 8), "of ten frames eight are asked for"
+    assert heard.said[-1] == ("finished", 8)
+    assert [one for one in heard.said if one[0] in ("lost", "found")] == [("lost", 4, 1), ("found", 7, 1)]
+    assert heard.said.index(("lost", 4, 1)) < heard.said.index(("frame", 4))
+
+
+def test_an_error_in_a_listener_ends_the_run_and_what_is_whole_is_kept(clip, bright_engine, tmp_path):
+    class Fails(Heard):
+        def frame(self, frame, result):
+            super().frame(frame, result)
+            if frame.index == 3:
+                raise vosctl.VosctlError("enough")
+
+    heard = Fails()
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        vosctl.segment("clip.mp4", "m.png", masks="masks", engine=bright_engine, events=heard)
+    assert not (tmp_path / "masks").exists()
+    assert [one for one in heard.said if one[0] == "kept"] == [("kept", "masks.partial")]
+
+
+def test_a_job_can_name_its_outputs_after_the_source_and_run_twice(clip, bright_engine):
+    def outputs(info):
+        return vosctl.OutputRequest(rle=Path(f"{info.name}.jsonl"), overwrite=True)
+
+    job = vosctl.SegmentJob("clip.mp4", FirstObjects("m.png"), outputs, engine=bright_engine)
+    first, second = job.run(), job.run()
+    assert first.outputs == second.outputs == (Path("clip.jsonl"),)
+    assert len([json.loads(line) for line in first.outputs[0].read_text().splitlines()]) == 20
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "what to follow is not said"),
+        ({"first_mask": "m.png", "box": (1, 2, 3, 4)}, "`first_mask` and `box`: each says"),
+        ({"box": (1, 2, 30, 30), "fix_mask": True}, "`fix_mask`"),
+        ({"box": {0: (1, 2, 30, 30)}}, "object id 0"),
+        ({"first_mask": "m.png", "overlay": "o.xyz"}, "`overlay`: o.xyz"),
+        ({"first_mask": "m.png", "overlay": "clip.mp4", "overwrite": True}, "would replace the input"),
+        ({"first_mask": "m.png", "masks": "m.png"}, "m.png"),
+        ({"first_mask": "m.png", "max_frames": 0}, "`max_frames=0`"),
+        ({"box": (1, 2, 30, 30), "point": [(500, 5, True)]}, "outside"),
+    ],
+)
+def test_requests_that_cannot_be_served_name_parameters(clip, bright_engine, given, message):
+    with pytest.raises(vosctl.UsageError, match=message):
+        vosctl.segment("clip.mp4", engine=bright_engine, **given)
+
+
+def test_an_object_that_a_later_one_covers_is_not_lost_in_silence(clip):
+    objects = FirstObjects(prompts={1: Prompt.of((7, 13, 30, 30)), 2: Prompt.of((7, 13, 30, 30))})
+    image, _ = square_frame(64, 96, (1, RED, 10, 16, 24))
+    with pytest.raises(vosctl.UsageError, match="object 1: is wholly covered"):
+        objects.labels(image, lambda line: None, lambda line: None)
+
+
+def test_warnings_are_logged_where_nobody_listens(caplog):
+    vosctl.Events().warning("look out")
+    assert caplog.messages == ["look out"]

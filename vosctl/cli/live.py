@@ -1,0 +1,149 @@
+"""What `vosctl webcam` puts together: a feed, a tracker, outputs and what is shown. Loaded when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vosctl.engine.base import EngineInfo
+from vosctl.events import Started, tell_frame
+from vosctl.interrupts import held
+from vosctl.live.camera import CameraSettings
+from vosctl.live.capture import Capture
+from vosctl.live.opening import open_feed
+from vosctl.live.recorder import Recorder
+from vosctl.live.run import LiveParts, LiveRun, LiveSummary
+from vosctl.live.session import Session
+from vosctl.live.virtual_camera import VirtualCamera
+from vosctl.prompts.first_objects import FirstObjects
+from vosctl.selection.window import Window
+from vosctl.summary import LossRecord, Summary
+from vosctl.tracking import Tracker
+from vosctl.types import Labels, RGBImage
+from vosctl.video.frames import SourceInfo
+from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sinks.checks import check_outputs
+
+if TYPE_CHECKING:
+    from vosctl.cli.reporting import Reporter
+    from vosctl.cli.webcam import FeedOptions, LiveOutputOptions, ViewOptions
+
+_DEFAULT_FPS = 30.0  # told to users of the virtual camera where the source's rate is not known
+
+
+@dataclass(frozen=True, slots=True)
+class LiveJob:
+    """One feed, until it ends or the user does.
+
+    Attributes:
+        source: a camera, an address or a file.
+        camera: what is asked of a camera or stream.
+        objects: what is followed from the first frame on; None where the user will draw it.
+        shown: what the user sees.
+        outputs: what is written.
+    """
+
+    source: str
+    camera: FeedOptions
+    objects: FirstObjects | None
+    shown: ViewOptions
+    outputs: LiveOutputOptions
+
+    def run(self, make_tracker: Callable[[], Tracker], max_frames: int | None, reporter: Reporter) -> None:
+        """Run the feed.
+
+        Args:
+            make_tracker: loads the network; called once everything else is known to be right.
+            max_frames: stop after so many followed frames.
+            reporter: tells the user of it.
+
+        Raises:
+            VosctlError: the feed broke off, or an output failed.
+        """
+        with ExitStack() as stack:
+            camera = CameraSettings(self.camera.size, self.camera.fps, self.camera.backend)
+            feed = open_feed(self.source, camera, self.camera.reconnect, reporter.note)
+            info = feed.info
+            capture = stack.enter_context(Capture(feed))
+            files = self.objects.files if self.objects is not None else ()
+            inputs = tuple(path for path in map(Path, (*files, self.source)) if path.exists())
+            request = self.outputs.live_request(inputs)
+            _check_requests(request, self.objects, info)
+            if info.live:  # or its frames pile up while the network is loaded
+                capture.start()
+            tracker = make_tracker()
+            window, virtual = _open_displays(stack, info, not self.shown.no_window, self.shown.virtual_camera, reporter)
+            reporter.started(Started(info, tracker.info, None, max_frames or info.frame_count))
+            stack.enter_context(held())  # from here on there is something to keep
+            running, recording = _open_outputs(stack, request, info, reporter)
+            record = LossRecord()
+            run = LiveRun(
+                capture,
+                LiveParts(
+                    info=info,
+                    tracker=tracker,
+                    session=Session(self.shown.view),
+                    first_objects=self._first_objects(reporter),
+                    outputs=running,
+                    recording=recording,
+                    window=window,
+                    camera=virtual,
+                    on_frame=partial(tell_frame, reporter, record),
+                    warn=reporter.warning,
+                ),
+            )
+            try:
+                run.run(max_frames)
+            finally:
+                for path in run.kept:
+                    reporter.kept(path)
+                _report(reporter, run.summary, tracker.info, record, "result" if self.shown.no_window else "display")
+
+    def _first_objects(self, reporter: Reporter) -> Callable[[RGBImage], Labels] | None:
+        objects = self.objects
+        return None if objects is None else lambda image: objects.labels(image, reporter.note, reporter.warning)
+
+
+def _check_requests(request: OutputRequest, objects: FirstObjects | None, info: SourceInfo) -> None:
+    """What is wrong with the outputs or the mask is said before the network is loaded."""
+    check_outputs(request)
+    if objects is not None and "first_mask" in objects.given:
+        objects.read_mask((info.height, info.width), lambda repair: None)
+
+
+def _open_displays(
+    stack: ExitStack, info: SourceInfo, wanted: bool, virtual: bool, reporter: Reporter
+) -> tuple[Window | None, VirtualCamera | None]:
+    camera = window = None
+    if virtual:
+        camera = stack.enter_context(VirtualCamera(info.width, info.height, float(info.frame_rate or _DEFAULT_FPS)))
+        reporter.note(f"Virtual camera: {camera.device}")
+    if wanted:
+        window = stack.enter_context(Window(f"vosctl: {info.name}", info.width, info.height))
+    return window, camera
+
+
+def _open_outputs(
+    stack: ExitStack, request: OutputRequest, info: SourceInfo, reporter: Reporter
+) -> tuple[Recorder, Recorder | None]:
+    """The outputs that last as long as the run, and the recording that the user may stop earlier."""
+    recorders = []
+    recorded = OutputRequest(overlay=request.overlay, overwrite=request.overwrite, audio=False)
+    for one in (replace(request, overlay=None), recorded):
+        recorder = Recorder(open_sinks(one, info, reporter.warning), from_zero=one is recorded)
+        stack.callback(recorder.abort)
+        recorders.append(recorder)
+    return recorders[0], recorders[1] if request.overlay is not None else None
+
+
+def _report(reporter: Reporter, live: LiveSummary, engine: EngineInfo, record: LossRecord, to: str) -> None:
+    if not live.frames:
+        return
+    p50, p95 = (live.latency.percentile(percent) for percent in (50, 95))
+    reporter.latency(p50, p95, live.captured, live.dropped, to)
+    p50, p95 = (live.tracking.percentile(percent) for percent in (50, 95))
+    reporter.finished(Summary(live.frames, live.seconds, p50, p95, tuple(live.outputs), engine, record.losses))

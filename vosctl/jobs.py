@@ -1,0 +1,194 @@
+"""The main job as a library call: follow the objects of a video's first frame and write what is wanted of it.
+
+import vosctl
+
+summary = vosctl.segment("in.mp4", first_mask="mask.png", overlay="out.mp4")
+summary.losses  # which object was lost in which frames
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.engine.base import Engine
+from vosctl.engine.settings import EngineSettings
+from vosctl.errors import UsageError
+from vosctl.events import Events, Started, tell_frame
+from vosctl.interrupts import held
+from vosctl.pipeline import Pipeline
+from vosctl.prompts.first_objects import FirstObjects
+from vosctl.prompts.mask_file import StrPath
+from vosctl.prompts.prompt import Click, Prompt
+from vosctl.summary import LossRecord, Summary
+from vosctl.tracking import Tracker, TrackingSettings
+from vosctl.types import Labels, RealBox
+from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sinks.checks import check_outputs
+from vosctl.video.sources import Source, open_source
+
+MakeOutputs = Callable[[SourceInfo], OutputRequest]
+"""Names the outputs once the source is known."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentJob:
+    """One video to be segmented. Can be run more than once.
+
+    Attributes:
+        source: a video file, a directory or glob of images, a network address, or "-" for standard input.
+        objects: what to follow.
+        outputs: what to write, or a function that says so once the source is known. The files that the job reads are
+            added to `inputs`, so that no output replaces them.
+        tracking: how objects are followed.
+        engine: what runs the network: settings to make it from, or one that was made, which several jobs can share.
+        frame_rate: images per second, where the source is images; None for the usual 24.
+        max_frames: stop after so many frames; None for all.
+        events: hears of the run.
+    """
+
+    source: StrPath
+    objects: FirstObjects
+    outputs: OutputRequest | MakeOutputs = field(default_factory=OutputRequest)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    engine: EngineSettings | Engine[Any] = field(default_factory=EngineSettings)
+    frame_rate: Fraction | None = None
+    max_frames: int | None = None
+    events: Events = field(default_factory=Events)
+
+    def run(self) -> Summary:
+        """Decode, track and write, side by side, to the end of the source.
+
+        Raises:
+            UsageError: the request cannot be served; nothing was written.
+            VosctlError: the source, the engine or an output failed; outputs were given up, `events.kept` names what
+                was whole of them.
+            KeyboardInterrupt: interrupted; likewise.
+        """
+        self.objects.check()
+        if self.max_frames is not None and self.max_frames < 1:
+            raise UsageError(f"`max_frames={self.max_frames}`: must be 1 or more")
+        with open_source(os.fspath(self.source), frame_rate=self.frame_rate) as source:
+            labels, frames = self.objects.peek(source, self.events.note, self.events.warning)
+            request = self._request(source.info)
+            check_outputs(request)
+            tracker = self._tracker()
+            self.events.started(self._start(source.info, tracker, labels))
+            with held():  # from here on there is something to keep
+                summary = self._run(source, frames, labels, tracker, request)
+                self.events.finished(summary)
+        return summary
+
+    def _run(
+        self, source: Source, frames: Iterable[Frame], labels: Labels, tracker: Tracker, request: OutputRequest
+    ) -> Summary:
+        record = LossRecord()
+        on_frame = partial(tell_frame, self.events, record)
+        sinks = open_sinks(request, source.info, self.events.warning)
+        pipeline = Pipeline(frames, tracker, labels, sinks, on_frame, stop_reading=source.interrupt)
+        try:
+            run = pipeline.run(self.max_frames, finish_on_interrupt=source.info.live)
+        finally:
+            for path in pipeline.kept:
+                self.events.kept(path)
+            for warning in source.warnings:
+                self.events.warning(warning)
+        return Summary(run.frames, run.seconds, run.p50, run.p95, run.outputs, tracker.info, record.losses)
+
+    def _request(self, info: SourceInfo) -> OutputRequest:
+        request = self.outputs(info) if callable(self.outputs) else self.outputs
+        source = os.fspath(self.source)
+        files = () if source == "-" or "://" in source else (source,)
+        inputs = (*request.inputs, *map(Path, files), *map(Path, self.objects.files))
+        return replace(request, inputs=inputs)
+
+    def _tracker(self) -> Tracker:
+        engine = self.engine
+        if not isinstance(engine, EngineSettings):
+            return Tracker(engine, self.tracking)
+        return Tracker.load(**asdict(engine), settings=self.tracking)
+
+    def _start(self, info: SourceInfo, tracker: Tracker, labels: Labels) -> Started:
+        counts = [count for count in (info.frame_count, self.max_frames) if count is not None]
+        objects = int(np.count_nonzero(np.bincount(labels.ravel())[1:]))
+        return Started(info, tracker.info, objects, min(counts, default=None))
+
+
+def segment(
+    source: StrPath,
+    first_mask: StrPath | Sequence[StrPath] | NDArray[Any] | None = None,
+    *,
+    box: RealBox | Mapping[int, RealBox] | None = None,
+    point: Sequence[Click] | Mapping[int, Sequence[Click]] = (),
+    fix_mask: bool = False,
+    overlay: StrPath | None = None,
+    masks: StrPath | None = None,
+    matte: StrPath | None = None,
+    cutout: StrPath | None = None,
+    rle: StrPath | None = None,
+    overwrite: bool = False,
+    audio: bool = True,
+    tracking: TrackingSettings | None = None,
+    engine: EngineSettings | Engine[Any] | None = None,
+    frame_rate: Fraction | None = None,
+    max_frames: int | None = None,
+    events: Events | None = None,
+) -> Summary:
+    """Follow the objects of the first frame through a video, and write what is asked for; see `SegmentJob`.
+
+    Args:
+        source: a video file, a directory or glob of images, a network address, or "-" for standard input.
+        first_mask: a mask file, one for each object, or an array: (H, W) integer ids, or bool for one object.
+        box: x, y, width, height in pixels round the object, or such a box by object id.
+        point: clicks (x, y, on_object), or such clicks by object id; with a box for the same object they correct it.
+        fix_mask: repair a mask file of another size or with soft edges.
+        overlay: video with coloured objects: .mp4, .mov, .mkv or .webm.
+        masks: directory of indexed PNG, one a frame.
+        matte: grey video of the objects' probability.
+        cutout: the objects with transparency: .mov, .webm or a directory of PNG.
+        rle: file of JSON lines with COCO RLE, "-" for standard output.
+        overwrite: replace outputs that exist.
+        audio: copy the source's sound into the videos.
+        tracking: how objects are followed.
+        engine: what runs the network: settings, or an engine that was made.
+        frame_rate: images per second, where the source is images.
+        max_frames: stop after so many frames.
+        events: hears of the run.
+
+    Returns:
+        Frames, speed, outputs, the engine really used, and when each object was lost.
+
+    Raises:
+        UsageError: the request cannot be served; nothing was written.
+        VosctlError: the source, the engine or an output failed.
+        KeyboardInterrupt: interrupted; outputs were given up.
+    """
+    paths = {"overlay": overlay, "masks": masks, "matte": matte, "cutout": cutout, "rle": rle}
+    wanted: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path is not None}
+    return SegmentJob(
+        source=source,
+        objects=FirstObjects(mask=first_mask, prompts=_prompts(box, point), fix_mask=fix_mask),
+        outputs=OutputRequest(**wanted, overwrite=overwrite, audio=audio),
+        tracking=tracking or TrackingSettings(),
+        engine=engine or EngineSettings(),
+        frame_rate=frame_rate,
+        max_frames=max_frames,
+        events=events or Events(),
+    ).run()
+
+
+def _prompts(
+    box: RealBox | Mapping[int, RealBox] | None, point: Sequence[Click] | Mapping[int, Sequence[Click]]
+) -> dict[int, Prompt]:
+    boxes = dict(box) if isinstance(box, Mapping) else {} if box is None else {1: box}
+    points = dict(point) if isinstance(point, Mapping) else {1: point} if point else {}
+    return {key: Prompt.of(boxes.get(key), tuple(points.get(key, ()))) for key in {**boxes, **points}}
