@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,35 @@ def test_errors_are_one_line(data: Path, tmp_path: Path, args: list[str], code: 
     assert message.format(**names) in result.stderr
     assert result.stderr.splitlines()[-1].startswith("Error: ")
     assert "Traceback" not in result.output
+
+
+def test_a_sequence_that_fails_is_named_and_the_others_are_measured(data: Path, annotations: str) -> None:
+    for kind in ("Annotations", "JPEGImages"):
+        shutil.copytree(data / kind / "480p" / "squares", data / kind / "480p" / "zebra")
+    (data / "Annotations" / "480p" / "zebra" / "00002.png").write_bytes(b"damaged")
+    result = run(data, "--predictions", annotations)
+    assert result.exit_code == 1
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == ["squares", "overall"]
+    failed, error = result.stderr.splitlines()
+    assert failed.startswith("Failed: zebra: ")
+    assert "00002.png: cannot be read" in failed
+    assert error == "Error: 1 of 2 sequences failed and are not in the figures above"
+    report = json.loads(run(data, "--predictions", annotations, "--json").stdout)
+    assert [entry["name"] for entry in report["failed"]] == ["zebra"]
+
+
+def test_objects_that_appear_later_are_said_to_be_left_out(data: Path, annotations: str) -> None:
+    for index in (2, 3):
+        path = data / "Annotations" / "480p" / "squares" / f"{index:05d}.png"
+        labels = np.array(Image.open(path))
+        labels[:8, 60:70], labels[50:, 70:] = 5, 255
+        Image.fromarray(labels).save(path)
+    result = run(data, "--predictions", annotations)
+    assert result.exit_code == 0
+    assert result.stderr == "squares: object 5 appears after the first frame and cannot be followed from it: left out\n"
+    assert run(data, "--predictions", annotations, "-q").stderr == ""
+    report = json.loads(run(data, "--predictions", annotations, "--json").stdout)
+    assert report["sequences"][0]["left_out"] == [5]
 
 
 def test_missing_prediction_is_named(data: Path, tmp_path: Path) -> None:

@@ -94,6 +94,28 @@ def test_incomplete_last_sequence_is_found_before_tracking(make_sequence, moving
         evaluate(EvaluationRequest(root, "all", "multi"), no_tracker, no_progress)
 
 
+def test_a_damaged_image_fails_its_sequence_alone(make_sequence, moving, root, tmp_path: Path) -> None:
+    make_sequence("bear", moving)
+    make_sequence("cat", moving).images["00003"].write_bytes(b"damaged")
+    make_sequence("deer", moving)
+    request = EvaluationRequest(root, "all", "multi", masks=tmp_path / "masks", report=tmp_path / "report.json")
+    evaluation = evaluate(request, make_tracker, no_progress)
+    assert [score.name for score in evaluation.scores] == ["bear", "deer"]
+    assert list(evaluation.failures) == ["cat"]
+    assert "00003.png: cannot be read" in evaluation.failures["cat"]
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["bear", "deer"]
+    assert json.loads((tmp_path / "report.json").read_text())["failed"][0]["name"] == "cat"
+
+
+def test_when_every_sequence_fails_nothing_is_written(make_sequence, moving, root, tmp_path: Path) -> None:
+    for name in ("bear", "cat"):
+        make_sequence(name, moving).images["00003"].write_bytes(b"damaged")
+    request = EvaluationRequest(root, "all", "multi", report=tmp_path / "report.json")
+    with pytest.raises(VosctlError, match=r"nothing was measured: sequence 'bear' fails \(as do 1 more\): .*00003"):
+        evaluate(request, make_tracker, no_progress)
+    assert not (tmp_path / "report.json").exists()
+
+
 def test_report_is_not_replaced_unasked(make_sequence, moving, root, tmp_path: Path) -> None:
     make_sequence("bear", moving)
     report = tmp_path / "report.json"

@@ -17,7 +17,8 @@ from click.core import ParameterSource
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.groups import grouped
 from vosctl.cli.options import EngineRequest, TrackingRequest, engine_options, tracking_options
-from vosctl.errors import UsageError
+from vosctl.cli.wording import Wording
+from vosctl.errors import UsageError, VosctlError
 
 if TYPE_CHECKING:
     from vosctl.evaluation.evaluate import EvaluationRequest
@@ -130,6 +131,9 @@ def eval_command(
     make_tracker = partial(_make_tracker, quiet, tracking, engine)
     evaluation = evaluate(options.request(root), make_tracker, partial(_progress, quiet))
     _show(evaluation, as_json=as_json)
+    if not quiet:
+        _tell_left_out(evaluation)
+    _end_with_failures(evaluation)
 
 
 def _refuse_tracker_options(context: click.Context, names: Iterable[str]) -> None:
@@ -148,6 +152,29 @@ def _make_tracker(quiet: bool, tracking: TrackingRequest, engine: EngineRequest)
     if not quiet:
         click.echo(f"{info.weights} on {info.engine}, {info.device}, {info.precision}", err=True)
     return tracker, {**asdict(info), **asdict(settings)}
+
+
+def _tell_left_out(evaluation: Evaluation) -> None:
+    """Say which objects do not count because they are not in the first annotation."""
+    for score in evaluation.scores:
+        if score.left_out:
+            noun, verb = ("object", "appears") if len(score.left_out) == 1 else ("objects", "appear")
+            ids = ", ".join(map(str, score.left_out))
+            click.echo(
+                f"{score.name}: {noun} {ids} {verb} after the first frame and cannot be followed from it: left out",
+                err=True,
+            )
+
+
+def _end_with_failures(evaluation: Evaluation) -> None:
+    """Name the sequences that were not measured. Raises VosctlError when there are any."""
+    if not evaluation.failures:
+        return
+    wording = Wording.current()
+    for name, reason in evaluation.failures.items():
+        click.echo(f"Failed: {name}: {wording(reason)}", err=True)
+    total = len(evaluation.failures) + len(evaluation.scores)
+    raise VosctlError(f"{len(evaluation.failures)} of {total} sequences failed and are not in the figures above")
 
 
 def _show(evaluation: Evaluation, *, as_json: bool) -> None:

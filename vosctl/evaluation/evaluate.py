@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from vosctl.datasets import Sequence, Task, check_annotated, check_trackable, find_sequences
-from vosctl.errors import UsageError
+from vosctl.errors import UsageError, VosctlError
 from vosctl.evaluation.report import Evaluation, write_json
 from vosctl.evaluation.runner import SequenceTracker, Speed, check_masks_folder, track_sequence
-from vosctl.evaluation.scoring import check_predictions, score_sequence, scored_frames
+from vosctl.evaluation.scoring import SequenceScore, check_predictions, score_sequence, scored_frames
 
 MakeTracker = Callable[[], tuple[SequenceTracker, dict[str, Any]]]
 """Builds the tracker, and says what it is for the report. Called once, after everything else was checked."""
@@ -50,34 +50,55 @@ class EvaluationRequest:
 def evaluate(request: EvaluationRequest, make_tracker: MakeTracker, progress: Progress) -> Evaluation:
     """Track the sequences, unless predictions are given, score the masks and write the outputs.
 
-    The masks are scored from their files, so that those kept give the same numbers when scored again.
+    The masks are scored from their files, so that those kept give the same numbers when scored again. A sequence that
+    fails, by a damaged image for example, is left out and named; the others are measured all the same.
 
     Raises:
         UsageError: the request cannot be served; nothing was run.
-        VosctlError: the data set or the predictions are incomplete or unreadable.
+        VosctlError: the data set or the predictions are incomplete, or no sequence could be measured.
     """
     sequences = _checked_sequences(request)
     speeds: dict[str, Speed] = {}
+    scores: list[SequenceScore] = []
+    failures: dict[str, str] = {}
     description = None
     with _masks_folder(request) as masks:
         if request.predictions is None:
             tracker, description = make_tracker()
             with progress("tracking", sum(len(sequence.images) for sequence in sequences)) as advance:
                 for sequence in sequences:
-                    speeds[sequence.name] = track_sequence(
-                        tracker, sequence, request.task, masks, overwrite=request.overwrite, progress=advance
-                    )
-        with progress("scoring", sum(len(scored_frames(sequence)) for sequence in sequences)) as advance:
-            scores = [score_sequence(sequence, masks, request.task, progress=advance) for sequence in sequences]
+                    with _failing_alone(sequence, failures):
+                        speeds[sequence.name] = track_sequence(
+                            tracker, sequence, request.task, masks, overwrite=request.overwrite, progress=advance
+                        )
+        tracked = [sequence for sequence in sequences if sequence.name not in failures]
+        with progress("scoring", sum(len(scored_frames(sequence)) for sequence in tracked)) as advance:
+            for sequence in tracked:
+                with _failing_alone(sequence, failures):
+                    scores.append(score_sequence(sequence, masks, request.task, progress=advance))
+        if not scores:
+            name, reason = next(iter(failures.items()))
+            others = f" (as do {len(failures) - 1} more)" if len(failures) > 1 else ""
+            raise VosctlError(f"nothing was measured: sequence {name!r} fails{others}: {reason}")
         kept = request.predictions or request.masks
-        evaluation = Evaluation(request.root, request.subset, request.task, kept, scores, description, speeds)
+        evaluation = Evaluation(request.root, request.subset, request.task, kept, scores, description, speeds, failures)
         if request.report is not None:
             write_json(evaluation, request.report)
         if request.plot is not None:
             from vosctl.evaluation.plot import write_plot
 
-            write_plot(evaluation, sequences, masks, request.plot)
+            scored = [sequence for sequence in tracked if sequence.name not in failures]
+            write_plot(evaluation, scored, masks, request.plot)
     return evaluation
+
+
+@contextmanager
+def _failing_alone(sequence: Sequence, failures: dict[str, str]) -> Iterator[None]:
+    """Note what goes wrong with a sequence, and go on."""
+    try:
+        yield
+    except VosctlError as error:
+        failures[sequence.name] = str(error)
 
 
 def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:

@@ -34,6 +34,7 @@ class Evaluation:
         scores: one a sequence, at least one.
         tracker: what made the masks (weights, engine, device...), None when only scored.
         speeds: by sequence, empty when only scored.
+        failures: why a sequence could not be tracked or scored, by its name.
     """
 
     root: Path
@@ -43,6 +44,7 @@ class Evaluation:
     scores: list[SequenceScore]
     tracker: dict[str, Any] | None = None
     speeds: dict[str, Speed] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
     @property
     def total_speed(self) -> Speed | None:
@@ -66,6 +68,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
             "frames": sum(len(score.frames) for score in evaluation.scores),
         },
         "sequences": [_sequence_json(score, evaluation.speeds.get(score.name)) for score in evaluation.scores],
+        "failed": [{"name": name, "reason": reason} for name, reason in evaluation.failures.items()],
     }
 
 
@@ -132,6 +135,7 @@ def _sequence_json(score: SequenceScore, speed: Speed | None) -> dict[str, Any]:
         "name": score.name,
         **_summary_json(summarise([score]), speed),
         "frames": list(score.frames),
+        "left_out": list(score.left_out),
         "objects": [{key: value for key, value in entry.items() if key != "frames_per_second"} for entry in objects],
     }
 

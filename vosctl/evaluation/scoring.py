@@ -26,6 +26,7 @@ class SequenceScore:
         frames: (N) stems of the scored frames: the annotated ones but the first and the last.
         region: (O, N) J, 0..1.
         boundary: (O, N) F, 0..1.
+        left_out: ids that are annotated in scored frames, but not in the first one: nothing can follow them.
     """
 
     name: str
@@ -33,6 +34,7 @@ class SequenceScore:
     frames: tuple[str, ...]
     region: NDArray[np.float64]
     boundary: NDArray[np.float64]
+    left_out: tuple[int, ...] = ()
 
     @property
     def region_statistics(self) -> list[Statistics]:
@@ -113,20 +115,28 @@ def score_sequence(
     stems = scored_frames(sequence)
     objects = Objects.of(read_annotation(next(iter(sequence.annotations.values()))), task, sequence.name)
 
-    def score(stem: str) -> list[tuple[float, float]]:
+    def score(stem: str) -> _FrameScore:
         return _score_frame(objects, predictions / sequence.name / f"{stem}.png", sequence.annotations[stem])
 
-    measures = []
+    measures, later = [], set[int]()
     with ThreadPoolExecutor(workers) as pool:
-        for measure in pool.map(score, stems):
-            measures.append(measure)
+        for scored in pool.map(score, stems):
+            measures.append(scored.measures)
+            later.update(scored.later)
             progress()
     by_object = np.asarray(measures, dtype=np.float64).transpose(1, 2, 0)  # (O, 2, N)
-    return SequenceScore(sequence.name, objects.ids, stems, by_object[:, 0], by_object[:, 1])
+    return SequenceScore(sequence.name, objects.ids, stems, by_object[:, 0], by_object[:, 1], tuple(sorted(later)))
 
 
-def _score_frame(objects: Objects, prediction: Path, annotation: Path) -> list[tuple[float, float]]:
-    """(J, F) of each object in one frame."""
+@dataclass(frozen=True, slots=True)
+class _FrameScore:
+    """(J, F) of each object in one frame, and the ids in it that are not followed."""
+
+    measures: list[tuple[float, float]]
+    later: tuple[int, ...]
+
+
+def _score_frame(objects: Objects, prediction: Path, annotation: Path) -> _FrameScore:
     predicted, truth = read_indexed_png(prediction), read_annotation(annotation)
     if predicted.shape != truth.shape:
         raise VosctlError(
@@ -134,4 +144,4 @@ def _score_frame(objects: Objects, prediction: Path, annotation: Path) -> list[t
             f"{truth.shape[1]}x{truth.shape[0]}: predictions must have the annotations' size"
         )
     pairs = zip(objects.predicted_masks(predicted), objects.masks(truth), strict=True)
-    return [region_and_boundary(mask, true_mask) for mask, true_mask in pairs]
+    return _FrameScore([region_and_boundary(mask, true) for mask, true in pairs], objects.later(truth))
