@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 def complete_weights(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the registered names, and files."""
     from vosctl.errors import VosctlError
-    from vosctl.registry import registered_weights
+    from vosctl.weights.registry import registered_weights
 
     try:
         entries = registered_weights()
