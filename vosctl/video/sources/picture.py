@@ -45,7 +45,12 @@ class PictureReader:
         self._hdr: dict[tuple[str, int, int], HdrConverter] = {}
         self._lock = Lock()
         self._rotation: float | None = None
+        self._kept = False
         self._matrix = _IDENTITY
+
+    def keep_rotation(self) -> None:
+        """Take all further frames to be rotated like the last one, whatever their metadata say."""
+        self._kept = True
 
     def is_on_its_side(self, frame: av.VideoFrame) -> bool:
         """Whether the rotation metadata swaps width and height."""
@@ -116,7 +121,7 @@ class PictureReader:
     def _matrix_of(self, frame: av.VideoFrame) -> _Matrix:
         # A frame whose side data was touched refers to itself and lives on until the garbage collector comes by: at
         # 1080p hundreds of megabytes. So it is read where the rotation changes, which is in the first frame.
-        if frame.rotation != self._rotation:
+        if not self._kept and frame.rotation != self._rotation:
             self._rotation = frame.rotation
             self._matrix = _display_matrix(frame)
         return self._matrix

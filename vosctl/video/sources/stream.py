@@ -20,6 +20,9 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.interrupts import interruptible
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
+from vosctl.video.sources.completeness import claimed_end, missing
+from vosctl.video.sources.containers import ContinuousPackets, best_video, open_container
+from vosctl.video.sources.decoding import Decoder
 from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.picture import PictureReader
 from vosctl.video.sources.timestamps import PresentationClock, nominal_frame_rate
@@ -27,9 +30,6 @@ from vosctl.video.standard_input import PatientReader
 
 _NETWORK_TIMEOUT = 10.0  # seconds without an answer, or without data later on
 _STDIN_BUFFER = 1 << 20  # bytes; a raw 1080p frame is 3 MB
-
-# A file that lacks more than this of what its header claims is reported as ending early.
-_MISSING_SECONDS, _MISSING_SHARE = 0.5, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ class VideoSource(Source):
         self._stop = stop
         self._origin = origin
         self._stream = _video_stream(container, origin)
-        # Threads over whole frames delay the picture by as many frames as there are threads: not for live video.
-        self._stream.thread_type = "SLICE" if origin.live else "AUTO"
+        self._packets = ContinuousPackets(container)
+        self._decoder = Decoder(self._stream, live=origin.live, in_order=container.format.name == "avi")
         self._reader = PictureReader()
-        self._lost_packets = 0
-        self._damaged_pictures = 0
+        self._count = 0
+        self._lacking: tuple[Fraction, Fraction] | None = None
         self._pictures = self._decode()
         first = next(self._pictures, None)
         if first is None:
@@ -80,6 +80,11 @@ class VideoSource(Source):
         self._first: Frame | None = self._frame(0, first)
         if (kind := hdr_kind(first)) is not None:
             self._notes.append(f"{origin.label}: is HDR ({kind}); shown and written in standard dynamic range")
+        if first.interlaced_frame:
+            self._notes.append(
+                f"{origin.label}: is interlaced; each picture is taken with both its fields, deinterlace it first for "
+                "clean edges"
+            )
         if container.streams.audio and origin.file is None and not origin.live:
             self._notes.append(f"{origin.label}: its sound cannot be copied; only a file's can")
 
@@ -91,8 +96,10 @@ class VideoSource(Source):
             UsageError: it is no video.
             VosctlError: it cannot be read.
         """
+        # A pipe (also one that the shell made) can be opened once, and the sound would be read by opening it again.
+        file = path if path.is_file() else None
         # The prefix keeps a colon in a file name from being read as a protocol.
-        return cls._open(f"file:{path}", _Origin(name=path.stem, label=str(path), file=path))
+        return cls._open(f"file:{path}", _Origin(name=path.stem, label=str(path), file=file))
 
     @classmethod
     def from_address(cls, address: str) -> VideoSource:
@@ -146,7 +153,7 @@ class VideoSource(Source):
         begun = time.monotonic()
         container: InputContainer | None = None
         try:
-            container = av.open(target, mode="r", **settings)
+            container = open_container(target, **settings)
             # What comes over http and has no length is live: a camera's MJPEG, for one.
             endless = "timeout" in settings and container.duration is None
             return cls(container, replace(origin, live=True) if endless else origin, stop)
@@ -175,15 +182,13 @@ class VideoSource(Source):
         first, self._first = self._first, None
         if first is None:
             return
+        self._count = 1
         yield first
-        start = first.pts
-        end = first.pts + first.duration
         del first
         for index, picture in enumerate(self._pictures, start=1):
-            frame = self._frame(index, picture)
-            end = frame.pts + frame.duration
-            yield frame
-        self._sum_up(float((end - start) * self.info.time_base))
+            self._count += 1
+            yield self._frame(index, picture)
+        self._lacking = self._find_lacking()
 
     def _frame(self, index: int, picture: av.VideoFrame) -> Frame:
         size = (self.info.height, self.info.width)
@@ -204,38 +209,53 @@ class VideoSource(Source):
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """What can be decoded: a damaged packet is passed over, an unreadable container ends the video."""
-        packets = self._container.demux(self._stream)
+        packets = iter(self._packets)
         while True:
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
                 self._notes.append(f"{self._origin.label}: reading stopped before its end: {_reason(error)}")
-                yield from self._stream.decode(None)
-                return
+                break
             if packet is None:
-                return
-            try:
-                pictures = self._stream.decode(packet)
-            except av.FFmpegError:
-                self._lost_packets += 1
-                continue
-            for picture in pictures:
-                self._damaged_pictures += picture.is_corrupt
-                yield picture
+                break
+            if packet.stream_index == self._stream.index:
+                yield from self._decoder.decode(packet)
+        yield from self._decoder.flush()
+        self._reader.keep_rotation()
+        yield from self._decoder.recover()
 
-    def _sum_up(self, seconds: float) -> None:
-        label = self._origin.label
-        if self._lost_packets:
-            self._notes.append(f"{label}: {self._lost_packets} damaged packet(s) passed over; frames are missing")
-        if self._damaged_pictures:
-            self._notes.append(f"{label}: {self._damaged_pictures} damaged frame(s) shown as far as they decode")
-        if self._clock.mended:
-            self._notes.append(f"{label}: {self._clock.mended} timestamp(s) that did not rise were mended")
-        claimed = _claimed_seconds(self._container, self._stream)
-        if claimed is not None and claimed - seconds > max(_MISSING_SECONDS, _MISSING_SHARE * claimed):
-            self._notes.append(
-                f"{label}: ends after {seconds:.1f} s of the {claimed:.1f} s its header claims; the file may be cut off"
+    def _tallies(self) -> list[str]:
+        """See `Source._tallies`."""
+        label, lines = self._origin.label, []
+        continuity, lost = self._packets.continuity, self._decoder.lost
+        if continuity.steps:
+            lines.append(
+                f"{label}: its clock steps {continuity.steps} time(s), as in joined recordings; picture and sound go "
+                "on without a gap"
             )
+        if self._lacking is not None:
+            end, claim = map(float, self._lacking)
+            more = f", {lost} more are too damaged to be decoded" if lost else ""
+            lines.append(
+                f"{label}: ends after {self._count} frames and {end:.2f} s of the {claim:.2f} s its header claims"
+                f"{more}; it may be cut off or damaged"
+            )
+        elif lost:
+            lines.append(f"{label}: {lost} frame(s) are missing, too damaged to be decoded")
+        if self._decoder.damaged:
+            lines.append(f"{label}: {self._decoder.damaged} damaged frame(s) shown as far as they decode")
+        if not (self._lacking or lost or self._decoder.damaged or continuity.steps):
+            lines += [f"{label}: {trouble}" for trouble in self._packets.troubles()]
+        if mended := self._clock.mended + continuity.mended.get(self._stream.index, 0):
+            lines.append(f"{label}: {mended} timestamp(s) that did not rise were mended")
+        return lines
+
+    def _find_lacking(self) -> tuple[Fraction, Fraction] | None:
+        """What the file lacks of what its header claims, see `missing`; once it is read to its end."""
+        if self._packets.continuity.steps or self._origin.live:
+            return None
+        step = 1 / self.info.frame_rate if self.info.frame_rate else Fraction(1, 25)
+        return missing(self._container, self._packets.ends, step)
 
     def _warn_once(self, line: str) -> None:
         if line.partition(" at frame ")[0] not in {known.partition(" at frame ")[0] for known in self._notes}:
@@ -261,9 +281,8 @@ def _reason(error: av.FFmpegError) -> str:
 
 
 def _video_stream(container: InputContainer, origin: _Origin) -> VideoStream:
-    stream = container.streams.best("video")
-    # The cover picture of a song counts as a video stream.
-    if not isinstance(stream, VideoStream) or stream.disposition & av.stream.Disposition.attached_pic:
+    stream = best_video(container)
+    if stream is None:
         raise UsageError(f"{origin.label}: has no video in it; name a video")
     if stream.codec_context is None:
         raise VosctlError(f"{origin.label}: its video codec is not known here; convert it to H.264 first")
@@ -275,8 +294,7 @@ def _describe(
 ) -> SourceInfo:
     height, width = size
     rate = nominal_frame_rate(stream.guessed_rate, stream.average_rate)
-    seconds = _claimed_seconds(container, stream)
-    count = stream.frames or (round(seconds * rate) if seconds and rate else 0)
+    count = stream.frames or _estimated_count(container, stream, rate)
     return SourceInfo(
         name=origin.name,
         width=width,
@@ -289,20 +307,15 @@ def _describe(
     )
 
 
+def _estimated_count(container: InputContainer, stream: VideoStream, rate: Fraction | None) -> int:
+    """About how many frames there will be, by the header; 0 when it does not say."""
+    end = claimed_end(container, stream)
+    if end is None or not rate:
+        return 0
+    return max(0, round((end - Fraction(container.start_time or 0, av.time_base)) * rate))
+
+
 def _pixel_aspect(stream: VideoStream, on_its_side: bool) -> Fraction:
     """Width over height of an upright pixel."""
     aspect = stream.sample_aspect_ratio or Fraction(1)
     return 1 / aspect if on_its_side else Fraction(aspect)
-
-
-def _claimed_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    """How long the header says the video is; None when it says nothing of it."""
-    claims = []
-    # The container lasts as long as its longest stream, which may be the sound, and FFmpeg lends that length to streams
-    # that state none. A stream that states its number of frames (mp4, avi) states its own length.
-    alone = not container.streams.audio
-    if stream.duration and stream.time_base and (alone or stream.frames):
-        claims.append(float(stream.duration * stream.time_base))
-    if container.duration and (alone or claims):
-        claims.append(container.duration / av.time_base)
-    return min(claims, default=None)
