@@ -59,6 +59,9 @@ def test_stage_2_writes_logs_preview_and_weights(stills: Path, videos: Path, qui
     assert load_network(folder / "last.safetensors").name == "lite"
     assert load_network(folder / "best.safetensors").name == "lite"
     assert "mean J" in output
+    assert (
+        f"weights: {folder / 'last.safetensors'}\nbest weights in validation: {folder / 'best.safetensors'}\n" in output
+    )
     assert not list(folder.glob("*.partial*"))
 
 

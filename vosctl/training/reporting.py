@@ -59,19 +59,28 @@ class Reporter:
             return
         self._display.step(position, progress)
         self._recent.append(values)
-        if position.step % self._every:
-            return
-        means = {key: float(np.mean([step[key] for step in self._recent])) for key in values}
+        if position.step % self._every == 0:
+            self._log(position)
+
+    def _log(self, position: Position) -> None:
+        """Write a line of the log: means of the steps since the line before."""
+        means = {key: float(np.mean([step[key] for step in self._recent])) for key in self._recent[0]}
         self._recent.clear()
         line = {"step": position.step, "seconds": round(position.seconds), "resumed": position.resumed, **means}
         self._folder.log("log", line)
         self._to_board(means, position.step)
-        self._display.logged(line)
+        if self._display is not None:
+            self._display.logged(line)
 
     def saved(self, position: Position) -> None:
         """Take note of a checkpoint."""
         if self._display is not None:
             self._display.saved(position)
+
+    def ended(self, position: Position) -> None:
+        """Log the last steps, which are fewer than a line's, and take note of the end of the run or of its pause."""
+        if self._recent:
+            self._log(position)
 
     def validated(self, position: Position, result: Validation, better: bool) -> None:
         """Take the result of a validation."""

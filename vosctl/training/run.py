@@ -114,7 +114,18 @@ def _train(
                 f"{settings.network}: {len(stills)} stills and {len(sequences)} sequences; "
                 f"{placement}, {placement.precision}; run folder {folder.path}"
             )
-        trainer.run()
+        try:
+            trainer.run()
+        finally:
+            if first:
+                _tell_weights(folder, shown)
+
+
+def _tell_weights(folder: RunFolder, screen: Screen) -> None:
+    """Say where the weights are, at the end of a run or where it stopped."""
+    for name, what in (("last.safetensors", "weights"), ("best.safetensors", "best weights in validation")):
+        if (folder.path / name).is_file():
+            screen.note(f"{what}: {folder.path / name}")
 
 
 def _network(settings: TrainingSettings) -> PropagationNetwork:

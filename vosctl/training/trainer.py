@@ -139,6 +139,7 @@ class Trainer:
                     if clock.due(self._position.seconds):
                         action()
             self.save()
+        self._reporter.ended(self._position)
         if interruption.asked:
             raise KeyboardInterrupt
         self.validate()
