@@ -296,13 +296,13 @@ class VideoWriter:
         with suppress(OSError, av.FFmpegError):
             self._complete()
         if self._whole or (self._can_be_cut and is_playable(self._staged.partial)):
-            return self._staged.partial
+            return self._staged.keep()
         self._staged.discard()
         return None
 
     def abandon(self) -> Path | None:
         """Leave the file as it is, from another thread; see `Sink.abandon`."""
-        return self._staged.partial if self._can_be_cut else self._staged.mark_damaged()
+        return self._staged.keep() if self._can_be_cut else self._staged.mark_damaged()
 
     @property
     def partial(self) -> Path:

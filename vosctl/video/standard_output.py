@@ -1,4 +1,4 @@
-"""Writing to standard output so that a reader who stopped reading does not hold anybody for ever."""
+"""Writing to standard output, a pipe or a device so that a reader who stopped reading holds nobody for ever."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import select
 import stat
 import sys
 import threading
+from typing import BinaryIO
 
 from vosctl.errors import VosctlError
 
@@ -16,22 +17,27 @@ _ATOMIC_BYTES = 4096  # what a pipe that is ready takes without waiting
 
 
 class PatientWriter:
-    """Writes bytes to standard output. `write` waits for a slow reader, and can be told from outside to stop.
+    """Writes bytes to standard output or an open descriptor; `write` waits for a slow reader, until told to stop.
+
+    Args:
+        descriptor: to be written to, and closed at the end; standard output without it.
 
     Raises:
         VosctlError: standard output is closed.
     """
 
-    def __init__(self) -> None:
-        if sys.stdout is None:
+    def __init__(self, descriptor: int | None = None) -> None:
+        if descriptor is None and sys.stdout is None:
             raise VosctlError("standard output is closed; give a file instead of -")
         self._cancelled = threading.Event()
+        self._own = descriptor
+        self._file: BinaryIO = sys.stdout.buffer if descriptor is None else os.fdopen(descriptor, "wb", closefd=False)
         self._pollable: int | None = None
         if hasattr(select, "poll"):
             try:
-                descriptor = sys.stdout.fileno()
+                number = self._file.fileno()
                 # A file is always ready.
-                self._pollable = None if stat.S_ISREG(os.fstat(descriptor).st_mode) else descriptor
+                self._pollable = None if stat.S_ISREG(os.fstat(number).st_mode) else number
             except (io.UnsupportedOperation, OSError):
                 pass  # standard output was replaced by something in memory
 
@@ -43,13 +49,13 @@ class PatientWriter:
             OSError: it cannot be written.
         """
         if self._pollable is None:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            self._file.write(data)
+            self._file.flush()
         else:
             self._write_when_ready(self._pollable, memoryview(data))
 
     def _write_when_ready(self, descriptor: int, left: memoryview) -> None:
-        sys.stdout.flush()
+        self._file.flush()
         ready = select.poll()
         ready.register(descriptor, select.POLLOUT)
         while left and not self._cancelled.is_set():
@@ -63,8 +69,16 @@ class PatientWriter:
         """Have `write` return soon, from any thread."""
         self._cancelled.set()
 
+    def close(self) -> None:
+        """Close the descriptor; standard output stays open."""
+        if self._own is not None:
+            descriptor, self._own = self._own, None
+            os.close(descriptor)
+
     def silence(self) -> None:
         """Send what is still buffered nowhere: Python would complain of the closed pipe once more as it exits."""
+        if self._file is not getattr(sys.stdout, "buffer", None):
+            return
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(nowhere, sys.stdout.fileno())

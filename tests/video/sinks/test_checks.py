@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,46 @@ def test_folders_with_other_things_are_never_replaced(refusal, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["overlay", "masks", "matte", "cutout", "rle"])
-def test_missing_folder(refusal, tmp_path, name):
+def test_a_file_where_a_folder_must_be(refusal, tmp_path, name):
+    (tmp_path / "file").touch()
     file = {"cutout": "c.mov", "masks": "masks"}.get(name, "x.mp4")
-    assert "does not exist" in refusal(**{name: tmp_path / "nowhere" / file})
+    message = refusal(**{name: tmp_path / "file" / "deeper" / file})
+    assert message.startswith(f"`{name}`: ")
+    assert "Not a directory" in message or "is a file, not a folder" in message
+
+
+@pytest.mark.parametrize("file", ["masks.png", "masks.mp4", "masks.JSON", "masks.zip"])
+def test_a_folder_with_the_name_of_a_file(refusal, tmp_path, file):
+    assert "has the name of a file; name a folder" in refusal(masks=tmp_path / file)
+
+
+def test_a_folder_that_is_there_may_have_any_name(write, clip_of, tmp_path):
+    (tmp_path / "frames.png").mkdir()
+    write(clip_of([0]), masks=tmp_path / "frames.png")
+    assert [path.name for path in (tmp_path / "frames.png").iterdir()] == ["00000.png"]
+
+
+@pytest.mark.parametrize("name", ["overlay", "masks", "rle"])
+def test_names_that_no_file_can_have(refusal, tmp_path, name):
+    ending = "" if name == "masks" else ".mp4"
+    assert "File name too long; choose another name" in refusal(**{name: tmp_path / ("a" * 300 + ending)})
+    assert refusal(**{name: Path(f"{tmp_path}/a\0b{ending}")}).startswith(f"`{name}`: ")
+
+
+@pytest.mark.parametrize("name", ["overlay", "matte", "masks", "cutout"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_no_video_and_no_folder_goes_through_a_pipe(refusal, tmp_path, name, overwrite):
+    pipe = tmp_path / ("pipe" if name == "masks" else "pipe.mov")
+    os.mkfifo(pipe)
+    message = refusal(**{name: pipe}, overwrite=overwrite)
+    assert "is a file" in message if name == "masks" else "is a pipe or a device" in message
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_link_that_leads_to_itself(refusal, tmp_path, overwrite):
+    (tmp_path / "o.mp4").symlink_to(tmp_path / "o.mp4")
+    assert refusal(overlay=tmp_path / "o.mp4", overwrite=overwrite).startswith("`overlay`: ")
 
 
 @pytest.mark.parametrize("name", ["overlay", "matte"])

@@ -6,9 +6,14 @@ from pathlib import Path
 
 from vosctl.errors import UsageError
 from vosctl.video.encoder import CONTAINERS
+from vosctl.video.leftovers import is_claim
+from vosctl.video.places import Place, descriptor_of, place_of, without_links
 from vosctl.video.sinks.base import OutputRequest
 from vosctl.video.sinks.rle import STANDARD_OUTPUT
+from vosctl.video.sources.images import IMAGE_SUFFIXES
 
+_FILE_SUFFIXES = (*CONTAINERS, *IMAGE_SUFFIXES, ".avi", ".json", ".jsonl", ".npy", ".npz", ".zip")
+"""Of names that nobody gives to a folder."""
 ALPHA_CONTAINERS = (".mov", ".webm")
 """Extensions of the video files that can hold transparency."""
 
@@ -16,6 +21,11 @@ ALPHA_CONTAINERS = (".mov", ".webm")
 def is_directory_output(name: str, path: Path) -> bool:
     """Whether an output is a directory of pictures: masks always, a cutout when it has no extension or is a folder."""
     return name == "masks" or (name == "cutout" and (path.is_dir() or not path.suffix))
+
+
+def is_stream(path: Path) -> bool:
+    """Whether an output is written through, not staged: standard output, a pipe, a device or an open descriptor."""
+    return path == STANDARD_OUTPUT or place_of(path) == "stream"
 
 
 def check_outputs(request: OutputRequest) -> None:
@@ -27,13 +37,28 @@ def check_outputs(request: OutputRequest) -> None:
     for name, path in requested(request).items():
         if path == STANDARD_OUTPUT and name == "rle":
             continue
-        if is_directory_output(name, path):
-            _check_directory(name, path, request.overwrite)
-        else:
-            _check_file(name, path, request.overwrite)
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"`{name}`: the folder {path.parent} does not exist; create it first")
+        try:
+            place = place_of(path)
+            if place == "disk":
+                raise UsageError(f"`{name}`: {path} is a disk, which is not written to; name a file")
+            if is_directory_output(name, path):
+                _check_directory(name, path, place, request.overwrite)
+            else:
+                _check_file(name, path, place, request.overwrite)
+            _check_parents(name, path)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            reason = (error.strerror if isinstance(error, OSError) else None) or error
+            raise UsageError(f"`{name}`: {path}: {reason}; choose another name") from error
     _check_collisions(request)
+
+
+def _check_parents(name: str, path: Path) -> None:
+    """Missing folders are made when the output is opened; here is seen whether they can be."""
+    if descriptor_of(path) is not None:
+        return
+    nearest = next(folder for folder in without_links(path).absolute().parents if folder.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"`{name}`: {path}: {nearest} is a file, not a folder; choose another name")
 
 
 def requested(request: OutputRequest) -> dict[str, Path]:
@@ -42,7 +67,7 @@ def requested(request: OutputRequest) -> dict[str, Path]:
     return {name: path for name in names if (path := getattr(request, name)) is not None}
 
 
-def _check_file(name: str, path: Path, overwrite: bool) -> None:
+def _check_file(name: str, path: Path, place: Place, overwrite: bool) -> None:
     suffix = path.suffix.lower()
     if name == "cutout" and suffix not in ALPHA_CONTAINERS:
         raise UsageError(
@@ -52,18 +77,22 @@ def _check_file(name: str, path: Path, overwrite: bool) -> None:
     if name in ("overlay", "matte") and suffix not in CONTAINERS:
         shown = f"the extension {suffix}" if suffix else "a name without an extension"
         raise UsageError(f"`{name}`: {path}: {shown} is not a video file's; use one of {', '.join(CONTAINERS)}")
-    if path.is_dir():
+    if place == "folder":
         raise UsageError(f"`{name}`: {path} is a folder; name a file")
-    if path.exists() and not overwrite:
+    if place == "stream" and name != "rle":
+        raise UsageError(f"`{name}`: {path} is a pipe or a device, which takes no video; name a file")
+    if place == "file" and not overwrite:
         raise UsageError(f"`{name}`: {path} exists; pass `overwrite=True` to replace it or choose another name")
 
 
-def _check_directory(name: str, path: Path, overwrite: bool) -> None:
-    if not path.exists():
+def _check_directory(name: str, path: Path, place: Place, overwrite: bool) -> None:
+    if place != "folder" and path.suffix.lower() in _FILE_SUFFIXES:
+        raise UsageError(f"`{name}`: {path} has the name of a file; name a folder, one PNG a frame is written into it")
+    if place == "nothing":
         return
-    if not path.is_dir():
+    if place != "folder":
         raise UsageError(f"`{name}`: {path} is a file; name a folder")
-    present = list(path.iterdir())
+    present = [entry for entry in path.iterdir() if not is_claim(entry)]
     if present and not overwrite:
         raise UsageError(
             f"`{name}`: the folder {path} is not empty; pass `overwrite=True` to replace it or choose another name"
@@ -80,7 +109,7 @@ def _check_directory(name: str, path: Path, overwrite: bool) -> None:
 def _check_collisions(request: OutputRequest) -> None:
     taken: dict[str, Path] = {}
     for name, path in requested(request).items():
-        if path == STANDARD_OUTPUT and name == "rle":
+        if name == "rle" and is_stream(path):
             continue
         place = path.resolve()
         for source in request.inputs:

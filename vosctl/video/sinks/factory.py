@@ -9,15 +9,18 @@ from pathlib import Path
 from vosctl.video import encoder
 from vosctl.video.encoder import VideoWriter
 from vosctl.video.frames import SourceInfo
+from vosctl.video.leftovers import clean
 from vosctl.video.sinks.base import OutputRequest, Sink
-from vosctl.video.sinks.checks import check_outputs, is_directory_output, requested
+from vosctl.video.sinks.checks import check_outputs, is_directory_output, is_stream, requested
 from vosctl.video.sinks.pictures import CutoutPictureSink, MaskSink
-from vosctl.video.sinks.rle import STANDARD_OUTPUT, RleFileSink, RleStreamSink
+from vosctl.video.sinks.rle import RleFileSink, RleStreamSink
 from vosctl.video.sinks.videos import CutoutVideoSink, MatteSink, OverlaySink
 
 
 def open_sinks(request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> list[Sink]:
     """Checks all outputs, then opens them all: files beside their final names, encoders, the sound to copy.
+
+    What killed runs left of the same outputs is removed, and said.
 
     Args:
         request: what is wanted.
@@ -32,6 +35,9 @@ def open_sinks(request: OutputRequest, info: SourceInfo, warn: Callable[[str], N
         UsageError: an output cannot be what was asked for; nothing was created.
         VosctlError: one cannot be opened; those opened before it were removed again.
     """
+    for path in requested(request).values():
+        for removed in clean(path):
+            warn(f"{removed}: left by a run that was killed, removed")
     check_outputs(request)
     sinks: list[Sink] = []
     try:
@@ -60,4 +66,4 @@ def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn:
         case "cutout":
             return CutoutVideoSink(writer(encoder.VP9_ALPHA if webm else encoder.PRORES_4444))
         case _:
-            return RleStreamSink() if path == STANDARD_OUTPUT else RleFileSink(path, overwrite=request.overwrite)
+            return RleStreamSink(path) if is_stream(path) else RleFileSink(path, overwrite=request.overwrite)

@@ -65,7 +65,7 @@ class PictureSink(ABC):
         if self._count == 0:
             self._staged.discard()
             return None
-        return self._staged.partial
+        return self._staged.keep()
 
     def cancel(self) -> None:
         """See `Sink.cancel`: a folder waits for nobody."""

@@ -16,6 +16,7 @@ from pycocotools import mask as coco
 from vosctl.errors import VosctlError
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.video.frames import Frame
+from vosctl.video.places import open_stream
 from vosctl.video.sinks.base import OutputClosedError
 from vosctl.video.staging import StagedFile, write_errors
 from vosctl.video.standard_output import PatientWriter
@@ -105,22 +106,27 @@ class RleFileSink:
                 self._staged.discard()
                 return None
             os.truncate(self._staged.partial, self._whole)
-        return self._staged.partial
+        return self._staged.keep()
 
 
 class RleStreamSink:
-    """JSON lines on standard output, each frame's as soon as it is tracked.
+    """JSON lines on standard output, a pipe or a device, each frame's as soon as it is tracked.
+
+    Args:
+        path: what is written through; `-` for standard output.
 
     Raises:
-        VosctlError: standard output is closed.
+        VosctlError: standard output is closed, or the pipe or device cannot be opened.
     """
 
     name = "rle"
-    path = STANDARD_OUTPUT
     partial = None
 
-    def __init__(self) -> None:
-        self._writer = PatientWriter()
+    def __init__(self, path: Path = STANDARD_OUTPUT) -> None:
+        self.path = path
+        self._shown = "standard output" if path == STANDARD_OUTPUT else str(path)
+        with write_errors(path):
+            self._writer = PatientWriter(None if path == STANDARD_OUTPUT else open_stream(path))
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
@@ -128,16 +134,21 @@ class RleStreamSink:
             self._writer.write("".join(f"{line}\n" for line in rle_lines(frame, result)).encode())
         except BrokenPipeError as error:
             self._writer.silence()
-            raise OutputClosedError("standard output was closed by its reader") from error
+            raise OutputClosedError(f"{self._shown} was closed by its reader") from error
         except OSError as error:
-            raise VosctlError(f"standard output cannot be written: {error.strerror}") from error
+            self._writer.silence()
+            raise VosctlError(f"{self._shown} cannot be written: {error.strerror}") from error
 
     def finish(self) -> Path:
         """See `Sink.finish`."""
+        with write_errors(self.path):
+            self._writer.close()
         return self.path
 
     def abort(self) -> Path | None:
         """See `Sink.abort`."""
+        with suppress(OSError):
+            self._writer.close()
         return None
 
     def cancel(self) -> None:
