@@ -6,55 +6,96 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from vosctl.cli.command import VosctlCommand
+from vosctl.cli.groups import grouped
 from vosctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from vosctl.benchmark.cases import BenchmarkSettings
 
 PIPE_WIDTH = 200
 """Columns of the tables when standard output is no terminal: nothing is cut."""
 
 
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What the user asked to be measured."""
+
+    sizes: str
+    objects: str
+    engines: str
+    devices: str
+    outputs: str
+    window_size: int
+    weights: str
+    frames: int
+    warmup: int
+
+    def settings(self) -> BenchmarkSettings:
+        """What is to be measured.
+
+        Raises:
+            UsageError: an unknown word, or a number that cannot be.
+        """
+        from vosctl.benchmark.cases import BenchmarkSettings
+
+        return BenchmarkSettings(
+            weights=self.weights,
+            engines=_words(self.engines),
+            devices=_words(self.devices),
+            sizes=_words(self.sizes),
+            objects=_numbers(self.objects),
+            outputs=_words(self.outputs),
+            frames=self.frames,
+            warmup=self.warmup,
+            window_size=self.window_size,
+        )
+
+
+bench_options = grouped(
+    "options",
+    BenchOptions,
+    click.option(
+        "--sizes", default="480p,1080p,4k", show_default=True, metavar="S[,S...]", help="Of 480p, 720p, 1080p, 4k."
+    ),
+    click.option("--objects", default="1,3,7", show_default=True, metavar="N[,N...]", help="How many are followed."),
+    click.option(
+        "--engine",
+        "engines",
+        default="all",
+        show_default=True,
+        metavar="all|NAME[,NAME...]",
+        help="What runs the network.",
+    ),
+    click.option(
+        "--device", "devices", default="all", show_default=True, metavar="all|cpu|cuda|mps", help="Where it runs."
+    ),
+    click.option(
+        "--outputs",
+        default="overlay,none,masks,matte,cutout,rle",
+        show_default=True,
+        metavar="KIND[,KIND...]",
+        help="The first one is written in every case, the others once a size; none decodes and tracks only.",
+    ),
+    click.option(
+        "--window-size", type=int, default=0, metavar="PIXELS", help="Side of the windows  [default: the network's own]"
+    ),
+    click.option("--weights", default="lite", show_default=True, metavar="NAME|FILE"),
+    click.option("--frames", type=int, default=60, show_default=True, help="Frames that count in each case."),
+    click.option("--warmup", type=int, default=5, show_default=True, help="Frames before them that do not."),
+)
+
+
 @click.command(short_help="Measure speed and memory here.", cls=VosctlCommand)
-@click.option(
-    "--sizes", default="480p,1080p,4k", show_default=True, metavar="S[,S...]", help="Of 480p, 720p, 1080p, 4k."
-)
-@click.option("--objects", default="1,3,7", show_default=True, metavar="N[,N...]", help="How many are followed.")
-@click.option(
-    "--engine", "engines", default="all", show_default=True, metavar="all|NAME[,NAME...]", help="What runs the network."
-)
-@click.option(
-    "--device", "devices", default="all", show_default=True, metavar="all|cpu|cuda|mps", help="Where it runs."
-)
-@click.option(
-    "--outputs",
-    default="overlay,none,masks,matte,cutout,rle",
-    show_default=True,
-    metavar="KIND[,KIND...]",
-    help="The first one is written in every case, the others once a size; none decodes and tracks only.",
-)
-@click.option(
-    "--window-size", type=int, default=0, metavar="PIXELS", help="Side of the windows  [default: the network's own]"
-)
-@click.option("--weights", default="lite", show_default=True, metavar="NAME|FILE", envvar="VOSCTL_WEIGHTS")
-@click.option("--frames", type=int, default=60, show_default=True, help="Frames that count in each case.")
-@click.option("--warmup", type=int, default=5, show_default=True, help="Frames before them that do not.")
+@bench_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-def bench(
-    sizes: str,
-    objects: str,
-    engines: str,
-    devices: str,
-    outputs: str,
-    window_size: int,
-    weights: str,
-    frames: int,
-    warmup: int,
-    quiet: bool,
-    as_json: bool,
-) -> None:
+def bench(options: BenchOptions, quiet: bool, as_json: bool) -> None:
     """Measure speed and memory on this machine, on made clips.
 
     Every engine, device and precision that can be had here is measured: the network's step alone, then decoding,
@@ -67,20 +108,9 @@ def bench(
       vosctl bench --json > here.json
     """
     from vosctl.benchmark import report
-    from vosctl.benchmark.cases import BenchmarkSettings
     from vosctl.benchmark.run import run_benchmark
 
-    settings = BenchmarkSettings(
-        weights=weights,
-        engines=_words(engines),
-        devices=_words(devices),
-        sizes=_words(sizes),
-        objects=_numbers(objects),
-        outputs=_words(outputs),
-        frames=frames,
-        warmup=warmup,
-        window_size=window_size,
-    )
+    settings = options.settings()
     with _progress(quiet) as on_case:
         benchmark = run_benchmark(settings, on_case)
     if as_json:

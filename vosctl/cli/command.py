@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from vosctl.cli.environment import name_variables, unknown_variables, variable_of
 from vosctl.cli.wording import Wording
 from vosctl.errors import VosctlError
 
@@ -36,6 +37,20 @@ class VosctlCommand(click.Command):
     def __init__(self, *arguments: Any, spelled: Mapping[str, str] | None = None, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.spelled = spelled or {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        name_variables(ctx)
+        if not ctx.resilient_parsing:
+            for name, meant in unknown_variables(ctx):
+                guess = f"; is {meant} meant?" if meant else ""
+                click.echo(f"Warning: {name}: no option has this environment variable{guess}", err=True)
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            if error.param is not None and (variable := variable_of(ctx, error.param)):
+                message = f"{error.message} (from {variable})"
+                raise click.BadParameter(message, ctx, error.param, error.param_hint) from error
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -2,15 +2,87 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vosctl.cli.command import VosctlCommand
+from vosctl.cli.groups import grouped
 from vosctl.errors import UsageError
 from vosctl.extras import require
 
+if TYPE_CHECKING:
+    from vosctl.export.settings import ExportSettings
+
 DYNAMIC = "dynamic"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphOptions:
+    """What the user asked of the graphs."""
+
+    size: str
+    objects: str
+    precision: str
+    opset: int
+    calibrate: str | None
+    calibrate_mask: Path | None
+
+    def settings(self) -> ExportSettings:
+        """What to export.
+
+        Raises:
+            UsageError: options that do not go together, or a size that cannot be.
+        """
+        if (self.calibrate is None) != (self.calibrate_mask is None):
+            raise UsageError(
+                "--calibrate and --calibrate-mask: give both, the video and the objects of its first frame"
+            )
+        require("export", "exporting")
+        from vosctl.export.settings import Calibration, ExportSettings, GraphShape
+
+        calibration = None
+        if self.calibrate is not None and self.calibrate_mask is not None:
+            calibration = Calibration(self.calibrate, self.calibrate_mask)
+        return ExportSettings(
+            shape=GraphShape(_size(self.size), _objects(self.objects)),
+            precision=self.precision,
+            opset=self.opset,
+            calibration=calibration,
+        )
+
+
+graph_options = grouped(
+    "graphs",
+    GraphOptions,
+    click.option(
+        "--size",
+        default=DYNAMIC,
+        show_default=True,
+        metavar="N|HxW|dynamic",
+        help="Height and width the graphs are fixed to; TensorRT and CUDA graphs want them fixed.",
+    ),
+    click.option(
+        "--objects", default=DYNAMIC, show_default=True, metavar="N|dynamic", help="Objects propagated at once."
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["fp32", "fp16", "int8"]),
+        default="fp32",
+        show_default=True,
+        help="What the graphs compute in.",
+    ),
+    click.option("--opset", type=int, default=17, show_default=True, help="Version of the ONNX operators."),
+    click.option("--calibrate", metavar="VIDEO", help="int8: real frames to take the ranges from."),
+    click.option(
+        "--calibrate-mask",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="int8: the objects in the first frame of --calibrate.",
+    ),
+)
 
 
 @click.command(
@@ -30,7 +102,6 @@ DYNAMIC = "dynamic"
     default="lite",
     show_default=True,
     metavar="NAME|FILE",
-    envvar="VOSCTL_WEIGHTS",
     help="Registered weights, a .safetensors file or an official RGMP weights.pth.",
 )
 @click.option(
@@ -40,40 +111,13 @@ DYNAMIC = "dynamic"
     metavar="DIR",
     help="Folder to write  [default: the weights' name + -onnx].",
 )
-@click.option(
-    "--size",
-    default=DYNAMIC,
-    show_default=True,
-    metavar="N|HxW|dynamic",
-    help="Height and width the graphs are fixed to; TensorRT and CUDA graphs want them fixed.",
-)
-@click.option("--objects", default=DYNAMIC, show_default=True, metavar="N|dynamic", help="Objects propagated at once.")
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "fp16", "int8"]),
-    default="fp32",
-    show_default=True,
-    help="What the graphs compute in.",
-)
-@click.option("--opset", type=int, default=17, show_default=True, help="Version of the ONNX operators.")
-@click.option("--calibrate", metavar="VIDEO", help="int8: real frames to take the ranges from.")
-@click.option(
-    "--calibrate-mask",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="int8: the objects in the first frame of --calibrate.",
-)
+@graph_options
 @click.option("--overwrite", is_flag=True, help="Replace an export that exists.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
 def export_onnx(
     weights: str,
     output: Path | None,
-    size: str,
-    objects: str,
-    precision: str,
-    opset: int,
-    calibrate: str | None,
-    calibrate_mask: Path | None,
+    graphs: GraphOptions,
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -88,18 +132,9 @@ def export_onnx(
       vosctl export-onnx --size 256 --objects 1 --precision fp16 -o lite-fp16
       vosctl export-onnx --precision int8 --calibrate clip.mp4 --calibrate-mask mask.png
     """
-    if (calibrate is None) != (calibrate_mask is None):
-        raise UsageError("--calibrate and --calibrate-mask: give both, the video and the objects of its first frame")
-    require("export", "exporting")
+    settings = graphs.settings()
     from vosctl.export.exporter import export_onnx as export
-    from vosctl.export.settings import Calibration, ExportSettings, GraphShape
 
-    settings = ExportSettings(
-        shape=GraphShape(_size(size), _objects(objects)),
-        precision=precision,
-        opset=opset,
-        calibration=Calibration(calibrate, calibrate_mask) if calibrate and calibrate_mask else None,
-    )
     folder = output or Path(f"{Path(weights).stem}-onnx")
     export(
         weights, folder, settings, overwrite=overwrite, tell=lambda line: None if quiet else click.echo(line, err=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from vosctl.cli.command import VosctlCommand
+from vosctl.cli.groups import repeatable
 from vosctl.errors import UsageError
 from vosctl.extras import require
 
@@ -16,8 +17,8 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 @click.command(short_help="Train a network on your own objects.", cls=VosctlCommand)
 @click.option("--stage", type=click.IntRange(1, 2), help="1: on stills. 2: on sequences, through time.")
-@click.option("--images", multiple=True, metavar="DIR", help="Stills, DIR/images and DIR/masks. May be repeated.")
-@click.option("--videos", multiple=True, metavar="DIR", help="Sequences in the DAVIS layout. May be repeated.")
+@repeatable("--images", metavar="DIR", help="Stills, DIR/images and DIR/masks. May be repeated.")
+@repeatable("--videos", metavar="DIR", help="Sequences in the DAVIS layout. May be repeated.")
 @click.option("--val", metavar="DIR", help="Whole sequences (DAVIS layout) to try the tracker on; the best is kept.")
 @click.option("-o", "--output", type=FOLDER, metavar="RUN", help="Folder of the new run.")
 @click.option("--resume", type=FOLDER, metavar="RUN", help="Go on with a run, from its last checkpoint.")

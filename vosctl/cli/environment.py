@@ -1,0 +1,63 @@
+"""Options from the environment: VOSCTL_DEVICE for every command that has --device, VOSCTL_SEGMENT_DEVICE for one.
+
+The command's own comes first. In that of an option that may be repeated, `;` stands between the values.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+import click
+from click.core import ParameterSource
+
+PREFIX = "VOSCTL_"
+OTHERS = {"VOSCTL_HOME", "VOSCTL_DEBUG"}
+"""Variables that are no options."""
+
+
+def name_variables(context: click.Context) -> None:
+    """Give every option of the context's command its variables."""
+    for option in _options(context.command):
+        option.envvar = _variables(context.command_path, option)
+
+
+def variable_of(context: click.Context, parameter: click.Parameter) -> str | None:
+    """The environment variable that a parameter's value is from; None where it is from somewhere else."""
+    if parameter.name is None or context.get_parameter_source(parameter.name) is not ParameterSource.ENVIRONMENT:
+        return None
+    return next((name for name in parameter.envvar or () if os.environ.get(name)), None)
+
+
+def unknown_variables(context: click.Context) -> Iterator[tuple[str, str | None]]:
+    """Find variables that look like vosctl's and are not, each with the name that was probably meant."""
+    set_here = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in OTHERS)
+    if not set_here:
+        return
+    root = context.find_root()
+    known = OTHERS | set(_all_variables(root.command, root.command_path, root))
+    for name in set_here:
+        if name not in known:
+            yield name, next(iter(get_close_matches(name, known, 1)), None)
+
+
+def _all_variables(command: click.Command, path: str, context: click.Context) -> Iterator[str]:
+    for option in _options(command):
+        yield from _variables(path, option)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            if (one := command.get_command(context, name)) is not None:
+                yield from _all_variables(one, f"{path} {name}", context)
+
+
+def _options(command: click.Command) -> list[click.Option]:
+    return [one for one in command.params if isinstance(one, click.Option) and one.expose_value]
+
+
+def _variables(path: str, option: click.Option) -> list[str]:
+    """The names of an option's variables, those of the command at `path` ("vosctl weights import") first."""
+    flag = max(option.opts, key=len).lstrip("-")
+    words = [*path.split()[1:], flag]
+    names = ["_".join(words), flag]
+    return [PREFIX + name.replace("-", "_").upper() for name in names]
