@@ -161,7 +161,7 @@ class Outputs:
         Raises:
             VosctlError: an output failed, now or earlier. Call `abort` then.
         """
-        patience = Patience(self._patience, self._progress)
+        patience = Patience(self._patience if self._completes else 0, self._progress)
         for output in self._outputs:
             output.frames.put((frame, result), lambda: interrupted() and patience.ran_out())
         if self.error is not None:
