@@ -2,7 +2,7 @@
 
     python benchmarks/interrupts.py --runs 8
 
-Each case starts the program, waits until its outputs are open (or not, where the start is the point), sends its signals
+Each case starts the program, waits until frames are written (or not, where the start is the point), sends its signals
 with random pauses, and looks at what is left: the exit status, whether every file that is left was announced, whether
 it plays, and how long the end took. The table is Markdown; a run that did not end as it should is listed below it.
 """
@@ -35,6 +35,7 @@ from vosctl.video.masks import write_indexed_png
 
 WIDTH, HEIGHT, FRAMES, REPEATS = 1920, 1080, 12, 25
 LONGEST = 40.0  # seconds after the last signal; what still lives then is ended by force
+WRITTEN = 100_000  # bytes on the disk, from which on a run is taken to be under way
 SMALLEST_PIPE = 4096  # bytes; a reader that does not read soon holds the writer up
 INT, TERM, HUP, QUIT = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 
@@ -48,7 +49,7 @@ class Case:
         arguments: of `vosctl`.
         signals: what is sent.
         gap: seconds between two of them, from and to.
-        delay: seconds before the first: from the moment the outputs are open, or from the start, see `from_start`.
+        delay: seconds before the first: from when frames are being written, or from the start, see `from_start`.
         from_start: whether to count from the start of the program.
         stdin: what standard input gives before it falls silent: "nothing" or "frames"; None where it is not read.
         reader: whether somebody reads standard output.
@@ -205,9 +206,18 @@ def run_case(case: Case, inputs: Path, folder: Path, port: int, chance: random.R
 
 
 def wait_for_outputs(folder: Path, process: subprocess.Popen[bytes]) -> None:
-    """Until something is being written, or the program has ended."""
-    while process.poll() is None and not list(folder.glob("*.partial*")):
+    """Until frames have been written to the disk, or the program has ended."""
+    while process.poll() is None and written_in(folder) < WRITTEN:
         time.sleep(0.01)
+
+
+def written_in(folder: Path) -> int:
+    """Bytes in the files of a folder, links to the inputs not counted."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size
+    return total
 
 
 def wait_for_full_pipe(descriptor: int, process: subprocess.Popen[bytes]) -> None:

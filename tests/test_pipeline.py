@@ -1,16 +1,20 @@
+import signal
 import threading
 import time
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from conftest import square_frame
 
 from vosctl import Tracker
 from vosctl.errors import VosctlError
+from vosctl.interrupts import held
 from vosctl.pipeline import LatencyHistogram, Pipeline
-from vosctl.video.frames import Frame
+from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.sinks import OutputRequest, open_sinks
 
 RED = (230, 40, 40)
 
@@ -182,6 +186,67 @@ def test_an_interrupt_gives_files_up_and_completes_live_recordings(bright_engine
     assert max(sink.indices, default=0) <= 4
 
 
+def run_held(run, longer):
+    """Run to the interrupt, and hold signals for some seconds more: all of them come before they are raised again."""
+    with held():
+        try:
+            run.run()
+        finally:
+            time.sleep(longer)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("gap", [0.0, 0.005, 0.03])
+def test_signals_one_after_another_leave_a_file_that_plays_and_is_named(bright_engine, tmp_path, count, gap):
+    """With a real encoder; the further ones come while the output is being ended."""
+    frames, mask = scene(200)
+    info = SourceInfo("clip", 80, 60, Fraction(25), Fraction(1, 25))
+    sinks = open_sinks(OutputRequest(cutout=tmp_path / "cut.mov", overlay=tmp_path / "o.mp4"), info, print)
+
+    def interrupt(frame, result):
+        if frame.index == 10:
+            signal.raise_signal(signal.SIGINT)
+            for number in range(1, count):
+                threading.Timer(number * gap, signal.raise_signal, [signal.SIGINT]).start()
+
+    run = pipeline(frames, mask, bright_engine, *sinks, on_frame=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_held(run, count * gap + 0.02)
+    assert set(run.kept) == set(tmp_path.iterdir()) == {tmp_path / "o.partial.mp4", tmp_path / "cut.partial.mov"}
+    for path in run.kept:
+        with av.open(str(path)) as container:
+            assert 5 <= sum(1 for _ in container.decode(video=0)) <= 11
+
+
+def test_an_interrupt_while_the_outputs_are_completed_does_not_undo_them(bright_engine):
+    frames, mask = scene(5)
+    sink = Recorder()
+    sink.finish = lambda: (signal.raise_signal(signal.SIGINT), Recorder.finish(sink))[1]
+    run = pipeline(frames, mask, bright_engine, sink)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    assert sink.finished
+    assert not sink.aborted
+    assert run.kept == [Path("recorder")]
+
+
+def test_an_interrupt_ends_the_wait_for_a_source_that_is_silent(bright_engine):
+    frames, mask = scene(3)
+    stopped = threading.Event()
+
+    def silent():
+        yield from frames
+        threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+        stopped.wait(60)
+
+    sink = Recorder()
+    run = pipeline(silent(), mask, bright_engine, sink, stop_reading=stopped.set)
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    assert sink.indices == [0, 1, 2]
+    assert run.kept == [Path("recorder.partial")]
+
+
 def test_percentiles():
     histogram = LatencyHistogram()
     assert histogram.percentile(50) == 0
@@ -193,8 +258,7 @@ def test_percentiles():
     assert histogram.percentile(100) == pytest.approx(60, abs=0.1)
 
 
-def test_a_source_that_blocks_does_not_hold_an_interrupt_up(bright_engine, monkeypatch):
-    monkeypatch.setattr("vosctl.pipeline.DECODER_PATIENCE", 0.05)
+def test_a_source_that_blocks_does_not_hold_an_interrupt_up(bright_engine):
     frames, mask = scene(3)
     release = threading.Event()
 

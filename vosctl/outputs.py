@@ -54,6 +54,7 @@ class _Output:
         done: set when the thread will not touch the sink any more.
         finished: the output's name when it is complete.
         kept: what was kept of it when it was given up.
+        broken: whether it could not even be given up.
     """
 
     def __init__(self, sink: Sink, failed: Callable[[BaseException], None]) -> None:
@@ -63,6 +64,7 @@ class _Output:
         self.finished: Path | None = None
         self.kept: Path | None = None
         self._failed = failed
+        self.broken = False
         self._written = 0
         self._thread = threading.Thread(target=self._run, name=f"output {sink.name}", daemon=True)
 
@@ -70,12 +72,14 @@ class _Output:
         self._thread.start()
 
     def _run(self) -> None:
-        try:
-            self._write()
-            if self.finished is None:
+        self._write()
+        if self.finished is None:
+            try:
                 self.kept = self.sink.abort()
-        finally:
-            self.done.set()
+            except BaseException as error:
+                self._failed(error)
+                self.broken = True
+        self.done.set()
 
     def _write(self) -> None:
         try:
@@ -210,8 +214,8 @@ class Outputs:
             self._wait()
         self._ended = True
         for output in self._outputs:
-            done = output.done.is_set()
-            kept = output.kept if done else output.sink.abandon()
+            ended = output.done.is_set() and not output.broken
+            kept = output.kept if ended else output.sink.abandon()
             if output.finished is not None:
                 self.finished.append(output.finished)
             elif kept is not None:

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from vosctl.datasets import Sequence
 from vosctl.engine.devices import Placement
+from vosctl.interrupts import Interrupted
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.table import create_network
 from vosctl.training import distributed
@@ -140,8 +141,8 @@ class Trainer:
                         action()
             self.save()
         self._reporter.ended(self._position)
-        if interruption.asked:
-            raise KeyboardInterrupt
+        if interruption.number is not None:
+            raise Interrupted(interruption.number)
         self.validate()
 
     def _progress(self) -> float:

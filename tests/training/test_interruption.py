@@ -1,0 +1,28 @@
+import signal
+
+import pytest
+
+from vosctl.interrupts import SIGNALS, Interrupted
+from vosctl.training.interruption import Interruption
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_is_noted_and_a_second_one_raised(number):
+    with Interruption() as interruption:
+        assert not interruption.asked
+        signal.raise_signal(number)
+        assert interruption.number == number
+        with pytest.raises(Interrupted) as caught:
+            signal.raise_signal(signal.SIGINT)
+    assert caught.value.exit_code == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    former = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGTERM)
+        assert not interruption.asked
+    finally:
+        signal.signal(signal.SIGTERM, former)
