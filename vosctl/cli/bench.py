@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vosctl.cli.command import VosctlCommand
+from vosctl.cli.completion import complete_weights
 from vosctl.cli.groups import grouped
 from vosctl.errors import UsageError
 
@@ -85,7 +86,7 @@ bench_options = grouped(
     click.option(
         "--window-size", type=int, default=0, metavar="PIXELS", help="Side of the windows  [default: the network's own]"
     ),
-    click.option("--weights", default="lite", show_default=True, metavar="NAME|FILE"),
+    click.option("--weights", default="lite", show_default=True, metavar="NAME|FILE", shell_complete=complete_weights),
     click.option("--frames", type=int, default=60, show_default=True, help="Frames that count in each case."),
     click.option("--warmup", type=int, default=5, show_default=True, help="Frames before them that do not."),
 )

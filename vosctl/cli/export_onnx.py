@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vosctl.cli.command import VosctlCommand
+from vosctl.cli.completion import complete_weights
 from vosctl.cli.groups import grouped
 from vosctl.errors import UsageError
 from vosctl.extras import require
@@ -102,6 +103,7 @@ graph_options = grouped(
     default="lite",
     show_default=True,
     metavar="NAME|FILE",
+    shell_complete=complete_weights,
     help="Registered weights, a .safetensors file or an official RGMP weights.pth.",
 )
 @click.option(

@@ -8,22 +8,39 @@ from typing import Any
 import click
 
 from vosctl.cli.command import VosctlCommand
+from vosctl.cli.completion import complete_devices, complete_weights
 from vosctl.cli.groups import repeatable
 from vosctl.errors import UsageError
 from vosctl.extras import require
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+NAMED_FOLDER = click.Path(file_okay=False)
 
 
 @click.command(short_help="Train a network on your own objects.", cls=VosctlCommand)
 @click.option("--stage", type=click.IntRange(1, 2), help="1: on stills. 2: on sequences, through time.")
-@repeatable("--images", metavar="DIR", help="Stills, DIR/images and DIR/masks. May be repeated.")
-@repeatable("--videos", metavar="DIR", help="Sequences in the DAVIS layout. May be repeated.")
-@click.option("--val", metavar="DIR", help="Whole sequences (DAVIS layout) to try the tracker on; the best is kept.")
+@repeatable(
+    "--images",
+    type=NAMED_FOLDER,
+    metavar="DIR",
+    help="Stills, DIR/images and DIR/masks. May be repeated.",
+)
+@repeatable("--videos", type=NAMED_FOLDER, metavar="DIR", help="Sequences in the DAVIS layout. May be repeated.")
+@click.option(
+    "--val",
+    type=NAMED_FOLDER,
+    metavar="DIR",
+    help="Whole sequences (DAVIS layout) to try the tracker on; the best is kept.",
+)
 @click.option("-o", "--output", type=FOLDER, metavar="RUN", help="Folder of the new run.")
 @click.option("--resume", type=FOLDER, metavar="RUN", help="Go on with a run, from its last checkpoint.")
 @click.option("--network", type=click.Choice(["lite", "lite-plus", "rgmp"]), help="What to train.  [default: lite]")
-@click.option("--init", metavar="NAME|FILE", help="Weights to start from; lite's do for lite-plus.  [default: none]")
+@click.option(
+    "--init",
+    metavar="NAME|FILE",
+    shell_complete=complete_weights,
+    help="Weights to start from; lite's do for lite-plus.  [default: none]",
+)
 @click.option("--hours", type=float, help="Length of the run in time spent training.")
 @click.option("--steps", type=int, help="Length of the run in steps, instead of --hours.")
 @click.option("--batch", type=int, help="Samples a step and process.  [default: 6]")
@@ -34,7 +51,12 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--video-share", type=float, help="Share of stage 2's samples cut from sequences.  [default: 0.6]")
 @click.option("--workers", type=int, help="Processes that make samples.  [default: 1]")
 @click.option("--seed", type=int, help="Samples are drawn from it.  [default: 1]")
-@click.option("--device", metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train.  [default: auto]")
+@click.option(
+    "--device",
+    metavar="auto|cpu|cuda|cuda:N|mps",
+    shell_complete=complete_devices,
+    help="Where to train.  [default: auto]",
+)
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="What to compute in.  [default: auto]")
 @click.option("--strict", is_flag=True, default=None, help="Refuse bad data instead of leaving it out.")
 @click.option(
