@@ -35,6 +35,11 @@ class ScriptedFeed(Feed):
         self.count, self.error = count, error
         self.allowed = threading.Semaphore(0)
         self.closed = False
+        self.held = [False]
+
+    def hold(self, held):
+        if held != self.held[-1]:
+            self.held.append(held)
 
     def __iter__(self):
         for index in range(self.count):

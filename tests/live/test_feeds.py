@@ -1,3 +1,4 @@
+import threading
 import time
 from fractions import Fraction
 from itertools import pairwise
@@ -36,6 +37,31 @@ def test_a_file_can_be_stopped_while_it_waits(tmp_path):
     for _ in feed:
         feed.stop()
     assert time.monotonic() - begun < 1
+
+
+def test_a_file_that_is_held_goes_on_where_it_stood(tmp_path):
+    path = write_video(tmp_path / "clip.mp4", [picture(index)[0] for index in range(10)], rate=50)
+    feed = FileFeed(open_source(str(path)))
+    played = []
+    for one in feed:
+        played.append(one)
+        if one.frame.index == 3:
+            feed.hold(True)
+            feed.hold(True)
+            threading.Timer(0.4, feed.hold, [False]).start()
+    assert [one.frame.index for one in played] == list(range(10))
+    for one in played[4:]:
+        assert one.at - played[3].at >= 0.4 + (one.frame.time - played[3].frame.time) - 0.03
+
+
+def test_a_file_that_is_held_can_be_stopped(tmp_path):
+    path = write_video(tmp_path / "clip.mp4", [picture(index)[0] for index in range(3)], rate=50)
+    feed = FileFeed(open_source(str(path)))
+    frames = iter(feed)
+    next(frames)
+    feed.hold(True)
+    threading.Timer(0.1, feed.stop).start()
+    assert list(frames) == []
 
 
 def test_capture_times_always_rise():

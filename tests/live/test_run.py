@@ -115,6 +115,12 @@ def test_a_second_object_a_deletion_and_a_snapshot_while_paused(start, tmp_path)
     assert (tmp_path / "scripted_snapshot_007.png").read_bytes() == b"precious"
 
 
+def test_the_feed_is_held_while_the_picture_stands(start):
+    feed = ScriptedFeed(200)
+    start(feed, [], [Key("space")], [], [Key("space")], [], [Key("a")], [], [Key("escape")], [], [Key("q")])
+    assert feed.held == [False, True, False, True, False]
+
+
 def test_recordings_are_numbered_and_begin_at_zero(start, tmp_path):
     (tmp_path / "scripted_record_001.mp4").write_bytes(b"precious")
     record = [[Key("r")], [], [], [], [], [Key("r")], [], []]

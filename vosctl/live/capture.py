@@ -49,6 +49,10 @@ class Capture:
                 raise self._error
             return newest
 
+    def hold(self, held: bool) -> None:
+        """Let time stand still, or go on; see `Feed.hold`."""
+        self._feed.hold(held)
+
     @property
     def trouble(self) -> str | None:
         """What the feed is waiting for; see `Feed`."""

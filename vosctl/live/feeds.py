@@ -12,6 +12,8 @@ from fractions import Fraction
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources import Source
 
+_POLL_SECONDS = 0.02
+
 CAPTURE_TIME_BASE = Fraction(1, 90_000)
 """Seconds per unit of `pts` where a frame's time is that of its capture."""
 
@@ -47,6 +49,10 @@ class Feed(ABC):
         """Have the iteration end soon."""
         self._stopped.set()
 
+    def hold(self, held: bool) -> None:
+        """Let time stand still, or go on, where that is possible; what is live cannot be held."""
+        return
+
     @abstractmethod
     def __iter__(self) -> Iterator[Captured]:
         """The frames; whatever is open is closed at their end.
@@ -71,6 +77,9 @@ class FileFeed(Feed):
         super().__init__()
         self.info = source.info
         self._source = source
+        self._lock = threading.Lock()
+        self._held_from: float | None = None
+        self._held_for = 0.0
 
     def __iter__(self) -> Iterator[Captured]:
         offset: float | None = None
@@ -79,9 +88,30 @@ class FileFeed(Feed):
                 if offset is None:
                     offset = time.perf_counter() - frame.time
                 # Waiting by the clock of the whole file, not from frame to frame: lateness does not add up.
-                if self._stopped.wait(max(0.0, offset + frame.time - time.perf_counter())):
+                if not self._wait_until(offset + frame.time):
                     return
                 yield Captured(frame, time.perf_counter())
+
+    def hold(self, held: bool) -> None:
+        """See `Feed.hold`."""
+        with self._lock:
+            now = time.perf_counter()
+            if held and self._held_from is None:
+                self._held_from = now
+            elif not held and self._held_from is not None:
+                self._held_for += now - self._held_from
+                self._held_from = None
+
+    def _wait_until(self, at: float) -> bool:
+        """Wait for a moment of the clock that stood still while the feed was held; False when stopped."""
+        while True:
+            with self._lock:
+                left = at + self._held_for - time.perf_counter()
+                held = self._held_from is not None
+            if left <= 0 and not held:
+                return not self._stopped.is_set()
+            if self._stopped.wait(_POLL_SECONDS if held else min(left, _POLL_SECONDS)):
+                return False
 
     def close(self) -> None:
         self._source.close()

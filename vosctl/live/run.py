@@ -97,6 +97,7 @@ class LiveRun:
         self._recording = parts.recording
         self._recorded_from = time.perf_counter()
         self._started = self._quit = False
+        self._held_at = 0.0  # when the feed was last being held
         self._redraw = 0.0  # when a picture that stands is drawn again
         self._shown: deque[float] = deque(maxlen=_RECENT)
         self._latencies: deque[float] = deque(maxlen=_RECENT)
@@ -136,6 +137,7 @@ class LiveRun:
             if self._capture.ended and not (self._session.paused or self._session.drawing):
                 self._capture.take(0)  # raises what it ended with
                 return
+            self._hold(self._session.paused or self._session.drawing is not None)
             captured = None if self._session.paused else self._capture.take(_POLL_SECONDS)
 
     def _first_frame(self) -> Captured:
@@ -186,11 +188,18 @@ class LiveRun:
             for command in self._session.handle(event):
                 self._do(command)
 
+    def _hold(self, held: bool) -> None:
+        """Have a file wait for its user; a camera cannot."""
+        self._capture.hold(held)
+        if held:
+            self._held_at = time.perf_counter()
+
     def _measure(self, captured: Captured) -> None:
         now = time.perf_counter()
+        latency = now - max(captured.at, self._held_at)  # a frame that was held with the file has not been late
         self._shown.append(now)
-        self._latencies.append(now - captured.at)
-        self.summary.latency.add(now - captured.at)
+        self._latencies.append(latency)
+        self.summary.latency.add(latency)
 
     def _picture(self) -> NDArray[np.uint8]:
         session = self._session

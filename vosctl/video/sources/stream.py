@@ -32,13 +32,21 @@ _NETWORK_TIMEOUT = 10.0  # seconds without an answer, or without data later on
 _STDIN_BUFFER = 1 << 20  # bytes; a raw 1080p frame is 3 MB
 
 
+_ADVICE_FOR_MP4 = "an mp4 with its index at the end cannot be read from a server without ranges: download it first"
+
+
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """Where the video comes from: its short name, its name in messages (no passwords), its file if it is one."""
+    """Where the video comes from: its short name, its name in messages (no passwords), its file if it is one.
+
+    What comes over a network and is not live is a file at a server: it ends where it says, not where the connection
+    does.
+    """
 
     name: str
     label: str
     file: Path | None = None
+    network: bool = False
     live: bool = False
     advice: str = "check that it plays in a video player"
 
@@ -68,10 +76,12 @@ class VideoSource(Source):
         self._reader = PictureReader()
         self._count = 0
         self._lacking: tuple[Fraction, Fraction] | None = None
+        self._broken = False
         self._pictures = self._decode()
         first = next(self._pictures, None)
         if first is None:
-            raise VosctlError(f"{origin.label}: not one frame of it can be decoded; {origin.advice}")
+            advice = _ADVICE_FOR_MP4 if origin.network and "mp4" in container.format.name else origin.advice
+            raise VosctlError(f"{origin.label}: not one frame of it can be decoded; {advice}")
         self.info = replace(
             _describe(container, self._stream, first, self._reader.upright_size(first), origin),
             pixel_aspect=_pixel_aspect(self._stream, self._reader.is_on_its_side(first)),
@@ -111,6 +121,7 @@ class VideoSource(Source):
         origin = _Origin(
             name=PurePosixPath(parts.path).stem or host or "stream",
             label=label,
+            network=True,
             live=live,
             advice="check the address",
         )
@@ -189,6 +200,11 @@ class VideoSource(Source):
             self._count += 1
             yield self._frame(index, picture)
         self._lacking = self._find_lacking()
+        if self._origin.network and not self._origin.live and (self._broken or self._lacking):
+            raise VosctlError(
+                f"{self._origin.label}: the connection broke off after {self._count} frames; try again, or download "
+                "the file first"
+            )
 
     def _frame(self, index: int, picture: av.VideoFrame) -> Frame:
         size = (self.info.height, self.info.width)
@@ -215,6 +231,7 @@ class VideoSource(Source):
                 packet = next(packets, None)
             except av.FFmpegError as error:
                 self._notes.append(f"{self._origin.label}: reading stopped before its end: {_reason(error)}")
+                self._broken = True
                 break
             if packet is None:
                 break
