@@ -1,5 +1,7 @@
 """The whole program, with real encoders and real signals: how it ends, and what it leaves and says."""
 
+import array
+import json
 import os
 import re
 import signal
@@ -14,6 +16,7 @@ from conftest import write_video
 
 from vosctl.video.masks import write_indexed_png
 
+fcntl, termios = (pytest.importorskip(name) for name in ("fcntl", "termios"))
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 INT, TERM, HUP, QUIT = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"))
@@ -42,6 +45,7 @@ class Run:
 
     def __init__(self, folder, inputs, *arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pipesize=-1):
         self.folder = folder
+        self.said = ""
         for name in ("clip.mp4", "mask.png"):
             (folder / name).symlink_to(inputs / name)
         self.process = subprocess.Popen(
@@ -53,10 +57,12 @@ class Run:
             pipesize=pipesize,
         )
 
-    def wait_for_output(self):
-        while not list(self.folder.glob("*.partial*")):
-            assert self.process.poll() is None, self.process.stderr.read()
-            time.sleep(0.01)
+    def wait_for_frame(self, number):
+        """Until that frame was followed, by the events on standard output; each output has had all but the last few."""
+        for line in self.process.stdout:
+            if json.loads(line).get("frame") == number:
+                return
+        pytest.fail(self.process.stderr.read().decode())
 
     def signal(self, *numbers, gap=0.0):
         for number in numbers:
@@ -70,6 +76,8 @@ class Run:
         finally:
             self.process.kill()
         errors = self.process.stderr.read().decode()
+        if self.process.stdout is not None:
+            self.said = self.process.stdout.read().decode()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
@@ -81,8 +89,21 @@ class Run:
         return {path.name for path in self.folder.iterdir() if not path.is_symlink()}
 
 
-def announced(errors):
-    return set(re.findall(r"Kept what was whole: (.+)", errors))
+def announced(words):
+    """What was said to be kept, in words or as events."""
+    return set(re.findall(r"Kept what was whole: (.+)", words)) | set(
+        re.findall(r'"event": "kept", "path": "(.+)"', words)
+    )
+
+
+def wait_for_full_pipe(process):
+    """Until the program's writing is held up: what waits to be read does not get more."""
+    waiting, before = array.array("i", [0]), -1
+    while waiting[0] != before or before < 2000:
+        assert process.poll() is None, process.stderr.read()
+        before = waiting[0]
+        time.sleep(1)
+        fcntl.ioctl(process.stdout.fileno(), termios.FIONREAD, waiting)
 
 
 def frames_in(path):
@@ -108,7 +129,7 @@ def check_kept(run, status, *names):
     ended, errors = run.end()
     assert ended == status, errors
     assert run.left() == set(names), errors
-    assert announced(errors) == set(names), errors
+    assert announced(errors + run.said) == set(names), errors
     assert errors.rstrip().endswith("Interrupted")
     for name in names:
         path = run.folder / name
@@ -118,9 +139,8 @@ def check_kept(run, status, *names):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [INT, TERM, HUP, QUIT])
 def test_each_signal_keeps_and_announces_what_was_whole_and_is_the_status(start, number):
-    run = start(*SEGMENT, "--overlay", "o.mp4", "--masks", "masks")
-    run.wait_for_output()
-    time.sleep(1)
+    run = start(*SEGMENT, "--overlay", "o.mp4", "--masks", "masks", "--json", stdout=subprocess.PIPE)
+    run.wait_for_frame(8)
     run.signal(number)
     check_kept(run, 128 + number, "o.partial.mp4", "masks.partial")
 
@@ -129,9 +149,8 @@ def test_each_signal_keeps_and_announces_what_was_whole_and_is_the_status(start,
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("gap", [0.0, 0.02, 0.1, 0.2])
 def test_a_second_and_a_third_interrupt_are_as_safe_as_the_first(start, count, gap):
-    run = start(*SEGMENT, "--cutout", "cut.mov", "--matte", "m.mkv")
-    run.wait_for_output()
-    time.sleep(1 + gap)
+    run = start(*SEGMENT, "--cutout", "cut.mov", "--matte", "m.mkv", "--json", stdout=subprocess.PIPE)
+    run.wait_for_frame(8)
     run.signal(*[INT] * count, gap=gap)
     check_kept(run, 130, "cut.partial.mov", "m.partial.mkv")
 
@@ -141,8 +160,7 @@ def test_a_second_and_a_third_interrupt_are_as_safe_as_the_first(start, count, g
 def test_a_reader_that_stopped_reading_does_not_hold_the_end_up(start, output):
     arguments = ("--rle", "-") if output == "--rle" else ("--json",)
     run = start(*SEGMENT, *arguments, "--overlay", "o.mkv", stdout=subprocess.PIPE, pipesize=4096)
-    run.wait_for_output()
-    time.sleep(3)  # until the pipe is full
+    wait_for_full_pipe(run.process)
     run.signal(TERM)
     ended, errors = run.end()
     assert ended == 128 + TERM, errors
@@ -153,12 +171,11 @@ def test_a_reader_that_stopped_reading_does_not_hold_the_end_up(start, output):
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 3])
 def test_standard_input_that_falls_silent(start, inputs, count):
-    run = start(*PIPED, "--overlay", "o.mp4", stdin=subprocess.PIPE)
+    run = start(*PIPED, "--overlay", "o.mp4", "--json", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     data = (inputs / "clip.mkv").read_bytes()
     run.process.stdin.write(data[: len(data) // 4])
     run.process.stdin.flush()
-    run.wait_for_output()
-    time.sleep(1)
+    run.wait_for_frame(20)
     run.signal(*[INT] * count, gap=0.05)
     check_kept(run, 130, "o.partial.mp4")
 
@@ -200,8 +217,9 @@ def test_while_it_starts(start, delay):
 @pytest.mark.parametrize("numbers", [[INT, INT], [HUP], [TERM, TERM, TERM]])
 def test_a_live_recording_is_completed(start, numbers):
     run = start(*LIVE, "--record", "r.mp4", "--masks", "masks")
-    run.wait_for_output()
-    time.sleep(2)
+    while len(list(run.folder.glob("masks.partial/*.png"))) < 8:
+        assert run.process.poll() is None, run.process.stderr.read()
+        time.sleep(0.01)
     run.signal(*numbers, gap=0.05)
     status, errors = run.end()
     assert status == 128 + numbers[0], errors

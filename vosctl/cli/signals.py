@@ -39,8 +39,10 @@ def leave(status: int) -> NoReturn:
 
     A thread that hangs in a library (waiting for a server, for a disk) does not hold this up.
     """
-    if (number := pending()) is not None:
-        status = 128 + number
+    for number in SIGNALS:  # from here on one more would only spoil the status: Python gives up its handlers as it ends
+        signal.signal(number, signal.SIG_IGN)
+    if (first := pending()) is not None:
+        status = 128 + first
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             with contextlib.suppress(OSError, ValueError):
