@@ -4,7 +4,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import square_frame, write_video
+from helpers.frames import square_frame, write_video
 
 import vosctl
 from vosctl.prompts import Prompt

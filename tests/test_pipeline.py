@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import square_frame
+from helpers.frames import square_frame
 
 from vosctl import Tracker
 from vosctl.errors import VosctlError

@@ -1,5 +1,5 @@
 import pytest
-from conftest import TINY_STAGES, randomise_norms, register_network
+from helpers.networks import TINY_STAGES, randomise_norms, register_network
 
 from vosctl.engine import create_engine
 from vosctl.weights.networks import save_network

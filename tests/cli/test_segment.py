@@ -9,7 +9,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from conftest import square_frame, write_video
+from helpers.frames import square_frame, write_video
 from PIL import Image
 
 from vosctl.video.masks import read_indexed_png, write_indexed_png

@@ -12,7 +12,7 @@ import time
 
 import av
 import pytest
-from conftest import write_video
+from helpers.frames import write_video
 
 from vosctl.video.masks import write_indexed_png
 

@@ -6,8 +6,8 @@ import threading
 import av
 import numpy as np
 import pytest
-from conftest import write_video
-from live_fakes import MjpegServer, picture
+from helpers.frames import write_video
+from helpers.live import MjpegServer, picture
 
 from vosctl.live import stream
 from vosctl.video.masks import read_indexed_png, write_indexed_png

@@ -3,7 +3,7 @@ import re
 
 import pytest
 import torch
-from conftest import register_network
+from helpers.networks import register_network
 from safetensors.torch import load_file, save_file
 
 from vosctl.network.lite import Lite

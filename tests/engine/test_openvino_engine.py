@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import randomise_norms
+from helpers.networks import randomise_norms
 
 from vosctl.engine import create_engine
 from vosctl.errors import UsageError, VosctlError

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from conftest import TINY_STAGES, randomise_norms
+from helpers.networks import TINY_STAGES, randomise_norms
 
 from vosctl.export.exporter import WeightsSource, export_network
 from vosctl.export.settings import ExportSettings, GraphShape

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from conftest import square_frame
+from helpers.frames import square_frame
 
 from vosctl import __version__
 from vosctl.engine import create_engine

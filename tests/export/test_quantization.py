@@ -1,7 +1,7 @@
 import numpy as np
 import onnx
 import pytest
-from conftest import square_frame, write_video
+from helpers.frames import square_frame, write_video
 
 from vosctl.engine import create_engine
 from vosctl.errors import UsageError, VosctlError

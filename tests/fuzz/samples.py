@@ -196,7 +196,7 @@ def _texts(folder: Path) -> None:
 def _exports(folder: Path) -> None:
     """A tiny network's export, as `vosctl export-onnx` writes it."""
     import torch
-    from conftest import TINY_STAGES
+    from helpers.networks import TINY_STAGES
 
     from vosctl.export.exporter import WeightsSource, export_network
     from vosctl.export.settings import ExportSettings, GraphShape

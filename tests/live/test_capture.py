@@ -1,5 +1,5 @@
 import pytest
-from live_fakes import ScriptedFeed
+from helpers.live import ScriptedFeed
 
 from vosctl.errors import VosctlError
 from vosctl.live.capture import Capture

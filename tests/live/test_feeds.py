@@ -6,8 +6,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from conftest import write_video
-from live_fakes import frame, picture
+from helpers.frames import write_video
+from helpers.live import frame, picture
 
 from vosctl.errors import UsageError, VosctlError
 from vosctl.live import camera, stream

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import square_frame, write_video
+from helpers.frames import square_frame, write_video
 from PIL import Image
 
 from vosctl.video.masks import read_indexed_png
@@ -31,7 +31,7 @@ PATIENCE = 60.0
 PROGRAM = """
 import sys
 import vosctl.tracking.tracker
-from conftest import BrightObjectEngine
+from helpers.engines import BrightObjectEngine
 vosctl.tracking.tracker.create_engine = lambda *args, **kwargs: BrightObjectEngine()
 from vosctl.__main__ import main
 main()

@@ -1,7 +1,7 @@
 import av
 import numpy as np
 import pytest
-from live_fakes import ScriptedFeed, ScriptedWindow, picture
+from helpers.live import ScriptedFeed, ScriptedWindow, picture
 from PIL import Image
 
 from vosctl.errors import VosctlError

@@ -1,5 +1,5 @@
 import pytest
-from live_fakes import picture
+from helpers.live import picture
 
 from vosctl.live.session import DRAWING_HELP, LIVE_HELP, Add, Quit, Remove, Session, TakeSnapshot, ToggleRecording
 from vosctl.live.view import VIEWS, Status, draw_status, render_view

@@ -4,7 +4,7 @@ import threading
 from itertools import pairwise
 
 import pytest
-from live_fakes import MjpegServer
+from helpers.live import MjpegServer
 
 from vosctl.errors import VosctlError
 from vosctl.live import stream

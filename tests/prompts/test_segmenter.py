@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import square_frame
+from helpers.frames import square_frame
 
 from vosctl import mask_from
 from vosctl.errors import UsageError

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import square_frame
+from helpers.frames import square_frame
 
 from vosctl.selection.canvas import draw_drawing, draw_strip
 from vosctl.selection.choosing import ObjectChooser

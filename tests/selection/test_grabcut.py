@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import square_frame
+from helpers.frames import square_frame
 
 from vosctl.errors import UsageError
 from vosctl.selection import mask_from_box, mask_from_points, mask_from_stroke, refine_mask

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import square_frame
+from helpers.frames import square_frame
 from PIL import Image
 
 from vosctl import Tracker

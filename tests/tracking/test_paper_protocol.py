@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import square_frame
+from helpers.frames import square_frame
 
 from vosctl import Tracker, TrackingSettings
 from vosctl.engine.devices import resolve_placement

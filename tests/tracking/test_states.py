@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from conftest import square_frame
+from helpers.frames import square_frame
 
 from vosctl.engine import EngineInfo, Step
 from vosctl.tracking import Tracker, TrackingSettings

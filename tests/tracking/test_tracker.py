@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import square_frame
+from helpers.frames import square_frame
 
 from vosctl import Tracker, TrackingSettings
 from vosctl.errors import UsageError

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import register_network
+from helpers.networks import register_network
 from safetensors.torch import load_file, save_file
 
 from vosctl.engine import create_engine

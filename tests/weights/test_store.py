@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import register_network
+from helpers.networks import register_network
 
 from vosctl.errors import UsageError
 from vosctl.weights.checkpoint import read_checkpoint

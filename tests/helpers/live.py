@@ -8,8 +8,8 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
-from conftest import square_frame
 
+from helpers.frames import square_frame
 from vosctl.live.feeds import Captured, Feed
 from vosctl.video.frames import Frame, SourceInfo
 

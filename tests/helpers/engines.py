@@ -1,0 +1,30 @@
+"""Engines that need no network."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vosctl.engine import EngineInfo, Step
+
+
+class BrightObjectEngine:
+    """An engine that finds what is bright: tracking can be tested without a network that works."""
+
+    takes_float = False
+    stride = 32
+    window = 96
+
+    def __init__(self) -> None:
+        self.info = EngineInfo("fake", "bright", "bright", "cpu", "fp32")
+        self.batches: list[int] = []
+
+    def encode_reference(self, image, mask):
+        assert image.dtype == np.uint8
+        assert image.shape[:2] == mask.shape
+        colours = image[mask > 0.5]
+        return np.median(colours, axis=0) if len(colours) else np.full(3, 999.0)
+
+    def propagate(self, images, masks, states):
+        self.batches.append(len(images))
+        near = [np.abs(image - colour).max(axis=-1) < 40 for image, colour in zip(images, states, strict=True)]
+        return Step(np.where(np.stack(near), np.float32(0.95), np.float32(0.02)), tuple(states))

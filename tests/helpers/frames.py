@@ -1,0 +1,39 @@
+"""Frames whose objects are known, and videos of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+
+from vosctl.types import RGB, Labels, RGBImage
+
+Square = tuple[int, RGB, int, int, int]
+"""Id, colour, x, y and side."""
+
+
+def square_frame(height: int, width: int, *squares: Square, background: RGB = (60, 90, 60)) -> tuple[RGBImage, Labels]:
+    """A frame with coloured squares and its labels; a square is (id, colour, x, y, side)."""
+    frame = np.full((height, width, 3), background, np.uint8)
+    labels = np.zeros((height, width), np.uint8)
+    for object_id, colour, x, y, side in squares:
+        rows, columns = slice(max(y, 0), max(y + side, 0)), slice(max(x, 0), max(x + side, 0))
+        frame[rows, columns] = colour
+        labels[rows, columns] = object_id
+    return frame, labels
+
+
+def write_video(
+    path: Path, frames: Sequence[RGBImage], rate: int = 25, codec: str = "libx264", crf: str = "12"
+) -> Path:
+    """A silent H.264 video of these RGB frames."""
+    with av.open(str(path), "w") as container:
+        height, width = frames[0].shape[:2]
+        stream = container.add_stream(codec, rate=rate, options={"crf": crf, "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
