@@ -6,7 +6,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from vosctl.video.frames import Frame, SourceInfo
@@ -75,7 +75,8 @@ class FileFeed(Feed):
 
     def __init__(self, source: Source) -> None:
         super().__init__()
-        self.info = source.info
+        # A recording may begin late and pause: subtitles and chapters of the file would not fit it.
+        self.info = replace(source.info, container_path=None)
         self._source = source
         self._lock = threading.Lock()
         self._held_from: float | None = None

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
 from vosctl.planar import Coding, PlanarPicture, Planes, limited_tables, matrix_by_size, plane_of, planes_of
-from vosctl.video.audio import AudioCopy
+from vosctl.video.copying import StreamCopy, is_of_the_disk
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.staging import StagedFile, write_errors
 
@@ -47,12 +47,14 @@ class VideoEncoding:
         pixel_format: FFmpeg's name of the format it is given.
         options: the encoder's own options.
         even_size: whether width and height must be even; odd ones are padded by repeating the last column or row.
+        largest: the most pixels a side may have; 0 when nothing sets a limit that matters.
     """
 
     codec: str
     pixel_format: str
     options: dict[str, str] = field(default_factory=dict)
     even_size: bool = False
+    largest: int = 0
 
 
 # Measured at 1080p on one core: `ultrafast` takes 9 ms a frame, and with CABAC and deblocking 10.5 ms for 29 % fewer
@@ -62,6 +64,7 @@ H264 = VideoEncoding(
     "yuv420p",
     {"preset": "ultrafast", "crf": "20", "bf": "0", "x264-params": "cabac=1:deblock=0,0"},
     even_size=True,
+    largest=16384,
 )
 _VP9_OPTIONS = {"crf": "24", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0"}
 VP9 = VideoEncoding("libvpx-vp9", "yuv420p", _VP9_OPTIONS)
@@ -119,12 +122,12 @@ class VideoWriter:
         self._shift: int | None = None
         self._whole = False
         self._staged = StagedFile(path, overwrite=overwrite)
-        self._audio: AudioCopy | None = None
+        self._copy: StreamCopy | None = None
         try:
             with write_errors(path):
                 self._open(audio)
-        except VosctlError:
-            self._close_audio()
+        except BaseException:
+            self._close_copy()
             self._staged.discard()
             raise
 
@@ -134,9 +137,10 @@ class VideoWriter:
         self._stream = cast(VideoStream, stream)
         self._configure(self._stream)
         rates: list[int] = []
-        if audio and self._info.audio_path is not None:
-            self._audio = AudioCopy(self._info.audio_path, self._container, self.path, self._warn)
-            rates = self._audio.sample_rates
+        source = self._info.audio_path or self._info.container_path
+        if source is not None:
+            self._copy = StreamCopy(source, self._container, self.path, self._warn, sound=audio)
+            rates = self._copy.sample_rates
         if self._container.format.name in ("mp4", "mov"):
             self._container.options.update(**_quicktime_options(self._info.time_base, rates))
         else:
@@ -148,6 +152,11 @@ class VideoWriter:
         width, height = self._info.width, self._info.height
         if self._encoding.even_size:
             width, height = width + width % 2, height + height % 2
+        if self._encoding.largest and max(width, height) > self._encoding.largest:
+            raise VosctlError(
+                f"{self.path}: H.264 holds up to {self._encoding.largest} pixels a side and the video is "
+                f"{width}x{height}; write .webm, whose VP9 holds more, or pictures (`masks`)"
+            )
         stream.width, stream.height = width, height
         stream.pix_fmt = self._encoding.pixel_format
         stream.time_base = self._info.time_base
@@ -253,8 +262,8 @@ class VideoWriter:
         pts = self._ticks(frame, frame.pts)
         if self._shift is None:
             self._shift = 0 if 0 <= frame.time < _FAR_START else pts
-            if self._audio is not None:
-                self._audio.shift = self._shift * self._info.time_base
+            if self._copy is not None:
+                self._copy.shift = self._shift * self._info.time_base
         pts -= self._shift
         if self._held is not None and pts <= self._held.pts:
             raise VosctlError(f"{self.path}: the time of frame {frame.index} is not after the frame before it")
@@ -265,10 +274,22 @@ class VideoWriter:
         picture, duration = timed.picture, timed.duration or gap
         picture.pts, picture.duration, picture.time_base = timed.pts, duration, self._info.time_base
         self._last_duration = duration
-        self._container.mux(self._stream.encode(picture))
-        if self._audio is not None:
-            self._audio.copy_until(self._source_time(timed.pts + duration))
+        self._mux(picture)
+        if self._copy is not None:
+            self._copy.copy_until(self._source_time(timed.pts + duration))
         return Fraction(duration)
+
+    def _mux(self, picture: av.VideoFrame | None) -> None:
+        """Encode a picture, or with None what is pending, and write what comes out."""
+        try:
+            self._container.mux(self._stream.encode(picture))
+        except (OSError, av.FFmpegError) as error:
+            if is_of_the_disk(error):
+                raise
+            raise VosctlError(
+                f"{self.path}: the picture ({self._encoding.codec}) cannot be written: {error.strerror}; write .mkv"
+                + (" or .mp4" if self.path.suffix != ".mp4" else " or .webm")
+            ) from error
 
     def _source_time(self, pts: int | Fraction) -> Fraction:
         return (pts + (self._shift or 0)) * self._info.time_base
@@ -293,7 +314,7 @@ class VideoWriter:
             takes no index), it cannot be played. Matroska and WebM are, up to where they end.
         """
         # The reason the run was aborted is already being reported, another error would only hide it.
-        with suppress(OSError, av.FFmpegError):
+        with suppress(OSError, av.FFmpegError, VosctlError):
             self._complete()
         if self._whole or (self._can_be_cut and is_playable(self._staged.partial)):
             return self._staged.keep()
@@ -319,18 +340,18 @@ class VideoWriter:
         try:
             if last is not None:
                 duration = self._encode(last, self._last_duration)
-                self._container.mux(self._stream.encode(None))
-                if self._audio is not None:
+                self._mux(None)
+                if self._copy is not None:
                     middle, end = last.pts + duration / 2, last.pts + duration
-                    self._audio.finish(self._source_time(middle), self._source_time(end))
+                    self._copy.finish(self._source_time(middle), self._source_time(end))
         finally:
-            self._close_audio()
+            self._close_copy()
             self._container.close()
         self._whole = self._whole or last is not None
 
-    def _close_audio(self) -> None:
-        if self._audio is not None:
-            self._audio.close()
+    def _close_copy(self) -> None:
+        if self._copy is not None:
+            self._copy.close()
 
 
 def _frame_of(pixels: NDArray[np.uint8], pixel_format: str, width: int, height: int) -> av.VideoFrame:

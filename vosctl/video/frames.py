@@ -54,6 +54,7 @@ class SourceInfo:
         time_base: seconds per unit of the frames' `pts`.
         frame_count: the container's claim, a hint for progress only; None when unknown or endless.
         audio_path: file whose audio streams belong to this source, None when there are none to copy.
+        container_path: file whose subtitles, chapters and tags belong to this source, None when it is no such file.
         live: True for network streams and cameras.
         pixel_aspect: width of an upright pixel over its height; 1 for square ones.
     """
@@ -65,5 +66,6 @@ class SourceInfo:
     time_base: Fraction
     frame_count: int | None = None
     audio_path: str | None = None
+    container_path: str | None = None
     live: bool = False
     pixel_aspect: Fraction = Fraction(1)

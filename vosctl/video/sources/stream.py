@@ -320,6 +320,7 @@ def _describe(
         time_base=first.time_base or stream.time_base or 1 / (rate or Fraction(25)),
         frame_count=None if origin.live else count or None,
         audio_path=str(origin.file) if origin.file is not None and container.streams.audio else None,
+        container_path=str(origin.file) if origin.file is not None else None,
         live=origin.live,
     )
 

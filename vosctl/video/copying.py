@@ -1,0 +1,270 @@
+"""What goes along with the pictures of a file: sound, subtitles, chapters, tags. Copied, never decoded.
+
+Sound is bit for bit what the source holds, in step with the frames.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.subtitles.stream import SubtitleStream
+
+from vosctl.errors import VosctlError
+from vosctl.video.sources.containers import ContinuousPackets, best_video, known_sound, open_container, tags_of
+
+_TAGS = frozenset(
+    {
+        "album", "artist", "author", "comment", "composer", "copyright", "creation_time", "date", "description",
+        "episode_id", "genre", "network", "show", "synopsis", "title", "track", "year",
+    }
+)  # fmt: skip
+"""Tags of a file that are copied; others tell how it was made, which does not hold for the copy."""
+
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EPIPE})
+"""Errors of the file system, which are no part's fault."""
+
+Warn = Callable[[str], None]
+
+
+def can_hold(container_format: str, stream: AudioStream | SubtitleStream) -> bool:
+    """Whether a container takes the stream as it is, found by writing a header for it alone.
+
+    FFmpeg's own table of codecs per container promises more than the muxers keep (Opus in QuickTime), hence the trial.
+
+    Args:
+        container_format: FFmpeg's name of the muxer, "mp4", "mov", "matroska" or "webm".
+        stream: the stream to be copied.
+    """
+    try:
+        with av.open(io.BytesIO(), "w", format=container_format) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (ValueError, av.FFmpegError):
+        return False
+    return True
+
+
+def is_of_the_disk(error: OSError | av.FFmpegError) -> bool:
+    """Whether an error is the file system's, so that another container would not help."""
+    return error.errno in _DISK
+
+
+class StreamCopy:
+    """Copies the sound and subtitles of one file into an output, interleaved as the video's frames arrive.
+
+    Driven by one thread. Times are seconds on the source's own clock, made continuous where it steps.
+
+    Attributes:
+        sample_rates: samples per second of each sound track that is copied; empty when there is nothing to copy.
+        shift: seconds to subtract from every packet, the same as the frames'.
+    """
+
+    def __init__(self, source: str, output: OutputContainer, path: Path, warn: Warn, *, sound: bool) -> None:
+        """Opens the source and adds the streams the container can hold to `output`, before its header is written.
+
+        Args:
+            source: the file that is copied from.
+            output: the opened output.
+            path: the output's name for messages.
+            warn: told in one line of every stream that is left out, and why.
+            sound: whether sound is copied.
+        """
+        self.shift = Fraction(0)
+        self._output = output
+        self._path = path
+        self._warn = warn
+        self._pending: Packet[Any] | None = None
+        self._latest_video = Fraction(-1)
+        self._targets: dict[int, Stream] = {}
+        self._latest: dict[int, int] = {}
+        self._left_out = 0
+        self._source = self._open(source)
+        self._packets: Iterator[Packet[Any]] = iter(())
+        if self._source is None:
+            return
+        output.metadata.update(
+            (key, value) for key, value in tags_of(self._source.metadata).items() if key.lower() in _TAGS
+        )
+        if sound:
+            self._add_sound(self._source)
+        subtitles = self._add_subtitles(self._source)
+        self._video = best_video(self._source)
+        self._continuous = ContinuousPackets(self._source, list(subtitles))
+        self._packets = self._demux()
+
+    def _open(self, source: str) -> InputContainer | None:
+        try:
+            return open_container(f"file:{source}")
+        except (OSError, av.FFmpegError) as error:
+            self._warn(f"{self._path}: written without sound: {source} cannot be read: {error.strerror}")
+            return None
+
+    def _add_sound(self, source: InputContainer) -> None:
+        known = known_sound(source)
+        if unknown := len(source.streams.audio) - len(known):
+            self._warn(f"{self._path}: written without {unknown} sound track(s) of a codec that is not known here")
+        for stream in known:
+            if can_hold(self._output.format.name, stream):
+                self._add(stream)
+            else:
+                self._warn(
+                    f"{self._path}: written without the {stream.codec_context.name} sound, which "
+                    f"{self._path.suffix} cannot hold; .mkv can"
+                )
+
+    def _add_subtitles(self, source: InputContainer) -> list[SubtitleStream]:
+        known = [stream for stream in source.streams.subtitles if stream.codec_context is not None]
+        held = [stream for stream in known if can_hold(self._output.format.name, stream)]
+        for stream in held:
+            self._add(stream)
+        if lost := len(source.streams.subtitles) - len(held):
+            cure = "; .mkv can" if self._path.suffix != ".mkv" else ""
+            self._warn(
+                f"{self._path}: written without {lost} subtitle track(s), which {self._path.suffix} cannot hold as "
+                f"they are{cure}"
+            )
+        return held
+
+    def _add(self, stream: AudioStream | SubtitleStream) -> None:
+        """Add a stream to the output as it is, with its language, its title and whether it is the default."""
+        target = self._output.add_stream_from_template(stream)
+        tags = {key.lower(): value for key, value in tags_of(stream.metadata).items()}
+        if (title := tags.get("title", tags.get("name"))) is not None:  # MP4 has the one for the other
+            target.metadata["title"] = title
+        if "language" in tags:
+            target.metadata["language"] = tags["language"]
+        target.disposition = stream.disposition
+        self._targets[stream.index] = target
+
+    @property
+    def sample_rates(self) -> list[int]:
+        if self._source is None:
+            return []
+        return [stream.sample_rate for stream in self._source.streams.audio if stream.index in self._targets]
+
+    def _demux(self) -> Iterator[Packet[Any]]:
+        """The packets to copy. Those of the video only tell whether the source goes on, see `finish`."""
+        try:
+            for packet in self._continuous:
+                if packet.dts is None and packet.pts is None:
+                    continue
+                if self._video is not None and packet.stream_index == self._video.index:
+                    self._latest_video = max(self._latest_video, _time(packet))
+                elif packet.stream_index in self._targets:
+                    yield packet
+        except (OSError, av.FFmpegError) as error:
+            self._warn(f"{self._path}: the sound ends early, the source cannot be read on: {error.strerror}")
+
+    def copy_until(self, time: Fraction) -> None:
+        """Writes every packet that begins before `time`.
+
+        Raises:
+            VosctlError: the container does not take a packet.
+        """
+        while self._targets and (packet := self._take()) is not None:
+            if _time(packet) >= time:
+                self._pending = packet
+                return
+            self._write(packet)
+
+    def finish(self, last_frame: Fraction, end: Fraction) -> None:
+        """Writes what is left and the chapters, and closes the source.
+
+        Sound that outlasts the pictures in the source is kept. It is trimmed where the last frame ends when the
+        source's pictures go on, that is when the video was cut short.
+
+        Args:
+            last_frame: when the middle of the last frame written is shown.
+            end: when the last frame written stops being shown.
+
+        Raises:
+            VosctlError: the container does not take a packet.
+        """
+        self.copy_until(end)
+        tail = []
+        while self._targets and self._latest_video <= last_frame and (packet := self._take()) is not None:
+            tail.append(packet)
+        if self._latest_video <= last_frame:
+            for packet in tail:
+                self._write(packet)
+        self._report()
+        if self._source is not None and not self._continuous.continuity.steps:
+            # They are set now, when it is known how long the output is: a later chapter would lengthen it.
+            self._output.set_chapters(_chapters(self._source, self.shift, end))
+        self.close()
+
+    def _report(self) -> None:
+        mended = self._left_out
+        if self._source is not None:
+            sound = {stream.index for stream in self._source.streams.audio} & self._targets.keys()
+            mended += sum(count for stream, count in self._continuous.continuity.mended.items() if stream in sound)
+        if mended:
+            self._warn(f"{self._path}: {mended} packet(s) of sound with a wrong timestamp were mended or left out")
+
+    def close(self) -> None:
+        """Closes the source."""
+        if self._source is not None:
+            self._packets = iter(())
+            self._source.close()
+            self._source = None
+
+    def _take(self) -> Packet[Any] | None:
+        packet, self._pending = self._pending, None
+        return packet if packet is not None else next(self._packets, None)
+
+    def _write(self, packet: Packet[Any]) -> None:
+        ticks = round(self.shift / _base(packet))
+        if packet.pts is not None:
+            packet.pts -= ticks
+        if packet.dts is not None:
+            packet.dts -= ticks
+        index, decoded = packet.stream_index, packet.dts if packet.dts is not None else packet.pts
+        if decoded is not None and decoded <= self._latest.get(index, decoded - 1):
+            self._left_out += 1  # no container takes it
+            return
+        if decoded is not None:
+            self._latest[index] = decoded
+        target = packet.stream = self._targets[index]
+        try:
+            self._output.mux_one(packet)
+        except (OSError, av.FFmpegError) as error:
+            if is_of_the_disk(error):
+                raise
+            kind = "sound" if target.type == "audio" else "subtitles"
+            cure = "write .mkv" if self._path.suffix != ".mkv" else "write .mov"
+            raise VosctlError(
+                f"{self._path}: the {kind} ({target.codec_context.name}) cannot be written: {error.strerror}; {cure}"
+                + (" or use `audio=False`" if kind == "sound" else "")
+            ) from error
+
+
+def _chapters(source: InputContainer, shift: Fraction, end: Fraction) -> list[Any]:
+    """The chapters that begin before `end`, on the output's clock."""
+    chapters = []
+    for chapter in source.chapters():
+        base = chapter["time_base"] or Fraction(1, 1000)
+        begin, stop = chapter["start"] * base, min(chapter["end"] * base, end)
+        if begin < stop:
+            moved = {"start": round((begin - shift) / base), "end": round((stop - shift) / base)}
+            chapters.append({**chapter, **moved, "time_base": base, "metadata": tags_of(chapter["metadata"])})
+    return chapters
+
+
+def _base(packet: Packet[Any]) -> Fraction:
+    base = packet.time_base
+    return base if base else Fraction(1, 1_000_000)
+
+
+def _time(packet: Packet[Any]) -> Fraction:
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    return (ticks or 0) * _base(packet)
