@@ -31,6 +31,7 @@ from vosctl.prompts.prompt import Click, Prompt
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.types import Labels, RealBox
+from vosctl.video.colours import ColourRequest
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sinks import OutputRequest, open_sinks
 from vosctl.video.sinks.checks import check_outputs
@@ -131,6 +132,7 @@ def segment(
     point: Sequence[Click] | Mapping[int, Sequence[Click]] = (),
     fix_mask: bool = False,
     overlay: StrPath | None = None,
+    colors: str = "",
     masks: StrPath | None = None,
     matte: StrPath | None = None,
     cutout: StrPath | None = None,
@@ -152,6 +154,8 @@ def segment(
         point: clicks (x, y, on_object), or such clicks by object id; with a box for the same object they correct it.
         fix_mask: repair a mask file of another size or with soft edges.
         overlay: video with coloured objects: .mp4, .mov, .mkv or .webm.
+        colors: of the objects in the overlay: names or #rrggbb in their order, or `2=#00ff00` for object 2, with
+            commas between them; the others' are chosen to stand out.
         masks: directory of indexed PNG, one a frame.
         matte: grey video of the objects' probability.
         cutout: the objects with transparency: .mov, .webm or a directory of PNG.
@@ -177,7 +181,7 @@ def segment(
     return SegmentJob(
         source=source,
         objects=FirstObjects(mask=first_mask, prompts=_prompts(box, point), fix_mask=fix_mask),
-        outputs=OutputRequest(**wanted, overwrite=overwrite, audio=audio),
+        outputs=OutputRequest(**wanted, overwrite=overwrite, audio=audio, colors=ColourRequest.parse(colors)),
         tracking=tracking or TrackingSettings(),
         engine=engine or EngineSettings(),
         frame_rate=frame_rate,

@@ -95,6 +95,19 @@ def test_what_was_chosen_in_a_mask_is_said(invoke, clip, fake, tmp_path):
     )
 
 
+def test_colours_are_set(invoke, clip, fake, tmp_path):
+    result = invoke(
+        "segment", "clip.mp4", "--first-mask", "m.png", "--overlay", "o.mkv", "--colors", "2=#00ff00,#ffff00"
+    )
+    assert result.exit_code == 0, result.output
+    with av.open(str(tmp_path / "o.mkv")) as container:
+        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    for number, own, colour in ((2, RED, (0, 255, 0)), (9, BLUE, (255, 255, 0))):
+        rows, columns = np.nonzero(clip[0] == number)
+        drawn = image[int(rows.mean()), int(columns.mean())]
+        np.testing.assert_allclose(drawn, 0.58 * np.array(own) + 0.42 * np.array(colour), atol=16)
+
+
 def test_quiet_and_max_frames(invoke, clip, fake, tmp_path):
     result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "-q", "--masks", "masks", "--max-frames", 5)
     assert result.exit_code == 0
@@ -154,6 +167,8 @@ def test_rle_to_standard_output(invoke, clip, fake, tmp_path):
         (["clip.mp4", "--first-mask", "m.png", "--overlay", "o.xyz"], "o.xyz", 2),
         (["clip.mp4", "--first-mask", "m.png", "--cutout", "o.mp4"], ".webm", 2),
         (["clip.mp4", "--first-mask", "m.png", "--overlay", "m.txt/no/o.mp4"], "m.txt", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--colors", "rde"], "--colors rde: rde is no colour", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--colors", "red", "--rle", "r"], "--colors: are the overlay's", 2),
         (["clip.mp4", "--first-mask", "m.png", "--masks", "out.png"], "--masks: out.png has the name of a file", 2),
         (["clip.mp4", "--first-mask", "m.png", "--overlay", "clip.mp4", "--overwrite"], "clip.mp4", 2),
         (["clip.mp4", "--first-mask", "small.png"], "--fix-mask", 2),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vosctl.tracking.results import TrackedFrame, TrackedObject
-from vosctl.video.overlay import contour_width, object_colour, render_overlay
+from vosctl.video.colours import object_colour
+from vosctl.video.overlay import contour_width, render_overlay
 
 
 def scene(objects: dict[int, tuple[int, int, int, int]], height=120, width=160) -> TrackedFrame:

@@ -186,22 +186,30 @@ class OutputOptions:
     rle: Path | None = None
     overwrite: bool = False
     no_audio: bool = False
+    colors: str | None = None
 
     def request(self, info: SourceInfo) -> OutputRequest:
         """The outputs; an overlay named after the source where none is asked for."""
+        from vosctl.video.colours import ColourRequest
         from vosctl.video.sinks import OutputRequest
 
         paths = {name: getattr(self, name) for name in ("overlay", "masks", "matte", "cutout", "rle")}
         if not any(paths.values()):
             paths["overlay"] = Path(f"{info.name}_overlay.mp4")
-        return OutputRequest(**paths, overwrite=self.overwrite, audio=not self.no_audio)
+        return OutputRequest(
+            **paths, overwrite=self.overwrite, audio=not self.no_audio, colors=ColourRequest.parse(self.colors or "")
+        )
 
     def check(self, reporting: ReportingRequest) -> None:
-        """Make sure that standard output is written to once.
+        """Make sure that standard output is written to once, and that colours are colours.
 
         Raises:
-            UsageError: events and masks would be mixed.
+            UsageError: events and masks would be mixed, or a colour is none.
         """
+        if self.colors:
+            from vosctl.video.colours import ColourRequest
+
+            ColourRequest.parse(self.colors)
         if reporting.as_json and str(self.rle) == "-":
             raise UsageError("--json and --rle -: both write to standard output; give --rle a file")
 
@@ -222,10 +230,15 @@ output_options = grouped(
     "outputs",
     OutputOptions,
     path_option("--overlay", "FILE", "Video with the objects coloured: .mp4, .mkv, .mov, .webm."),
+    click.option(
+        "--colors",
+        metavar="COLOR[,...]",
+        help="The objects' colours in the overlay, such as red,#00ff00 or 2=blue  [default: those that stand out]",
+    ),
     *output_path_options,
     click.option("--no-audio", is_flag=True, help="Leave the sound out."),
 )
-"""--overlay, --masks, --matte, --cutout, --rle, --overwrite, --no-audio, as `OutputOptions` named `outputs`."""
+"""--overlay, --colors, the others of `output_path_options`, --no-audio, as `OutputOptions` named `outputs`."""
 
 
 @dataclass(frozen=True, slots=True)

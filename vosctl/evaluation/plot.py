@@ -24,8 +24,9 @@ from vosctl.evaluation.report import Evaluation, write_whole
 from vosctl.evaluation.scoring import SequenceScore, summarise
 from vosctl.extras import require
 from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.video.colours import object_colour
 from vosctl.video.masks import read_indexed_png
-from vosctl.video.overlay import object_colour, render_overlay
+from vosctl.video.overlay import render_overlay
 from vosctl.video.sources.pictures import read_image
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from vosctl.selection.canvas import draw_strip
 from vosctl.tracking.results import TrackedFrame
 from vosctl.types import RGB, RGBImage
-from vosctl.video.overlay import object_colour, render_overlay
+from vosctl.video.colours import object_colour
+from vosctl.video.overlay import render_overlay
 
 ViewName = Literal["overlay", "cutout", "blur"]
 

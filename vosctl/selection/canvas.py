@@ -12,7 +12,8 @@ from vosctl.selection.drawing import ObjectDrawing
 from vosctl.tracking.crop import mask_box
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.types import RGB, RGBImage
-from vosctl.video.overlay import object_colour, render_overlay
+from vosctl.video.colours import object_colour
+from vosctl.video.overlay import render_overlay
 
 WHITE: RGB = (255, 255, 255)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

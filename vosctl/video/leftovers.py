@@ -55,6 +55,13 @@ class Claim:
         self._end()
 
 
+def find(final: Path) -> dict[Path, Path]:
+    """What killed runs left of an output, each with the mark that tells it."""
+    with suppress(OSError):
+        final = without_links(final)
+    return {partial: claim for claim in _claims(final) if (partial := _left_behind(final, claim)) is not None}
+
+
 def clean(final: Path) -> list[Path]:
     """Remove what killed runs left of an output.
 
@@ -62,18 +69,15 @@ def clean(final: Path) -> list[Path]:
         What was removed.
     """
     removed = []
-    with suppress(OSError):
-        final = without_links(final)
-    for claim in _claims(final):
-        if (partial := _left_behind(final, claim)) is not None:
-            with suppress(OSError):
-                if partial.is_dir():
-                    shutil.rmtree(partial)
-                    removed.append(partial)
-                elif partial.exists():
-                    partial.unlink()
-                    removed.append(partial)
-                claim.unlink(missing_ok=True)
+    for partial, claim in find(final).items():
+        with suppress(OSError):
+            if partial.is_dir():
+                shutil.rmtree(partial)
+                removed.append(partial)
+            elif partial.exists():
+                partial.unlink()
+                removed.append(partial)
+            claim.unlink(missing_ok=True)
     return removed
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,45 +13,12 @@ from numpy.typing import NDArray
 from vosctl.planar import Coding, Planes
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.types import RGB, Box
+from vosctl.video.colours import ObjectColours
 
-# The hues of the DAVIS palette in its order, brightened to stand out from a photograph; id 1 first.
-_COLOURS: tuple[RGB, ...] = (
-    (255, 56, 72),
-    (48, 209, 88),
-    (255, 204, 0),
-    (48, 128, 255),
-    (214, 64, 255),
-    (0, 212, 228),
-    (255, 136, 24),
-    (150, 110, 255),
-    (168, 224, 32),
-    (255, 92, 168),
-    (0, 184, 148),
-    (196, 140, 92),
-)
 _TINT = 0.42
 """Share of the object's colour in the tinted pixels."""
 _CONTOUR_PIXELS_PER_LINE = 1 / 360
 """Contour width over the frame's short side: 1 pixel at 240p, 3 at 1080p, 6 at 4K."""
-_GOLDEN_RATIO = 0.618034
-
-
-def object_colour(object_id: int) -> RGB:
-    """The colour of an object, the same in every frame and run.
-
-    Args:
-        object_id: 1..255.
-
-    Returns:
-        Red, green and blue, 0..255: the hue of the id in the DAVIS palette while the twelve hand-picked ones last, then
-        hues spread by the golden ratio.
-    """
-    if object_id <= len(_COLOURS):
-        return _COLOURS[object_id - 1]
-    turn = object_id - len(_COLOURS)
-    saturation, value = ((0.75, 1.0), (0.55, 0.95), (0.9, 0.8))[turn % 3]
-    red, green, blue = colorsys.hsv_to_rgb(turn * _GOLDEN_RATIO % 1.0, saturation, value)
-    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def contour_width(height: int, width: int) -> int:
@@ -125,38 +91,44 @@ def _tint_table(value: tuple[float, ...]) -> NDArray[np.uint8]:
     return table[..., 0] if len(value) == 1 else table
 
 
-def render_overlay(image: NDArray[np.uint8], result: TrackedFrame) -> NDArray[np.uint8]:
+def render_overlay(
+    image: NDArray[np.uint8], result: TrackedFrame, colours: Mapping[int, RGB] | None = None
+) -> NDArray[np.uint8]:
     """Draws the objects of a frame on a copy of it.
 
     Args:
         image: (H, W, 3) uint8 RGB, left as it is.
         result: labels and objects of the same frame; lost objects are not drawn.
+        colours: of each object, by id; those of the ids by default.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
     canvas: NDArray[np.uint8] = image.copy()
-    _draw((_Layer(canvas, lambda colour: colour),), result)
+    _draw((_Layer(canvas, lambda colour: colour),), result, ObjectColours() if colours is None else colours)
     return canvas
 
 
-def draw_overlay(planes: Planes, coding: Coding, result: TrackedFrame) -> None:
+def draw_overlay(
+    planes: Planes, coding: Coding, result: TrackedFrame, colours: Mapping[int, RGB] | None = None
+) -> None:
     """Draws the objects of a frame on its planes, in place, as `render_overlay` does on an RGB picture.
 
     Args:
         planes: of a frame of even height and width.
         coding: what the numbers in the planes stand for.
         result: labels and objects of the same frame; lost objects are not drawn.
+        colours: of each object, by id; those of the ids by default.
     """
 
     def layer(index: int) -> _Layer:
         return _Layer(planes[index], lambda colour: (coding.encode(colour)[index],), halved=index > 0)
 
-    _draw((layer(0), layer(1), layer(2)), result)
+    _draw((layer(0), layer(1), layer(2)), result, ObjectColours() if colours is None else colours)
 
 
-def _draw(layers: tuple[_Layer, ...], result: TrackedFrame) -> None:
-    shapes = [(object_colour(item.id), _Shape.of(item, item.box, result.labels)) for item in result.objects if item.box]
+def _draw(layers: tuple[_Layer, ...], result: TrackedFrame, colours: Mapping[int, RGB]) -> None:
+    shapes = [(colours[item.id], _Shape.of(item, item.box, result.labels)) for item in result.objects if item.box]
     line_width = contour_width(*result.labels.shape)
     # All tints before any contour, so that a neighbour's tint never covers a contour.
     for colour, shape in shapes:

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vosctl.errors import VosctlError
+from vosctl.errors import UsageError, VosctlError
+from vosctl.video.colours import ColourRequest, ObjectColours
 from vosctl.video.frames import Frame
 from vosctl.video.sinks import OutputRequest, open_sinks
 from vosctl.video.sources import open_source
@@ -218,3 +219,28 @@ def test_a_matte_has_no_tinge(clip_of, write, tmp_path, size):
     with av.open(str(tmp_path / "m.mkv")) as container:
         luma, cb, cr = (np.frombuffer(memoryview(plane), np.uint8) for plane in next(container.decode(video=0)).planes)
     assert (luma[0], cb[0], cr[0]) == (235, 128, 128)
+
+
+def test_the_overlay_chooses_its_colours_on_the_first_frame(clip_of, decode, tmp_path):
+    """A red object gets no red overlay, and keeps the colour it got when it changes its own."""
+    clip = clip_of([0, 512])
+    for frame, colour in zip(clip.frames, ((230, 50, 60), (60, 90, 230)), strict=True):
+        frame.picture[:] = (90, 90, 90)
+        frame.picture[clip.results[0].labels == 3] = colour
+    warnings = []
+    request = OutputRequest(overlay=tmp_path / "o.mkv", colors=ColourRequest.parse("9=red"))
+    (sink,) = open_sinks(request, clip.info, warnings.append)
+    for frame, result in zip(clip.frames, clip.results, strict=True):
+        sink.write(frame, result)
+    sink.finish()
+    chosen = ObjectColours()
+    chosen.see(clip.frames[0].image, clip.results[0].labels, [3])
+    for image, own in zip(decode(tmp_path / "o.mkv").images, ((230, 50, 60), (60, 90, 230)), strict=True):
+        inside = image[44:52, 60:68].reshape(-1, 3).mean(axis=0)
+        np.testing.assert_allclose(inside, 0.58 * np.array(own) + 0.42 * np.array(chosen[3]), atol=10)
+    assert warnings == ["`colors`: there is no object 9; its colour was not used"]
+
+
+def test_colours_without_an_overlay(clip_of, tmp_path):
+    with pytest.raises(UsageError, match="`colors`: are the overlay's"):
+        open_sinks(OutputRequest(rle=tmp_path / "r.jsonl", colors=ColourRequest.parse("red")), clip_of([0]).info, print)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from vosctl.errors import UsageError
 from vosctl.video.encoder import CONTAINERS
-from vosctl.video.leftovers import is_claim
+from vosctl.video.leftovers import find, is_claim
 from vosctl.video.places import Place, descriptor_of, place_of, without_links
 from vosctl.video.sinks.base import OutputRequest
 from vosctl.video.sinks.rle import STANDARD_OUTPUT
-from vosctl.video.sources.images import IMAGE_SUFFIXES
+from vosctl.video.sources import IMAGE_SUFFIXES
 
 _FILE_SUFFIXES = (*CONTAINERS, *IMAGE_SUFFIXES, ".avi", ".json", ".jsonl", ".npy", ".npz", ".zip")
 """Of names that nobody gives to a folder."""
@@ -49,6 +49,8 @@ def check_outputs(request: OutputRequest) -> None:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = (error.strerror if isinstance(error, OSError) else None) or error
             raise UsageError(f"`{name}`: {path}: {reason}; choose another name") from error
+    if request.colors and request.overlay is None:
+        raise UsageError("`colors`: are the overlay's; ask for one with `overlay`, or leave them out")
     _check_collisions(request)
 
 
@@ -92,7 +94,8 @@ def _check_directory(name: str, path: Path, place: Place, overwrite: bool) -> No
         return
     if place != "folder":
         raise UsageError(f"`{name}`: {path} is a file; name a folder")
-    present = [entry for entry in path.iterdir() if not is_claim(entry)]
+    left = {entry.name for entry in find(path)}  # a killed run's, removed when the output is opened
+    present = [entry for entry in path.iterdir() if not is_claim(entry) and entry.name not in left]
     if present and not overwrite:
         raise UsageError(
             f"`{name}`: the folder {path} is not empty; pass `overwrite=True` to replace it or choose another name"

@@ -35,10 +35,10 @@ def open_sinks(request: OutputRequest, info: SourceInfo, warn: Callable[[str], N
         UsageError: an output cannot be what was asked for; nothing was created.
         VosctlError: one cannot be opened; those opened before it were removed again.
     """
+    check_outputs(request)
     for path in requested(request).values():
         for removed in clean(path):
             warn(f"{removed}: left by a run that was killed, removed")
-    check_outputs(request)
     sinks: list[Sink] = []
     try:
         for name, path in requested(request).items():
@@ -56,7 +56,7 @@ def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn:
     opaque = encoder.VP9 if webm else encoder.H264
     match name:
         case "overlay":
-            return OverlaySink(writer(opaque))
+            return OverlaySink(writer(opaque), request.colors, warn)
         case "matte":
             return MatteSink(writer(opaque))
         case "masks":

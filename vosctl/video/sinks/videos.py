@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from vosctl.planar import PlanarPicture
 from vosctl.tracking.results import TrackedFrame
+from vosctl.video.colours import ColourRequest, ObjectColours
 from vosctl.video.encoder import VideoWriter
 from vosctl.video.frames import Frame
 from vosctl.video.overlay import draw_overlay, render_overlay
@@ -68,17 +70,41 @@ class VideoSink:
 
 
 class OverlaySink(VideoSink):
-    """The frames with their objects tinted and outlined."""
+    """The frames with their objects tinted and outlined.
+
+    Args:
+        writer: of the file.
+        colours: what the user set; the others are chosen when an object is first seen, to stand out from it.
+        warn: told of colours that no object got.
+    """
 
     name = "overlay"
 
+    def __init__(
+        self, writer: VideoWriter, colours: ColourRequest | None = None, warn: Callable[[str], None] = lambda _: None
+    ) -> None:
+        super().__init__(writer)
+        self._request = colours or ColourRequest()
+        self._colours = ObjectColours(self._request)
+        self._warn = warn
+
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
-        writer, picture = self._writer, frame.picture
+        writer, picture, colours = self._writer, frame.picture, self._colours
+        seen = [item.id for item in result.objects if item.box]
+        if any(object_id not in colours for object_id in seen):
+            colours.see(frame.image, result.labels, seen)
         if isinstance(picture, PlanarPicture) and writer.takes_planes(picture):
-            writer.write_planes(picture, lambda planes: draw_overlay(planes, writer.coding, result), frame)
+            writer.write_planes(picture, lambda planes: draw_overlay(planes, writer.coding, result, colours), frame)
         else:
-            writer.write(render_overlay(frame.image, result), "rgb24", frame)
+            writer.write(render_overlay(frame.image, result, colours), "rgb24", frame)
+
+    def finish(self) -> Path:
+        """See `Sink.finish`."""
+        finished = super().finish()
+        for object_id in sorted(self._request.by_id.keys() - self._colours.keys()):
+            self._warn(f"`colors`: there is no object {object_id}; its colour was not used")
+        return finished
 
 
 class MatteSink(VideoSink):
