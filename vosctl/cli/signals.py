@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from vosctl.cli.streams import flush_streams
 from vosctl.interrupts import SIGNALS, install, interrupted, note_signal, pending, quiet_until
 
 GRACE_SECONDS = 3.0
@@ -43,10 +44,9 @@ def leave(status: int) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
     if (first := pending()) is not None:
         status = 128 + first
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
+    if (trouble := flush_streams()) is not None and status == 0:
+        status = 1
+        _say_if_possible(f"Error: {trouble}\n")
     hanging = [one for one in threading.enumerate() if one.daemon and not isinstance(one, _Watch)]
     if hanging:  # at Python's own end such a thread can crash the process
         os._exit(status)

@@ -8,6 +8,7 @@ import select
 import stat
 import sys
 import threading
+from contextlib import suppress
 from typing import BinaryIO
 
 from vosctl.errors import VosctlError
@@ -79,8 +80,10 @@ class PatientWriter:
         """Send what is still buffered nowhere: Python would complain of the closed pipe once more as it exits."""
         if self._file is not getattr(sys.stdout, "buffer", None):
             return
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, sys.stdout.fileno())
-        finally:
-            os.close(nowhere)
+        with suppress(io.UnsupportedOperation):  # of what is in memory, or closed, nothing is left
+            descriptor = sys.stdout.fileno()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(nowhere, descriptor)
+            finally:
+                os.close(nowhere)

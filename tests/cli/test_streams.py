@@ -1,0 +1,82 @@
+"""The whole program with standard streams that are closed, full or gone."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import write_video
+
+from vosctl.video.masks import write_indexed_png
+
+pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full")  # noqa: PTH110
+
+PATIENCE = 120
+
+
+def run(command, folder):
+    """Run a command line of the shell; gives its status and standard error."""
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m vosctl {command}"],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("command", ["--help", "segment --help"])
+@pytest.mark.parametrize(("to", "why"), [(">/dev/full", "No space left on device"), (">&-", "it is closed")])
+def test_standard_output_that_takes_nothing_is_one_line(tmp_path, command, to, why):
+    assert run(f"{command} {to}", tmp_path) == (1, f"Error: standard output cannot be written: {why}\n")
+
+
+def test_standard_error_that_takes_nothing_changes_nothing(tmp_path):
+    assert run("--no-such-option 2>/dev/full", tmp_path)[0] == 2
+    assert run("--no-such-option 2>&- >&- <&-", tmp_path)[0] == 2
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path):
+    status, errors = run("--help | head -1", tmp_path)
+    assert (status, errors) == (0, "")
+
+
+def test_standard_input_that_is_closed(tmp_path):
+    write_indexed_png(tmp_path / "m.png", square())
+    status, errors = run("segment - --first-mask m.png --masks masks <&-", tmp_path)
+    assert (status, errors) == (2, "Error: -: standard input is closed; pipe a video into it or name a file\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["--json --masks masks", "--rle -"])
+@pytest.mark.parametrize(("to", "why"), [(">/dev/full", "No space left on device"), (">&-", "it is closed")])
+def test_a_run_whose_results_cannot_be_written_is_one_line(tmp_path, demo_frames, options, to, why):
+    write_video(tmp_path / "clip.mp4", [frame for frame, _ in demo_frames])
+    write_indexed_png(tmp_path / "m.png", demo_frames[0][1])
+    status, errors = run(f"segment clip.mp4 --first-mask m.png {options} {to}", tmp_path)
+    assert status == 1
+    assert [line for line in errors.splitlines() if line.startswith("Error")] == [
+        f"Error: standard output cannot be written: {why}"
+    ]
+    assert "Traceback" not in errors
+    assert "Exception" not in errors
+
+
+@pytest.mark.slow
+def test_no_output_takes_the_number_of_a_closed_stream(tmp_path, demo_frames):
+    write_video(tmp_path / "clip.mp4", [frame for frame, _ in demo_frames])
+    write_indexed_png(tmp_path / "m.png", demo_frames[0][1])
+    status, _ = run("segment clip.mp4 --first-mask m.png --rle r.jsonl >&- 2>&- <&-", tmp_path)
+    assert status == 0
+    assert all(line.startswith("{") for line in (tmp_path / "r.jsonl").read_text().splitlines())
+
+
+def square():
+    labels = np.zeros((32, 32), np.uint8)
+    labels[8:24, 8:24] = 1
+    return labels
