@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import write_video
+from helpers.frames import write_video
 
 from vosctl.video.masks import write_indexed_png
 

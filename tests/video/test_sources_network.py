@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import write_video
+from helpers.frames import write_video
 
 from vosctl.errors import VosctlError
 from vosctl.video.sources import open_source
