@@ -147,6 +147,28 @@ def test_what_is_no_video(tmp_path):
         open_source(str(path))
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "film.nfo"])
+def test_text_that_ffmpeg_would_draw(tmp_path, name):
+    (tmp_path / name).write_text("These are notes, not a video.\n" * 20)
+    with pytest.raises(UsageError, match="has no video in it"):
+        open_source(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("size", ["W100000 H100000", "W-5 H10", "W0 H0"])
+def test_a_header_of_an_absurd_size(tmp_path, size):
+    path = tmp_path / "clip.y4m"
+    path.write_bytes(f"YUV4MPEG2 {size} F25:1 C420\nFRAME\n".encode() + bytes(1000))
+    with pytest.raises(VosctlError, match=r"clip\.y4m: cannot be read as a video"):
+        open_source(str(path))
+
+
+def test_what_an_edit_list_leaves_out_is_not_missing(make_video):
+    """Pictures before time 0 are in an MP4, and not to be shown."""
+    _, frames, warnings = read(make_video("clip.mp4", steps(8), pts=[-120, -80, -40, 0, 40, 80, 120, 160]))
+    assert levels(frames) == [3, 4, 5, 6, 7]
+    assert warnings == []
+
+
 def test_an_empty_file(tmp_path):
     path = tmp_path / "empty.mp4"
     path.touch()

@@ -63,6 +63,7 @@ class Decoder:
         self._keys: list[int] = []
         self._size = 0
         self._sent = 0
+        self._hidden = 0  # packets whose frames an edit list leaves out
         self._given = 0
         self._delivered: set[int] = set()
         self._interlaced = False
@@ -72,6 +73,7 @@ class Decoder:
         """The frames that a packet completes."""
         packet.opaque = _Number(self._sent)
         self._sent += 1
+        self._hidden += packet.is_discard
         self._remember(packet)
         if self._in_order and packet.dts is not None:
             heappush(self._times, packet.dts)
@@ -91,11 +93,12 @@ class Decoder:
 
     def recover(self) -> Iterator[VideoFrame]:
         """After `flush`, the frames that an error made it forget. They carry no metadata of the container's."""
-        pending = {_number_of(packet) for packet in self._backlog[-self._depth() :]} - self._delivered
+        under_way = (packet for packet in self._backlog[-self._depth() :] if not packet.is_discard)
+        pending = {_number_of(packet) for packet in under_way} - self._delivered
         if pending:
             yield from self._deliver(frame for frame in self._anew() if _number_of(frame) in pending)
         if self._stream.codec_context.name in _ONE_FRAME_A_PACKET and not self._interlaced:
-            self.lost = max(self.lost, self._sent - self._given)
+            self.lost = max(self.lost, self._sent - self._hidden - self._given)
 
     def _deliver(self, frames: Any) -> Iterator[VideoFrame]:
         for frame in frames:

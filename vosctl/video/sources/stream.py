@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 import time
@@ -174,7 +175,9 @@ class VideoSource(Source):
             waited = time.monotonic() - begun
             if origin.file is None and "timeout" in settings and waited >= settings["timeout"]:
                 raise VosctlError(f"{origin.label}: no answer within {waited:.0f} s; {origin.advice}") from error
-            if isinstance(error, av.InvalidDataError):
+            # FFmpeg also says of a size that cannot be that the device is busy.
+            absurd = origin.file is not None and error.errno == errno.EBUSY
+            if absurd or isinstance(error, av.InvalidDataError):
                 raise VosctlError(f"{origin.label}: cannot be read as a video; {origin.advice}") from error
             raise VosctlError(f"{origin.label}: cannot be read: {_reason(error)}; {origin.advice}") from error
         except VosctlError:
@@ -299,7 +302,7 @@ def _reason(error: av.FFmpegError) -> str:
 
 def _video_stream(container: InputContainer, origin: _Origin) -> VideoStream:
     stream = best_video(container)
-    if stream is None:
+    if stream is None or container.format.name == "tty":  # FFmpeg draws any text file as a terminal would
         raise UsageError(f"{origin.label}: has no video in it; name a video")
     if stream.codec_context is None:
         raise VosctlError(f"{origin.label}: its video codec is not known here; convert it to H.264 first")
