@@ -1,5 +1,6 @@
 import pytest
 from helpers.live import picture
+from helpers.prompts import colour_finder
 
 from vosctl.live.session import DRAWING_HELP, LIVE_HELP, Add, Quit, Remove, Session, TakeSnapshot, ToggleRecording
 from vosctl.live.view import VIEWS, Status, draw_status, render_view
@@ -10,7 +11,7 @@ from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
 @pytest.fixture
 def session():
     """A session that has seen a frame in which objects 1 (red) and 2 (blue) are followed."""
-    session = Session()
+    session = Session(finder_for=colour_finder)
     image, labels = picture(0)
     result = nothing_tracked(*labels.shape)
     for object_id in (2, 1):
@@ -21,7 +22,7 @@ def session():
 
 @pytest.fixture
 def empty():
-    session = Session()
+    session = Session(finder_for=colour_finder)
     session.see(picture(0)[0], nothing_tracked(64, 96))
     return session
 

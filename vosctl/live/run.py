@@ -174,6 +174,7 @@ class LiveRun:
         return nothing_tracked(*image.shape[:2])
 
     def _show(self, window: Window, captured: Captured | None) -> None:
+        busy = self._session.busy
         wait = _POLL_SECONDS if self._session.paused or self._capture.ended else 0.001
         if captured is None and time.perf_counter() < self._redraw:
             events = window.poll(wait)
@@ -187,6 +188,8 @@ class LiveRun:
         for event in events:
             for command in self._session.handle(event):
                 self._do(command)
+        if (busy or not events) and self._session.work():  # the picture has said that it is busy
+            self._redraw = 0.0
 
     def _hold(self, held: bool) -> None:
         """Have a file wait for its user; a camera cannot."""

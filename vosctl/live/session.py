@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.live.view import VIEWS, ViewName
+from vosctl.prompts import Finder, finder_for
 from vosctl.selection.drawing import ObjectDrawing
-from vosctl.selection.events import Closed, Event, Key, Mouse
+from vosctl.selection.events import Closed, Event, Key, Mouse, Wheel
 from vosctl.tracking.results import TrackedFrame
+from vosctl.types import Mask, RGBImage
 
 LIVE_HELP = (
     "drag or a: add object  c correct  d delete  Tab 1-9 select  Space pause  "
     "r record  s snapshot  v view  h hide  q quit"
 )
-DRAWING_HELP = "b box  s stroke  p paint  e erase  Backspace anew  Enter take  Esc cancel"
+DRAWING_HELP = (
+    "click: add  right click or Alt-click: take away  drag: box  wheel: zoom  z undo  y redo  s line round it  "
+    "p paint  e erase  b click again  Backspace anew  Enter take  Esc cancel"
+)
 LARGEST_ID = 255
 
 _DRAG_PIXELS = 4
@@ -61,6 +66,10 @@ Command = Add | Remove | ToggleRecording | TakeSnapshot | Quit
 class Session:
     """The state of a live window.
 
+    Args:
+        view: how the objects are shown at first.
+        finder_for: makes what finds objects in a picture.
+
     Attributes:
         view: how the objects are shown.
         paused: whether the picture stands and nothing is followed.
@@ -73,7 +82,7 @@ class Session:
         result: its objects.
     """
 
-    def __init__(self, view: ViewName = "overlay") -> None:
+    def __init__(self, view: ViewName = "overlay", finder_for: Callable[[RGBImage], Finder] = finder_for) -> None:
         self.view = view
         self.paused = False
         self.drawing: ObjectDrawing | None = None
@@ -84,6 +93,7 @@ class Session:
         self.image: NDArray[np.uint8] | None = None
         self.result: TrackedFrame | None = None
         self._press: Mouse | None = None
+        self._finder_for = finder_for
 
     def see(self, image: NDArray[np.uint8], result: TrackedFrame) -> None:
         """A frame was followed, or the objects in it were changed."""
@@ -108,15 +118,29 @@ class Session:
             return [Quit()]
         if self.drawing is not None:
             return self._draw(self.drawing, event)
+        if isinstance(event, Key):
+            return self._key(event.name)
         if isinstance(event, Mouse):
             self._point(event)
-            return []
-        return self._key(event.name)
+        return []
+
+    @property
+    def busy(self) -> bool:
+        """Whether a mask is to be found: show the picture, which says so, then call `work`."""
+        return self.drawing is not None and self.drawing.busy
+
+    def work(self) -> bool:
+        """Find the mask that was asked for, else the one under the mouse. Whether anything changed."""
+        return self.drawing is not None and (self.drawing.work() or self.drawing.look_ahead())
 
     def _draw(self, drawing: ObjectDrawing, event: Event) -> Sequence[Command]:
+        if event == Key("enter"):
+            drawing.work()
         match event:
             case Mouse():
                 drawing.mouse(event)
+            case Wheel():
+                drawing.wheel(event)
             case Key("escape"):
                 self.drawing, self.message = None, "Nothing taken"
             case Key("enter") if drawing.mask is not None:
@@ -124,7 +148,7 @@ class Session:
                 self.message = f"Object {drawing.object_id} taken"
                 return [Add(drawing.object_id, drawing.image, drawing.mask)]
             case Key("enter"):
-                drawing.message = "Drag a box round the object first"
+                drawing.message = "Click on the object first, or drag a box round it"
             case Key(name):
                 drawing.key(name)
         return []
@@ -162,7 +186,10 @@ class Session:
         if free is None:
             self.message = f"{LARGEST_ID} objects are the most; delete one first"
         elif self.image is not None and self.result is not None:
-            self.drawing, self.standing = ObjectDrawing(self.image, free), self.result.labels
+            self.drawing, self.standing = self._drawing(self.image, free), self.result.labels
+
+    def _drawing(self, image: RGBImage, object_id: int, mask: Mask | None = None) -> ObjectDrawing:
+        return ObjectDrawing(image, object_id, self._finder_for(image), mask)
 
     def _correct(self) -> None:
         if self.image is None or self.result is None or self.selected is None:
@@ -170,7 +197,7 @@ class Session:
             return
         mask = self.result.labels == self.selected
         # A lost object has no mask to correct: it is drawn anew.
-        self.drawing = ObjectDrawing(self.image, self.selected, mask if mask.any() else None)
+        self.drawing = self._drawing(self.image, self.selected, mask if mask.any() else None)
         self.standing = self.result.labels
 
     def _select_next(self) -> None:
@@ -198,5 +225,5 @@ class Session:
             return
         height, width = self.result.labels.shape
         if 0 <= event.x < width and 0 <= event.y < height:
-            under = int(self.result.labels[event.y, event.x])
+            under = int(self.result.labels[int(event.y), int(event.x)])
             self.selected = under or self.selected

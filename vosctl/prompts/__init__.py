@@ -2,6 +2,6 @@
 
 from vosctl.prompts.prediction import MaskPrediction
 from vosctl.prompts.prompt import Prompt, Stroke
-from vosctl.prompts.segmenter import mask_from, predict_mask
+from vosctl.prompts.segmenter import Finder, finder_for, mask_from, predict_mask
 
-__all__ = ["MaskPrediction", "Prompt", "Stroke", "mask_from", "predict_mask"]
+__all__ = ["Finder", "MaskPrediction", "Prompt", "Stroke", "finder_for", "mask_from", "predict_mask"]

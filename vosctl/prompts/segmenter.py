@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from vosctl.prompts.prediction import MaskPrediction
 from vosctl.prompts.prompt import Click, Prompt, Stroke
 from vosctl.selection.grabcut import mask_from_box, mask_from_points, refine_mask
 from vosctl.types import Mask, RGBImage, SoftMask
+
+Finder = Callable[[Prompt], MaskPrediction]
+"""Finds the object that a prompt means, in one picture."""
 
 
 def mask_from(
@@ -48,7 +52,18 @@ def predict_mask(
     Raises:
         UsageError: nothing is said, or something of it does not fit the picture.
     """
-    prompt = Prompt.of(box, points, mask, strokes)
+    return finder_for(image)(Prompt.of(box, points, mask, strokes))
+
+
+def finder_for(image: RGBImage) -> Finder:
+    """What finds objects in a picture, which must not change meanwhile: a call for each prompt.
+
+    Asked again with one click more or less, it has less to do than for a prompt that is new.
+    """
+    return partial(_by_grabcut, image)
+
+
+def _by_grabcut(image: RGBImage, prompt: Prompt) -> MaskPrediction:
     prompt.check(*image.shape[:2])
     found: Mask
     on = [(round(x), round(y)) for x, y, on_object in prompt.points if on_object]

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.selection.drawing import ObjectDrawing
+from vosctl.selection.viewport import Viewport
 from vosctl.tracking.crop import mask_box
 from vosctl.tracking.results import TrackedFrame, TrackedObject
-from vosctl.types import RGB, RGBImage
+from vosctl.types import RGB, Mask, Point, RGBImage
 from vosctl.video.colours import object_colour
 from vosctl.video.overlay import render_overlay
 
@@ -19,6 +20,8 @@ WHITE: RGB = (255, 255, 255)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _LINE_HEIGHT = 20  # pixels at a scale of 1
 _ERASE_COLOUR: RGB = (255, 255, 255)
+_ON_COLOUR: RGB = (40, 190, 70)
+_BESIDE_COLOUR: RGB = (220, 50, 50)
 
 
 def text_scale(image: RGBImage) -> float:
@@ -77,26 +80,66 @@ def draw_objects(image: RGBImage, labels: NDArray[np.uint8]) -> RGBImage:
 
 
 def draw_drawing(drawing: ObjectDrawing, others: NDArray[np.uint8]) -> RGBImage:
-    """The picture an object is drawn on, with the other objects, the mask and the drag in progress.
+    """The picture an object is drawn on, with the other objects, the mask, what was said, and the drag in progress.
 
     Args:
         drawing: the object being drawn.
         others: (H, W) uint8 labels of the objects that exist.
+
+    Returns:
+        (H, W, 3), the part of the picture that is looked at.
     """
     labels = np.where(others == drawing.object_id, np.uint8(0), others)
     if drawing.mask is not None:
         labels[drawing.mask] = drawing.object_id
     canvas = draw_objects(drawing.image, labels)
     colour = object_colour(drawing.object_id)
-    width = max(1, round(2 * text_scale(canvas)))
-    if not drawing.path:
-        return canvas
-    if drawing.tool == "box":
-        x, y, box_width, box_height = drawing.box()
-        cv2.rectangle(canvas, (x, y), (x + box_width - 1, y + box_height - 1), colour, width, cv2.LINE_AA)
-    elif drawing.tool == "stroke":
-        cv2.polylines(canvas, [np.array(drawing.path, np.int32)], False, colour, width, cv2.LINE_AA)
-    else:
-        painted = colour if drawing.tool == "paint" else _ERASE_COLOUR
-        cv2.polylines(canvas, [np.array(drawing.path, np.int32)], False, painted, 2 * drawing.brush, cv2.LINE_AA)
+    if drawing.preview is not None:
+        _draw_preview(canvas, drawing.preview, colour)
+    canvas = drawing.view.show(canvas)
+    _draw_prompt(canvas, drawing)
+    if drawing.path:
+        _draw_drag(canvas, drawing, colour)
     return canvas
+
+
+def _draw_preview(canvas: RGBImage, mask: Mask, colour: RGB) -> None:
+    """The outline, and every other line of what is inside: unlike a mask that is there."""
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hatched = mask.copy()
+    hatched[::2] = False
+    canvas[hatched] = (canvas[hatched] // 2 + np.array(colour) // 2).astype(np.uint8)
+    cv2.drawContours(canvas, outlines, -1, WHITE, max(1, round(text_scale(canvas))), cv2.LINE_AA)
+
+
+def _draw_prompt(canvas: RGBImage, drawing: ObjectDrawing) -> None:
+    """Clicks as dots, green on the object and red beside it, and the box as a thin frame."""
+    width = max(1, round(text_scale(canvas)))
+    view, prompt = drawing.view, drawing.prompt
+    if prompt.box is not None:
+        x, y, box_width, box_height = prompt.box
+        corners = _shown(view, x, y), _shown(view, x + box_width - 1, y + box_height - 1)
+        cv2.rectangle(canvas, *corners, WHITE, width, cv2.LINE_AA)
+    for x, y, on_object in prompt.points:
+        place = _shown(view, x, y)
+        cv2.circle(canvas, place, 5 * width, WHITE, -1, cv2.LINE_AA)
+        cv2.circle(canvas, place, 4 * width, _ON_COLOUR if on_object else _BESIDE_COLOUR, -1, cv2.LINE_AA)
+
+
+def _draw_drag(canvas: RGBImage, drawing: ObjectDrawing, colour: RGB) -> None:
+    width = max(1, round(2 * text_scale(canvas)))
+    view = drawing.view
+    path = [_shown(view, x, y) for x, y in drawing.path]
+    if drawing.dragging_box:
+        cv2.rectangle(canvas, path[0], path[-1], colour, width, cv2.LINE_AA)
+    elif drawing.tool == "stroke":
+        cv2.polylines(canvas, [np.array(path, np.int32)], False, colour, width, cv2.LINE_AA)
+    elif drawing.tool in ("paint", "erase"):
+        painted = colour if drawing.tool == "paint" else _ERASE_COLOUR
+        thick = max(1, round(2 * drawing.brush * view.zoom))
+        cv2.polylines(canvas, [np.array(path, np.int32)], False, painted, thick)
+
+
+def _shown(view: Viewport, x: float, y: float) -> Point:
+    """Where a place of the picture is shown."""
+    return round((x + 0.5 - view.x) * view.zoom - 0.5), round((y + 0.5 - view.y) * view.zoom - 0.5)

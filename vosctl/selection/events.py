@@ -10,16 +10,36 @@ MouseAction = Literal["press", "move", "release"]
 
 @dataclass(frozen=True, slots=True)
 class Mouse:
-    """The left button or a movement, in pixels of the picture shown."""
+    """A button or a movement, in pixels of the picture shown.
+
+    Attributes:
+        action: what was done.
+        x: place, in pixels from the left.
+        y: place, in pixels from the top.
+        away: whether it means what is not part of the object: the right button, or Alt with the left one.
+    """
 
     action: MouseAction
-    x: int
-    y: int
+    x: float
+    y: float
+    away: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """The wheel, turned at a place: `up`, away from the user, is closer to the picture."""
+
+    x: float
+    y: float
+    up: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key: its character in lower case, or "enter", "escape", "backspace", "delete", "tab" or "space"."""
+    """A key: its character in lower case, or its name.
+
+    The names are "enter", "escape", "backspace", "delete", "tab", "space", "undo" and "redo".
+    """
 
     name: str
 
@@ -29,4 +49,4 @@ class Closed:
     """The window was closed."""
 
 
-Event = Mouse | Key | Closed
+Event = Mouse | Wheel | Key | Closed

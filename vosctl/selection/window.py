@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
-from vosctl.selection.events import Closed, Event, Key, Mouse, MouseAction
+from vosctl.selection.events import Closed, Event, Key, Mouse, MouseAction, Wheel
 
 _PROBE = "import cv2; cv2.namedWindow('vosctl', cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)"
 _PROBE_SECONDS = 60
@@ -25,6 +25,8 @@ _KEYS = {
     8: "backspace",
     9: "tab",
     32: "space",
+    26: "undo",  # Ctrl-Z
+    25: "redo",  # Ctrl-Y
     127: "delete",
     65535: "delete",  # X11
     65288: "backspace",
@@ -32,11 +34,14 @@ _KEYS = {
     65421: "enter",  # the keypad's
     3014656: "delete",  # Windows
 }
-_ACTIONS: dict[int, MouseAction] = {
-    cv2.EVENT_LBUTTONDOWN: "press",
-    cv2.EVENT_LBUTTONDBLCLK: "press",  # the second press of two quick ones
-    cv2.EVENT_MOUSEMOVE: "move",
-    cv2.EVENT_LBUTTONUP: "release",
+_ACTIONS: dict[int, tuple[MouseAction, bool]] = {  # and whether it is the right button's
+    cv2.EVENT_LBUTTONDOWN: ("press", False),
+    cv2.EVENT_LBUTTONDBLCLK: ("press", False),  # the second press of two quick ones
+    cv2.EVENT_MOUSEMOVE: ("move", False),
+    cv2.EVENT_LBUTTONUP: ("release", False),
+    cv2.EVENT_RBUTTONDOWN: ("press", True),
+    cv2.EVENT_RBUTTONDBLCLK: ("press", True),
+    cv2.EVENT_RBUTTONUP: ("release", True),
 }
 
 
@@ -123,6 +128,8 @@ class Window:
         cv2.waitKey(1)  # lets the window system do it
 
     def _on_mouse(self, event: int, x: int, y: int, flags: int, extra: object) -> None:
-        action = _ACTIONS.get(event)
-        if action is not None:
-            self._events.append(Mouse(action, x, y))
+        if event == cv2.EVENT_MOUSEWHEEL:  # the flags' sign is the direction
+            self._events.append(Wheel(x, y, flags > 0))
+        elif event in _ACTIONS:
+            action, right = _ACTIONS[event]
+            self._events.append(Mouse(action, x, y, right or bool(flags & cv2.EVENT_FLAG_ALTKEY)))
