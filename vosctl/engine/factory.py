@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vosctl.engine.base import Engine
+from vosctl.engine.prompt_engine import PromptEngine
 from vosctl.engine.providers import PROVIDERS, has_nvidia_gpu, resolve_provider
 from vosctl.errors import UsageError
 from vosctl.extras import missing_modules, require
@@ -57,6 +58,38 @@ def create_engine(
     if provider != "auto":
         raise UsageError(f"--provider {provider}: is for the onnx engine; leave it out, or add --engine onnx")
     return _torch_engine(weights, path, device, precision, threads)
+
+
+def create_prompt_engine(
+    weights: str, *, engine: str = "auto", device: str = "auto", provider: str = "auto", threads: int = 0
+) -> PromptEngine[Any]:
+    """Load the weights of the network that finds objects into the engine asked for.
+
+    Args:
+        weights: registered name or checkpoint file.
+        engine: "auto", "onnx" or "torch"; "auto" takes ONNX Runtime on the CPU, which is quick enough for a click.
+        device: see `create_engine`; for torch.
+        provider: see `create_engine`; for ONNX Runtime.
+        threads: CPU threads of the network; 0 takes one for each core.
+
+    Raises:
+        UsageError: a word that is not known, or weights of a network that does something else.
+        VosctlError: weights, device or provider cannot be had.
+    """
+    if engine == "torch":
+        require("torch", "`engine='torch'`")
+        from vosctl.engine.devices import resolve_placement
+        from vosctl.engine.prompt_torch import TorchPromptEngine
+        from vosctl.weights.networks import load_prompt_network
+
+        return TorchPromptEngine(load_prompt_network(weights), resolve_placement(device, "fp32"), weights)
+    if engine not in ("auto", "onnx"):
+        raise UsageError(f"`engine={engine!r}`: does not find objects; give auto, onnx or torch")
+    from vosctl.engine.prompt_onnx import OnnxPromptEngine
+    from vosctl.weights.checkpoint import load_checkpoint
+
+    chosen = resolve_provider("cpu" if provider == device == "auto" else provider, device)
+    return OnnxPromptEngine(load_checkpoint(weights, task="find"), chosen, weights, threads)
 
 
 def _fastest_engine(path: Path, device: str, precision: str, provider: str) -> str:

@@ -13,6 +13,8 @@ GRAPHS_INDEX = GRAPHS_FOLDER / "index.json"
 
 REFERENCE = "reference"
 STEP = "step"
+ENCODE = "encode"
+SEGMENT = "segment"
 
 
 @lru_cache
@@ -23,7 +25,7 @@ def graphs_index() -> dict[str, dict[str, list[str]]]:
 
 
 def package_graph(network: str, kind: str) -> Path:
-    """The package's graph of a network, `REFERENCE` or `STEP`, which lacks its weights."""
+    """Return the package's graph of a network, `REFERENCE`, `STEP`, `ENCODE` or `SEGMENT`, which lacks its weights."""
     return GRAPHS_FOLDER / f"{network}.{kind}.onnx"
 
 

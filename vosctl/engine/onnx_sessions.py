@@ -46,6 +46,21 @@ def open_checkpoint(checkpoint: Checkpoint, provider: Provider, threads: int = 0
     Raises:
         VosctlError: the provider cannot be used.
     """
+    (reference, step), values = open_package_graphs(checkpoint, (REFERENCE, STEP), provider, threads)
+    return GraphPair(reference, step, _metadata(reference, step, checkpoint.path), provider, values)
+
+
+def open_package_graphs(
+    checkpoint: Checkpoint, kinds: tuple[str, str], provider: Provider, threads: int = 0
+) -> tuple[tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession], dict[str, onnxruntime.OrtValue]]:
+    """Open two of the package's graphs with the weights of a checkpoint.
+
+    Returns:
+        The sessions, and the weights given to them, which must live as long as they do.
+
+    Raises:
+        VosctlError: the provider cannot be used.
+    """
     name = checkpoint.network
     index = graphs_index()[name]
     arrays = checkpoint.floats()
@@ -57,8 +72,8 @@ def open_checkpoint(checkpoint: Checkpoint, provider: Provider, threads: int = 0
         options.add_external_initializers(index[kind], [values[key] for key in index[kind]])
         return _open(package_graph(name, kind), options, provider)
 
-    reference, step = open_one(REFERENCE), open_one(STEP)
-    return GraphPair(reference, step, _metadata(reference, step, checkpoint.path), provider, values)
+    first, second = kinds
+    return (open_one(first), open_one(second)), values
 
 
 def open_folder(folder: Path, provider: Provider, threads: int = 0) -> GraphPair:

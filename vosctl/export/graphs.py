@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -100,12 +100,13 @@ class _UnevenConv2d(nn.Module):
         return out
 
 
-def _replace_uneven_convolutions(module: nn.Module) -> None:
+def replace_uneven_convolutions(module: nn.Module) -> None:
+    """Put in place of a network's uneven convolutions those that are traced as one node."""
     for name, child in module.named_children():
         if isinstance(child, SameConv2d) and child.uneven_padding is not None:
             setattr(module, name, _UnevenConv2d(child))
         else:
-            _replace_uneven_convolutions(child)
+            replace_uneven_convolutions(child)
 
 
 def trace_graphs(network: PropagationNetwork, shape: GraphShape, opset: int) -> tuple[onnx.ModelProto, onnx.ModelProto]:
@@ -119,7 +120,7 @@ def trace_graphs(network: PropagationNetwork, shape: GraphShape, opset: int) -> 
     Returns:
         The reference and the step graph; initialisers are named by the network's keys.
     """
-    _replace_uneven_convolutions(network)
+    replace_uneven_convolutions(network)
     height, width = shape.size or (TRACED_SIZE, TRACED_SIZE)
     objects = shape.objects or 2  # 1 would be taken for a broadcast
     image = torch.zeros(objects, height, width, 3, dtype=torch.uint8)
@@ -141,6 +142,28 @@ def _trace(
     shape: GraphShape,
     opset: int,
 ) -> onnx.ModelProto:
+    axes = {name: axes for name in (*inputs, *outputs) if (axes := shape.free_axes(name))}
+    return trace(module, arguments, inputs, outputs, axes, opset)
+
+
+def trace(
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    free_axes: Mapping[str, Mapping[int, str]],
+    opset: int,
+) -> onnx.ModelProto:
+    """Trace a module whose network is its attribute `network`; initialisers are named by the network's keys.
+
+    Args:
+        module: what is run.
+        arguments: what it is run on.
+        inputs: names of the arguments.
+        outputs: names of what it returns.
+        free_axes: names of the axes that have no fixed length, by tensor and axis.
+        opset: version of the ONNX operators.
+    """
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # This exporter is announced to go; the newer one knows opset 18 and later only, needs another package and takes
@@ -152,7 +175,7 @@ def _trace(
             buffer,  # type: ignore[arg-type]
             input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_axes={name: axes for name in (*inputs, *outputs) if (axes := shape.free_axes(name))},
+            dynamic_axes={name: dict(axes) for name, axes in free_axes.items()},
             opset_version=opset,
             dynamo=False,
             do_constant_folding=True,

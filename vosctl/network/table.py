@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from vosctl.errors import UsageError
 
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vosctl.network.base import PropagationNetwork
+    from vosctl.network.prompt import PromptNetwork
+
+Task = Literal["follow", "find"]
+"""What a network does: follow an object from frame to frame, or find it in a picture from a box or clicks."""
 
 SHAPES_FILE = Path(__file__).with_name("shapes.json")
 COUNTER_SUFFIX = ".num_batches_tracked"
 """End of the keys of the batch norms' counters: of no use, and absent from files written before PyTorch 0.4.1."""
+
+DOES_NOT_FOLLOW = "finds objects from a box or clicks and follows none; give lite or lite-plus"
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -53,6 +59,7 @@ class NetworkDescription:
         crop_size: side in pixels of the square it sees, unless another is asked for.
         state_names: names of the tensors of the reference state, in order.
         factory: "module:class", or what makes the network with random weights.
+        task: what it does.
         stride: what height and width must be multiples of.
         detached_reference: module behind which no gradient flows back in the reference stream: what is before it learns
             from the target stream alone, at two thirds of the cost. Empty for none.
@@ -71,6 +78,7 @@ class NetworkDescription:
     crop_size: int
     state_names: tuple[str, ...]
     factory: str | Callable[[], PropagationNetwork]
+    task: Task = "follow"
     stride: int = 32
     detached_reference: str = ""
     stem: tuple[str, str, str] = ("stem", "stem_mask", "stem_bn")
@@ -96,7 +104,13 @@ class NetworkDescription:
         return frozenset(part_of(key) for key in self.shapes if not self.is_optional(key))
 
     def create(self) -> PropagationNetwork:
-        """Make the network with random weights, in evaluation mode; imports torch."""
+        """Make the network with random weights, in evaluation mode; imports torch.
+
+        Raises:
+            UsageError: it is no network that follows objects.
+        """
+        if self.task != "follow":
+            raise UsageError(f"`network={self.name!r}`: {DOES_NOT_FOLLOW}")
         return imported(self.factory)() if isinstance(self.factory, str) else self.factory()
 
 
@@ -149,9 +163,16 @@ RGMP = NetworkDescription(
         quality="as published, in the paper's protocol: J&F 81.8 on DAVIS-2016 val, 66.7 on DAVIS-2017 val",
     ),
 )
-_TABLE: dict[str, NetworkDescription] = {one.name: one for one in (LITE, LITE_PLUS, RGMP)}
-PACKAGED = tuple(_TABLE)
-"""Names of the networks whose graphs are in the package."""
+PROMPT = NetworkDescription(
+    name="prompt",
+    crop_size=256,
+    state_names=("f1", "f2", "f3", "f4"),
+    factory="vosctl.network.prompt:PromptNetwork",
+    task="find",
+)
+_TABLE: dict[str, NetworkDescription] = {one.name: one for one in (LITE, LITE_PLUS, RGMP, PROMPT)}
+PACKAGED = tuple(name for name, one in _TABLE.items() if one.task == "follow")
+"""Names of the networks that follow objects whose graphs are in the package."""
 
 
 def networks() -> dict[str, NetworkDescription]:
@@ -168,6 +189,12 @@ def find_network(name: str) -> NetworkDescription:
     if name not in _TABLE:
         raise UsageError(f"`network={name!r}`: unknown; networks: {', '.join(_TABLE)}")
     return _TABLE[name]
+
+
+def create_prompt_network() -> PromptNetwork:
+    """Make the network that finds objects, with random weights; imports torch."""
+    network: PromptNetwork = imported(str(PROMPT.factory))()
+    return network
 
 
 def create_network(name: str) -> PropagationNetwork:

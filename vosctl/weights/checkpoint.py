@@ -10,8 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.errors import VosctlError
-from vosctl.network.table import COUNTER_SUFFIX, NetworkDescription, find_network, networks, part_of
+from vosctl.errors import UsageError, VosctlError
+from vosctl.network.table import (
+    COUNTER_SUFFIX,
+    DOES_NOT_FOLLOW,
+    NetworkDescription,
+    Task,
+    find_network,
+    networks,
+    part_of,
+)
 from vosctl.weights.formats import Array, read_file
 from vosctl.weights.registry import file_sha256, locate_weights
 from vosctl.weights.text import printable
@@ -55,31 +63,37 @@ class Checkpoint:
         }
 
 
-def load_checkpoint(weights: str | os.PathLike[str]) -> Checkpoint:
+def load_checkpoint(weights: str | os.PathLike[str], task: Task | None = "follow") -> Checkpoint:
     """Read the checkpoint of a registered name or a file.
 
     Args:
         weights: a name of the registry, a `.safetensors` file, or an official RGMP checkpoint (`.pth`, `.pt`).
+        task: see `read_checkpoint`.
 
     Raises:
-        UsageError: neither a file nor a registered name.
+        UsageError: neither a file nor a registered name, or see `read_checkpoint`.
         VosctlError: see `read_checkpoint`.
     """
-    return read_checkpoint(locate_weights(weights))
+    return read_checkpoint(locate_weights(weights), task)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, task: Task | None = "follow") -> Checkpoint:
     """Read a checkpoint file. Imports torch only for pickled ones.
 
     Args:
         path: a `.safetensors` file, or a pickled state dict (`.pth`, `.pt`, `.ckpt`, `.bin`), which is never run.
+        task: what its network must do; None for anything.
 
     Raises:
+        UsageError: its network does something else.
         VosctlError: missing, damaged, or not the weights of a network known here: a key is missing, unknown, of
             another shape, or holds values that are no finite floats; the first such key is named.
     """
     arrays, metadata = read_file(path)
     description = _recognise(arrays, metadata, path)
+    if task is not None and description.task != task:
+        does = DOES_NOT_FOLLOW if task == "follow" else "follows objects and finds none; give `prompt`"
+        raise UsageError(f"{path}: a {description.name} network, which {does}")
     _check(arrays, description, path)
     return Checkpoint(description.name, arrays, metadata, path, file_sha256(path))
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from vosctl.network.base import PropagationNetwork
-from vosctl.network.table import COUNTER_SUFFIX
+from vosctl.network.prompt import PromptNetwork
+from vosctl.network.table import COUNTER_SUFFIX, create_prompt_network
 from vosctl.weights.checkpoint import Checkpoint, load_checkpoint
 from vosctl.weights.files import write_whole
 from vosctl.weights.formats import safetensors_bytes
@@ -29,7 +30,17 @@ def load_network(weights: str | os.PathLike[str]) -> PropagationNetwork:
     return build_network(load_checkpoint(weights))
 
 
-def save_network(network: PropagationNetwork, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+def load_prompt_network(weights: str | os.PathLike[str]) -> PromptNetwork:
+    """Make the network that finds objects with the weights of a registered name or a file; see `load_checkpoint`."""
+    checkpoint = load_checkpoint(weights, task="find")
+    network = create_prompt_network()
+    network.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in checkpoint.floats().items()})
+    return network
+
+
+def save_network(
+    network: PropagationNetwork | PromptNetwork, path: Path, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write a network as safetensors: convolutions in half precision, batch-norm statistics in full.
 
     Args:

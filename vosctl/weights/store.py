@@ -61,7 +61,7 @@ def import_weights(source: Path, name: str, *, licence: str | None = None, overw
         VosctlError: the file is not the checkpoint of a network known here, or the folder cannot be written.
     """
     _check_name(name, overwrite)
-    checkpoint = read_checkpoint(source)
+    checkpoint = read_checkpoint(source, task=None)
     facts = _facts(checkpoint, licence)
     content = safetensors_bytes(checkpoint.arrays, {"network": checkpoint.network, **facts})
     folder = user_folder()
@@ -99,7 +99,7 @@ def export_weights(weights: str, output: Path, *, overwrite: bool = False) -> Pa
         raise UsageError(f"{output}: unknown kind of file; name it .pth (the official layout) or .safetensors")
     if output.exists() and not overwrite:
         raise UsageError(f"{output}: exists; add `overwrite=True` or choose another name")
-    checkpoint = read_checkpoint(locate_weights(weights))
+    checkpoint = read_checkpoint(locate_weights(weights), task=None)
     if output.suffix == SAFETENSORS:
         content = safetensors_bytes(checkpoint.arrays, _metadata(weights, checkpoint))
     elif checkpoint.description.official is None:
