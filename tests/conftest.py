@@ -6,8 +6,9 @@ import os
 
 import pytest
 from click.testing import CliRunner
-from helpers.engines import BrightObjectEngine
-from helpers.networks import TINY_STAGES, randomise_norms
+
+from tests.helpers.engines import BrightObjectEngine
+from tests.helpers.networks import TINY_STAGES, randomise_norms
 
 # A user's own settings and imported weights must not reach the tests; one thread keeps them deterministic and friendly.
 for name in [name for name in os.environ if name.startswith("VOSCTL_")]:

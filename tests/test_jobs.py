@@ -4,9 +4,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from helpers.frames import square_frame, write_video
 
 import vosctl
+from tests.helpers.frames import square_frame, write_video
 from vosctl.prompts import Prompt
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.video.masks import read_indexed_png, write_indexed_png

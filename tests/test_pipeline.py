@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from helpers.frames import square_frame
 
+from tests.helpers.frames import square_frame
 from vosctl import Tracker
 from vosctl.errors import VosctlError
 from vosctl.interrupts import held

@@ -1,6 +1,6 @@
 import pytest
-from helpers.networks import TINY_STAGES, randomise_norms, register_network
 
+from tests.helpers.networks import TINY_STAGES, randomise_norms, register_network
 from vosctl.engine import create_engine
 from vosctl.weights.networks import save_network
 

@@ -9,9 +9,9 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from helpers.frames import square_frame, write_video
 from PIL import Image
 
+from tests.helpers.frames import square_frame, write_video
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 
 RED, BLUE = (230, 40, 40), (40, 40, 230)

@@ -12,8 +12,8 @@ import time
 
 import av
 import pytest
-from helpers.frames import write_video
 
+from tests.helpers.frames import write_video
 from vosctl.video.masks import write_indexed_png
 
 fcntl, termios = (pytest.importorskip(name) for name in ("fcntl", "termios"))

@@ -6,8 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.frames import write_video
 
+from tests.helpers.frames import write_video
 from vosctl.video.masks import write_indexed_png
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full")  # noqa: PTH110

@@ -6,9 +6,9 @@ import threading
 import av
 import numpy as np
 import pytest
-from helpers.frames import write_video
-from helpers.live import MjpegServer, picture
 
+from tests.helpers.frames import write_video
+from tests.helpers.live import MjpegServer, picture
 from vosctl.live import stream
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 

@@ -3,9 +3,9 @@ import re
 
 import pytest
 import torch
-from helpers.networks import register_network
 from safetensors.torch import load_file, save_file
 
+from tests.helpers.networks import register_network
 from vosctl.network.lite import Lite
 from vosctl.network.rgmp import RGMP
 from vosctl.weights.networks import load_network, save_network

@@ -4,8 +4,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from helpers.networks import randomise_norms
 
+from tests.helpers.networks import randomise_norms
 from vosctl.engine import create_engine
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.table import PACKAGED, create_network

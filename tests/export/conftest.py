@@ -1,7 +1,7 @@
 import pytest
 import torch
-from helpers.networks import TINY_STAGES, randomise_norms
 
+from tests.helpers.networks import TINY_STAGES, randomise_norms
 from vosctl.export.exporter import WeightsSource, export_network
 from vosctl.export.settings import ExportSettings, GraphShape
 from vosctl.network.lite import Lite

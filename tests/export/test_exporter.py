@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from helpers.frames import square_frame
 
+from tests.helpers.frames import square_frame
 from vosctl import __version__
 from vosctl.engine import create_engine
 from vosctl.engine.graph_metadata import GraphMetadata

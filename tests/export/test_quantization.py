@@ -1,8 +1,8 @@
 import numpy as np
 import onnx
 import pytest
-from helpers.frames import square_frame, write_video
 
+from tests.helpers.frames import square_frame, write_video
 from vosctl.engine import create_engine
 from vosctl.errors import UsageError, VosctlError
 from vosctl.export.exporter import export_network

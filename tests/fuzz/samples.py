@@ -196,8 +196,8 @@ def _texts(folder: Path) -> None:
 def _exports(folder: Path) -> None:
     """A tiny network's export, as `vosctl export-onnx` writes it."""
     import torch
-    from helpers.networks import TINY_STAGES
 
+    from tests.helpers.networks import TINY_STAGES
     from vosctl.export.exporter import WeightsSource, export_network
     from vosctl.export.settings import ExportSettings, GraphShape
     from vosctl.network.lite import Lite

@@ -9,7 +9,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from helpers.frames import square_frame
+from tests.helpers.frames import square_frame
 from vosctl.live.feeds import Captured, Feed
 from vosctl.video.frames import Frame, SourceInfo
 

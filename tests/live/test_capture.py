@@ -1,6 +1,6 @@
 import pytest
-from helpers.live import ScriptedFeed
 
+from tests.helpers.live import ScriptedFeed
 from vosctl.errors import VosctlError
 from vosctl.live.capture import Capture
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from helpers.frames import write_video
-from helpers.live import frame, picture
 
+from tests.helpers.frames import write_video
+from tests.helpers.live import frame, picture
 from vosctl.errors import UsageError, VosctlError
 from vosctl.live import camera, stream
 from vosctl.live.camera import CameraFeed, CameraSettings

@@ -13,9 +13,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from helpers.frames import square_frame, write_video
 from PIL import Image
 
+from tests.helpers.frames import square_frame, write_video
 from vosctl.video.masks import read_indexed_png
 
 MISSING = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
@@ -31,7 +31,7 @@ PATIENCE = 60.0
 PROGRAM = """
 import sys
 import vosctl.tracking.tracker
-from helpers.engines import BrightObjectEngine
+from tests.helpers.engines import BrightObjectEngine
 vosctl.tracking.tracker.create_engine = lambda *args, **kwargs: BrightObjectEngine()
 from vosctl.__main__ import main
 main()

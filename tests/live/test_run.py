@@ -1,9 +1,9 @@
 import av
 import numpy as np
 import pytest
-from helpers.live import ScriptedFeed, ScriptedWindow, picture
 from PIL import Image
 
+from tests.helpers.live import ScriptedFeed, ScriptedWindow, picture
 from vosctl.errors import VosctlError
 from vosctl.live.capture import Capture
 from vosctl.live.recorder import Recorder

@@ -1,7 +1,7 @@
 import pytest
-from helpers.live import picture
-from helpers.prompts import colour_finder
 
+from tests.helpers.live import picture
+from tests.helpers.prompts import colour_finder
 from vosctl.live.session import DRAWING_HELP, LIVE_HELP, Add, Quit, Remove, Session, TakeSnapshot, ToggleRecording
 from vosctl.live.view import VIEWS, Status, draw_status, render_view
 from vosctl.selection.events import Closed, Key, Mouse

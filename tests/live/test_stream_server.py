@@ -4,8 +4,8 @@ import threading
 from itertools import pairwise
 
 import pytest
-from helpers.live import MjpegServer
 
+from tests.helpers.live import MjpegServer
 from vosctl.errors import VosctlError
 from vosctl.live import stream
 from vosctl.live.camera import CameraSettings

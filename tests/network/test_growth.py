@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.networks import randomise_norms
 
+from tests.helpers.networks import randomise_norms
 from vosctl.network.growth import grow
 from vosctl.network.lite import Lite
 from vosctl.network.lite_plus import LitePlus

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from helpers.frames import square_frame
-from helpers.prompts import ColourPromptEngine
 
+from tests.helpers.frames import square_frame
+from tests.helpers.prompts import ColourPromptEngine
 from vosctl.errors import UsageError
 from vosctl.prompts import Prompt, Stroke
 from vosctl.prompts.maps import BOX, INSIDE, MASK, NEGATIVE, POSITIVE

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from helpers.frames import square_frame
 
+from tests.helpers.frames import square_frame
 from vosctl import mask_from
 from vosctl.errors import UsageError
 from vosctl.prompts import predict_mask

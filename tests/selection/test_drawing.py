@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from helpers.frames import square_frame
-from helpers.prompts import colour_finder
 
+from tests.helpers.frames import square_frame
+from tests.helpers.prompts import colour_finder
 from vosctl.prompts import Stroke
 from vosctl.selection.canvas import draw_drawing, draw_strip
 from vosctl.selection.choosing import ObjectChooser

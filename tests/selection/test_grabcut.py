@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from helpers.frames import square_frame
 
+from tests.helpers.frames import square_frame
 from vosctl.errors import UsageError
 from vosctl.selection import mask_from_box, mask_from_points, mask_from_stroke, refine_mask
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers.frames import square_frame
 from PIL import Image
 
+from tests.helpers.frames import square_frame
 from vosctl import Tracker
 from vosctl.errors import UsageError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from helpers.frames import square_frame
 
+from tests.helpers.frames import square_frame
 from vosctl.engine import EngineInfo, Step
 from vosctl.errors import UsageError
 from vosctl.tracking import Tracker, TrackingSettings

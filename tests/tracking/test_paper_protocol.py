@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from helpers.frames import square_frame
 
+from tests.helpers.frames import square_frame
 from vosctl import Tracker, TrackingSettings
 from vosctl.engine.devices import resolve_placement
 from vosctl.engine.torch_engine import TorchEngine

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from helpers.frames import square_frame
 
+from tests.helpers.frames import square_frame
 from vosctl.engine import EngineInfo, Step
 from vosctl.tracking import Tracker, TrackingSettings
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from helpers.frames import square_frame
 
+from tests.helpers.frames import square_frame
 from vosctl import Tracker, TrackingSettings
 from vosctl.errors import UsageError
 

@@ -5,8 +5,8 @@ import threading
 
 import numpy as np
 import pytest
-from helpers.frames import write_video
 
+from tests.helpers.frames import write_video
 from vosctl.errors import VosctlError
 from vosctl.video.sources import open_source
 

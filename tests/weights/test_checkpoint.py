@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.networks import register_network
 from safetensors.torch import load_file, save_file
 
+from tests.helpers.networks import register_network
 from vosctl.engine import create_engine
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.rgmp import RGMP

@@ -6,8 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from helpers.networks import register_network
 
+from tests.helpers.networks import register_network
 from vosctl.errors import UsageError
 from vosctl.weights.checkpoint import read_checkpoint
 from vosctl.weights.networks import save_network
