@@ -11,6 +11,7 @@ import click
 
 from vosctl import __version__
 from vosctl.cli.command import fail
+from vosctl.cli.unforeseen import explained
 from vosctl.cli.wording import Wording
 from vosctl.errors import VosctlError
 from vosctl.interrupts import Interrupted, pending
@@ -55,6 +56,8 @@ class LazyGroup(click.Group):
                 _end_interrupted(ctx, 128 + number)
             if os.environ.get("VOSCTL_DEBUG"):
                 raise
+            if (known := explained(error)) is not None:
+                fail(ctx, known, Wording())
             what = f"{type(error).__name__}: {error}".splitlines()[0]
             raise click.ClickException(
                 f"unexpected {what}; this is a bug in vosctl, set VOSCTL_DEBUG=1 to see where"

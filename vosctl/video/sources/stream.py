@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import re
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -114,10 +115,23 @@ class VideoSource(Source):
 
     @classmethod
     def from_address(cls, address: str) -> VideoSource:
-        """Open an rtsp:// or http(s):// address; `VosctlError` when it does not answer within ten seconds."""
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-        label = parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host, query="").geturl()
+        """Open an rtsp:// or http(s):// address.
+
+        Raises:
+            UsageError: it is not written as an address is.
+            VosctlError: it does not answer within ten seconds.
+        """
+        try:
+            parts = urlsplit(address)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as error:
+            host, port, problem = "", None, f" ({error})"
+        else:
+            problem = ""
+        if not host:
+            shown = re.sub(r"//[^/@]*@", "//", address)  # without a password
+            raise UsageError(f"{shown}: is no address{problem}; give one such as rtsp://camera.local:554/stream")
+        label = parts._replace(netloc=f"{host}:{port}" if port else host, query="").geturl()
         live = parts.scheme.lower().startswith("rtsp")
         origin = _Origin(
             name=PurePosixPath(parts.path).stem or host or "stream",
