@@ -16,8 +16,9 @@ Frame by frame:
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+# To type checkers it is True; `typing` would take longer to import than all that is here.
+TYPE_CHECKING = False
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+TYPE_CHECKING = False  # to type checkers it is True
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 def main() -> None:
-    """Run the command line. Signals are handled before anything heavy is imported."""
-    from vosctl.cli.signals import handle_signals, leave
-    from vosctl.cli.streams import guard_streams
+    """Run the command line. Signals are handled before anything else is imported."""
+    try:
+        _leave_on_signals()
+        from vosctl.cli.signals import handle_signals, leave
+        from vosctl.cli.streams import guard_streams
 
-    handle_signals()
-    guard_streams()
+        guard_streams()
+        handle_signals()
+    except KeyboardInterrupt:
+        _leave_at_once(2)
     leave(_run())
+
+
+def _leave_on_signals() -> None:
+    """While the program is being imported there is nothing to keep, and nothing that could handle a signal better."""
+    import signal
+
+    for number in signal.Signals:
+        if number.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave_at_once)
+
+
+def _leave_at_once(number: int, _frame: FrameType | None = None) -> None:
+    os.write(2, b"Interrupted\n")
+    os._exit(128 + number)
 
 
 def _run() -> int:

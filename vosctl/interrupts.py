@@ -82,7 +82,7 @@ def install() -> None:
     Those that are ignored (`nohup`, a job in the background) stay so.
     """
     for number in SIGNALS:
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+        if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, note_signal)
 
 
