@@ -143,6 +143,7 @@ class Outputs:
         self._completes = completes
         self._patience = patience
         self._lock = threading.Lock()
+        self._ending = threading.Lock()
         self._ended = False
         self._outputs = [_Output(sink, self._failed) for sink in sinks]
         _owners.add(self)
@@ -182,31 +183,31 @@ class Outputs:
         Raises:
             VosctlError: an output failed; those that were not complete yet were given up, see `finished` and `kept`.
         """
-        if not self._ended:
-            for output in self._outputs:
-                output.frames.finish()
-            self._end()
+        self._end(complete=True)
         if self.error is not None:
             raise self.error
         return list(self.finished)
 
     def abort(self) -> None:
         """Give up what is not complete; raises nothing. See `kept`."""
-        if not self._ended:
-            for output in self._outputs:
-                output.give_up()
-            self._end()
+        self._end(complete=False)
 
     def end_on_interrupt(self) -> None:
         """Complete the outputs or give them up, as was said when they were opened; raises nothing."""
-        if not self._completes:
-            self.abort()
-        elif not self._ended:
-            for output in self._outputs:
-                output.frames.finish()
-            self._end()
+        self._end(complete=self._completes)
 
-    def _end(self) -> None:
+    def _end(self, *, complete: bool) -> None:
+        with self._ending:  # the program's last resort may be at it while the main thread comes round after all
+            if not self._ended:
+                for output in self._outputs:
+                    if complete:
+                        output.frames.finish()
+                    else:
+                        output.give_up()
+                self._settle()
+
+    def _settle(self) -> None:
+        """Wait for the threads, and see what came of each output."""
         if not self._wait() and not all(output.frames.cancelled for output in self._outputs):
             for output in self._outputs:
                 if not output.done.is_set():
