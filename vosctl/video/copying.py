@@ -33,6 +33,9 @@ _TAGS = frozenset(
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EPIPE})
 """Errors of the file system, which are no part's fault."""
 
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""FFmpeg's names of the layouts that numbers of channels usually have."""
+
 Warn = Callable[[str], None]
 
 
@@ -138,6 +141,11 @@ class StreamCopy:
     def _add(self, stream: AudioStream | SubtitleStream) -> None:
         """Add a stream to the output as it is, with its language, its title and whether it is the default."""
         target = self._output.add_stream_from_template(stream)
+        if isinstance(target, AudioStream) and target.codec_context.layout.name.endswith("channels"):
+            # Only their number is known, of which MP4 makes nothing.
+            usual = _LAYOUTS.get(target.codec_context.layout.nb_channels)
+            if usual is not None:
+                target.codec_context.layout = usual
         tags = {key.lower(): value for key, value in tags_of(stream.metadata).items()}
         if (title := tags.get("title", tags.get("name"))) is not None:  # MP4 has the one for the other
             target.metadata["title"] = title
@@ -209,7 +217,9 @@ class StreamCopy:
             sound = {stream.index for stream in self._source.streams.audio} & self._targets.keys()
             mended += sum(count for stream, count in self._continuous.continuity.mended.items() if stream in sound)
         if mended:
-            self._warn(f"{self._path}: {mended} packet(s) of sound with a wrong timestamp were mended or left out")
+            self._warn(
+                f"{self._path}: {mended} packet(s) of sound damaged or with a wrong timestamp were mended or left out"
+            )
 
     def close(self) -> None:
         """Closes the source."""
@@ -237,6 +247,8 @@ class StreamCopy:
         target = packet.stream = self._targets[index]
         try:
             self._output.mux_one(packet)
+        except (av.InvalidDataError, av.PatchWelcomeError):
+            self._left_out += 1  # too damaged for the container to take
         except (OSError, av.FFmpegError) as error:
             if is_of_the_disk(error):
                 raise

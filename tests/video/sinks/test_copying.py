@@ -192,7 +192,7 @@ def test_one_bad_timestamp_of_the_sound_is_mended(make_sound, through, packets, 
                 target.mux(packet)
     output = tmp_path / f"o{suffix}"
     assert through(tmp_path / "bad.mkv", output) == [
-        f"{output}: 1 packet(s) of sound with a wrong timestamp were mended or left out"
+        f"{output}: 1 packet(s) of sound damaged or with a wrong timestamp were mended or left out"
     ]
     assert [content for _, content in packets(output)] == [content for _, content in packets(sound)]
     assert np.diff([float(time) for time, _ in packets(output)]) == pytest.approx(1024 / 48000, abs=2e-3)
@@ -383,6 +383,37 @@ def test_a_failure_names_the_part_and_a_way_out(make_sound, tmp_path):
     copy.close()
     with suppress(av.FFmpegError):
         container.close()  # it has a header and nothing else
+
+
+def test_sound_of_an_avi_whose_channels_have_no_names(through, packets, tmp_path):
+    path = tmp_path / "s.avi"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=10, width=32, height=32, pix_fmt="yuv420p")
+        audio = container.add_stream("pcm_s16le", rate=48000, layout="stereo")
+        container.start_encoding()
+        for _ in range(5):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 90, np.uint8), format="rgb24")
+            container.mux(video.encode(frame))
+            heard = av.AudioFrame.from_ndarray(np.ones((1, 9600), np.int16), format="s16", layout="stereo")
+            heard.sample_rate = 48000
+            container.mux(audio.encode(heard))
+        container.mux(video.encode(None))
+    for suffix in (".mp4", ".mov", ".mkv"):
+        assert through(path, tmp_path / f"o{suffix}") == []
+        assert b"".join(content for _, content in packets(tmp_path / f"o{suffix}")) == bytes([1, 0]) * 2 * 24000
+
+
+def test_a_damaged_packet_of_sound_is_left_out(make_sound, through, packets, tmp_path):
+    """MP4 wants AAC without the headers that it has in MPEG-TS, and they are damaged in one packet."""
+    path = make_sound("s.ts", "aac")
+    data = bytearray(path.read_bytes())
+    places = [k for k in range(len(data) - 1) if data[k] == 0xFF and data[k + 1] == 0xF1]
+    assert len(places) > 10
+    data[places[8] + 1] = 0x00
+    path.write_bytes(data)
+    warnings = through(path, tmp_path / "o.mp4")
+    assert len(packets(tmp_path / "o.mp4")) >= len(places) - 4
+    assert warnings == [] or "damaged" in warnings[0]
 
 
 def test_h264_has_a_largest_size(clip_of, tmp_path):
