@@ -1,3 +1,5 @@
+import signal
+
 import av
 import numpy as np
 import pytest
@@ -164,6 +166,25 @@ def test_an_output_that_fails_ends_the_run_and_says_what_is_kept(start):
     live = caught.value.live
     assert live.sink.ended == "aborted"
     assert live.kept == ["collected.partial"]
+
+
+class Signalling(Collecting):
+    """A sink that is there when Ctrl-C is pressed three times."""
+
+    def write(self, frame, result):
+        super().write(frame, result)
+        if len(self.frames) == 3:
+            for _ in range(3):
+                signal.raise_signal(signal.SIGINT)
+
+
+def test_interrupts_complete_the_outputs(start):
+    with pytest.raises(KeyboardInterrupt) as caught:
+        start(ScriptedFeed(500), window=False, first=lambda image: picture(0)[1], sink=Signalling())
+    live = caught.value.live
+    assert live.sink.ended == "finished"
+    assert live.summary.outputs == ["collected"]
+    assert len(live.sink.frames) < 500
 
 
 def test_max_frames(start):
