@@ -7,7 +7,7 @@ import os
 import pytest
 from click.testing import CliRunner
 
-from tests.helpers.engines import BrightObjectEngine
+from tests.helpers.engines import BrightObjectEngine, register_engine
 from tests.helpers.networks import TINY_STAGES, randomise_norms
 
 # A user's own settings and imported weights must not reach the tests; one thread keeps them deterministic and friendly.
@@ -63,6 +63,13 @@ def tiny_engine(tiny_lite):
 @pytest.fixture
 def bright_engine():
     return BrightObjectEngine()
+
+
+@pytest.fixture
+def registered_bright_engine(bright_engine):
+    """The same as what every command and `Tracker.load` takes."""
+    with register_engine(bright_engine):
+        yield bright_engine
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,6 @@ import vosctl
 
 PACKAGE = Path(vosctl.__file__).parent
 PENDING = {
-    "engine/devices.py",
-    "engine/factory.py",
-    "engine/graph_engine.py",
-    "engine/graph_files.py",
-    "engine/openvino_models.py",
-    "engine/providers.py",
     "prompts/mask_file.py",
     "selection/choosing.py",
 }

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from vosctl.privacy import turn_off_telemetry
+
 # To type checkers it is True; `typing` would take longer to import than all that is here.
 TYPE_CHECKING = False
 __version__ = "0.2.0"
@@ -79,6 +81,9 @@ __all__ = [
     "predict_mask",
     "segment",
 ]
+
+
+turn_off_telemetry()
 
 
 def __getattr__(name: str) -> object:

@@ -1,13 +1,16 @@
 import re
 import subprocess
 import sys
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from functools import partial
 from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
+from tests.helpers.engines import register_engine
 from vosctl.benchmark import clip as clip_module
 from vosctl.benchmark import measure as measure_module
 from vosctl.benchmark import run as run_module
@@ -16,6 +19,7 @@ from vosctl.benchmark.cases import OUTPUTS, SIZES, Backend, BenchmarkSettings, C
 from vosctl.benchmark.clip import MadeClips
 from vosctl.benchmark.measure import measure, peak_resident
 from vosctl.benchmark.run import plan
+from vosctl.engine.table import backends, registered_backend
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.masks import read_indexed_png
 
@@ -106,9 +110,9 @@ def test_it_goes_back_and_forth_without_a_jump(clips):
 
 
 @pytest.fixture
-def engines(monkeypatch, bright_engine):
-    monkeypatch.setattr(measure_module, "create_engine", lambda weights, **settings: bright_engine)
-    return bright_engine
+def engines(bright_engine):
+    with register_engine(bright_engine, name=CPU.engine):
+        yield bright_engine
 
 
 def test_the_step_is_measured_with_all_objects(engines):
@@ -175,16 +179,22 @@ def test_the_peak_is_the_processs_own():
     assert 20 < float(done.stdout) < ours - 0.5 * held.nbytes / 1e6
 
 
-def test_backends_are_those_that_can_be_created(monkeypatch):
+def test_backends_are_those_that_can_be_created():
     from vosctl.engine import EngineInfo
 
-    def create(weights, *, engine="onnx", device="cpu", precision="fp32"):
-        if (device, precision) != ("cpu", "fp32"):
+    def create(engine, device_name, request):
+        if request.device not in {"auto", "cpu"} or request.precision not in {"auto", "fp32"}:
             raise VosctlError("not here")
-        info = EngineInfo(engine, weights, "lite", "CPUExecutionProvider" if engine == "onnx" else "cpu", "fp32")
-        return type("Engine", (), {"info": info})
+        return type("Engine", (), {"info": EngineInfo(engine, request.weights, "lite", device_name, "fp32")})
 
-    monkeypatch.setattr("vosctl.benchmark.backends.create_engine", create)
+    with ExitStack() as stack:
+        for name, device_name in (("torch", "cpu"), ("onnx", "CPUExecutionProvider")):
+            backend = replace(backends()[name], rank=lambda request, name=name: name == "onnx")
+            stack.enter_context(registered_backend(replace(backend, create=partial(create, name, device_name))))
+        _check_what_is_found()
+
+
+def _check_what_is_found():
     assert find_backends(BenchmarkSettings(engines=("torch", "onnx"))) == [OTHER, CPU]
     assert find_backends(BenchmarkSettings(engines=("torch",))) == [CPU]
     with pytest.raises(VosctlError, match="nothing of it can be had here; not here"):

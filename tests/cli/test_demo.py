@@ -1,8 +1,7 @@
 from vosctl.video.masks import read_indexed_png
 
 
-def test_demo_needs_no_argument_and_can_be_repeated(invoke, tmp_path, monkeypatch, demo_frames, bright_engine):
-    monkeypatch.setattr("vosctl.tracking.tracker.create_engine", lambda *args, **kwargs: bright_engine)
+def test_demo_needs_no_argument_and_can_be_repeated(invoke, tmp_path, registered_bright_engine):
     for _ in range(2):
         result = invoke("demo", "-q")
         assert result.exit_code == 0, result.output

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.engines import register_engine
 from tests.helpers.frames import square_frame, write_video
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 
@@ -27,10 +28,9 @@ def clip(tmp_path):
 
 
 @pytest.fixture
-def fake(monkeypatch, bright_engine):
+def fake(registered_bright_engine):
     """The command with an engine that finds colours."""
-    monkeypatch.setattr("vosctl.tracking.tracker.create_engine", lambda *args, **kwargs: bright_engine)
-    return bright_engine
+    return registered_bright_engine
 
 
 def test_every_output_in_one_pass(invoke, clip, fake, tmp_path):
@@ -247,12 +247,12 @@ def test_options_come_from_the_environment(invoke, clip, fake, tmp_path):
     assert result.exit_code == 0, "the fake engine takes any device"
 
 
-def test_a_bug_is_one_line_too(invoke, clip, monkeypatch):
-    def fail(*args, **kwargs):
+def test_a_bug_is_one_line_too(invoke, clip):
+    def fail(request):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("vosctl.tracking.tracker.create_engine", fail)
-    result = invoke("segment", "clip.mp4", "--first-mask", "m.png")
+    with register_engine(fail):
+        result = invoke("segment", "clip.mp4", "--first-mask", "m.png")
     assert result.exit_code == 1
     assert "unexpected ZeroDivisionError: division by zero" in result.stderr
     assert "VOSCTL_DEBUG=1" in result.stderr

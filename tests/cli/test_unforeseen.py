@@ -65,7 +65,7 @@ def test_what_a_shell_can_send_is_no_bug(invoke, mask, arguments):
             "av: is not properly installed (libx",
         ),
         ("cv2", "raise ImportError('libGL.so.1: cannot open shared object file')", "cv2: is not properly installed"),
-        ("onnxruntime", "", "onnxruntime: is not properly installed (has no"),
+        ("onnxruntime", "", "onnxruntime: is not properly installed ("),
         ("numpy", "raise ImportError('broken')", "numpy: is not properly installed (broken)"),
     ],
 )

@@ -21,10 +21,9 @@ def clip(tmp_path):
 
 
 @pytest.fixture
-def fake(monkeypatch, bright_engine):
+def fake(registered_bright_engine):
     """The command with an engine that finds colours."""
-    monkeypatch.setattr("vosctl.tracking.tracker.create_engine", lambda *args, **kwargs: bright_engine)
-    return bright_engine
+    return registered_bright_engine
 
 
 def test_every_output_without_a_window(invoke, clip, fake, tmp_path):

@@ -67,8 +67,7 @@ def test_the_self_test_passes(machine):
     assert "IoU 0.9" in finding.message
 
 
-def test_the_self_test_notices_a_network_that_finds_nothing(monkeypatch, bright_engine, machine, the_only):
+def test_the_self_test_notices_a_network_that_finds_nothing(registered_bright_engine, machine, the_only):
     """An engine that answers nonsense."""
-    monkeypatch.setattr("vosctl.tracking.tracker.create_engine", lambda *args, **settings: bright_engine)
     finding = the_only(weights.check_segmentation(machine), Severity.ERROR)
     assert "IoU 0." in finding.message

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from vosctl.engine.onnx_engine import OnnxEngine
 from vosctl.engine.onnx_sessions import open_checkpoint
 from vosctl.engine.providers import Provider
 from vosctl.engine.torch_engine import TorchEngine
-from vosctl.errors import VosctlError
+from vosctl.errors import UsageError, VosctlError
 from vosctl.network.table import PACKAGED, create_network, find_network
 from vosctl.tracking import Tracker
 from vosctl.weights.checkpoint import load_checkpoint
@@ -187,14 +188,21 @@ def test_damaged_and_missing_weights(tmp_path):
 def folder(tmp_path):
     """A folder like an export: graphs of another size of network need not be right to be told apart."""
     for kind in ("reference", "step"):
-        (tmp_path / f"{kind}.onnx").write_bytes(_empty_graph({"format": "1"}))
+        (tmp_path / f"{kind}.onnx").write_bytes(_empty_graph({"format": "1"}, kind))
     return tmp_path
 
 
-def _empty_graph(properties):
-    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
-    out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
-    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [value], [out])
+def _empty_graph(properties, kind):
+    """A graph of the right inputs and outputs, that does nothing."""
+    inputs, outputs = ["image", "mask"], ["key", "value", "r5"]
+    if kind == "step":
+        inputs, outputs = inputs + outputs, ["probability"]
+    nodes = [onnx.helper.make_node("Identity", ["image"], [name]) for name in outputs]
+    values = [
+        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in names]
+        for names in (inputs, outputs)
+    ]
+    graph = onnx.helper.make_graph(nodes, "g", *values)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     onnx.helper.set_model_props(model, properties)
     return model.SerializeToString()
@@ -209,21 +217,21 @@ PROPERTIES = {
 
 def test_a_missing_graph_is_named(folder):
     (folder / "step.onnx").unlink()
-    with pytest.raises(VosctlError, match=r"step\.onnx: missing; give --weights a folder written by"):
+    with pytest.raises(VosctlError, match=r"step\.onnx: missing; give `weights` a folder written by"):
         create_engine(str(folder), device="cpu")
 
 
 def test_a_graph_of_others_is_told(folder):
     with pytest.raises(VosctlError, match="not a graph written by `vosctl export-onnx`"):
         create_engine(str(folder), device="cpu")
-    (folder / "step.onnx").write_bytes(_empty_graph(PROPERTIES | {"format": "99"}))
+    (folder / "step.onnx").write_bytes(_empty_graph(PROPERTIES | {"format": "99"}, "step"))
     with pytest.raises(VosctlError, match="format 99"):
         create_engine(str(folder), device="cpu")
 
 
 def test_graphs_of_two_exports_are_told(folder):
-    (folder / "reference.onnx").write_bytes(_empty_graph(PROPERTIES))
-    (folder / "step.onnx").write_bytes(_empty_graph(PROPERTIES | {"weights_sha256": "2"}))
+    (folder / "reference.onnx").write_bytes(_empty_graph(PROPERTIES, "reference"))
+    (folder / "step.onnx").write_bytes(_empty_graph(PROPERTIES | {"weights_sha256": "2"}, "step"))
     with pytest.raises(VosctlError, match="of different exports"):
         create_engine(str(folder), device="cpu")
 
@@ -236,11 +244,11 @@ def test_a_damaged_graph_is_told(folder):
 
 def test_a_precision_the_graphs_have_not(folder):
     for kind in ("reference", "step"):
-        (folder / f"{kind}.onnx").write_bytes(_empty_graph(PROPERTIES))
+        (folder / f"{kind}.onnx").write_bytes(_empty_graph(PROPERTIES, kind))
     assert create_engine(str(folder), device="cpu").info.engine == "onnx"
-    with pytest.raises(VosctlError, match=r"--precision int8: the graphs of .* were exported in fp32"):
+    with pytest.raises(VosctlError, match=r"`precision='int8'`: the graphs of .* were exported in fp32"):
         create_engine(str(folder), device="cpu", precision="int8")
-    with pytest.raises(VosctlError, match=r"--engine torch: .* is a folder of ONNX graphs"):
+    with pytest.raises(VosctlError, match=r"`engine='torch'`: .* is a folder of ONNX graphs"):
         create_engine(str(folder), engine="torch")
 
 
@@ -249,3 +257,80 @@ def test_no_path_of_a_machine_is_in_the_package():
         content = path.read_bytes()
         assert str(Path.home()).encode() + b"/" not in content
         assert b"site-packages" not in content
+
+
+def test_swapped_graphs_are_told(folder):
+    for kind, other in (("reference", "step"), ("step", "reference")):
+        (folder / f"{kind}.onnx").write_bytes(_empty_graph(PROPERTIES, other))
+    for engine in ("onnx", "openvino"):
+        with pytest.raises(VosctlError, match=r"reference\.onnx is not the reference graph.*swapped"):
+            create_engine(str(folder), engine=engine, device="cpu")
+
+
+def test_a_graph_that_loads_but_does_not_run_is_told(folder):
+    for kind in ("reference", "step"):
+        (folder / f"{kind}.onnx").write_bytes(_empty_graph(PROPERTIES, kind))
+    engine = create_engine(str(folder), device="cpu")
+    with pytest.raises(VosctlError, match=r"ONNX Runtime cannot run it .*export it again"):
+        engine.encode_reference(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32))
+
+
+@pytest.mark.parametrize("name", ["onnx", "torch", "openvino"])
+def test_an_engine_is_safe_from_several_threads(name):
+    """A step's buffers are the engine's own: threads that shared them got each other's masks, or crashed."""
+    if name == "openvino":
+        pytest.importorskip("openvino")
+    engine = create_engine("lite", engine=name, device="cpu", precision="fp32", threads=1)
+    objects = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        images = rng.integers(0, 256, (1 + seed % 2, 64, 64, 3), dtype=np.uint8)
+        masks = rng.random((1 + seed % 2, 64, 64), dtype=np.float32)
+        states = [engine.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
+        objects.append((images, masks, states, engine.propagate(images, masks, states).probabilities.copy()))
+
+    def follow(index):
+        images, masks, states, alone = objects[index % 4]
+        again = [engine.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
+        for given in (states, again):
+            np.testing.assert_allclose(engine.propagate(images, masks, given).probabilities, alone, atol=1e-5)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(follow, range(80)))
+
+
+@pytest.mark.parametrize("name", ["onnx", "torch"])
+@pytest.mark.parametrize(
+    ("image", "mask", "words"),
+    [
+        (None, np.zeros((64, 64), np.float32), "`image`: give a NumPy array .*not NoneType"),
+        ([[0]], np.zeros((64, 64), np.float32), "`image`: .*not list"),
+        (torch.zeros(64, 64, 3), np.zeros((64, 64), np.float32), "`image`: .*not Tensor"),
+        (np.zeros((64, 64, 3)), np.zeros((64, 64), np.float32), "`image`: must be uint8.*not float64"),
+        (np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.float32), "`image`: must be .*RGB"),
+        (np.zeros((0, 64, 3), np.uint8), np.zeros((0, 64), np.float32), "`image`: .*not empty"),
+        (np.zeros((60, 64, 3), np.uint8), np.zeros((60, 64), np.float32), "multiples of 32, not 60x64"),
+        (np.zeros((64, 64, 3), np.uint8), None, "`mask`: give a NumPy array"),
+        (np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), bool), "`mask`: must be float32.*not bool"),
+        (
+            np.zeros((64, 64, 3), np.uint8),
+            np.zeros((64, 32), np.float32),
+            r"`mask`: must be \(64, 64\).*not \(64, 32\)",
+        ),
+    ],
+)
+def test_bad_arguments_get_one_line(name, image, mask, words, lite, torch_lite):
+    with pytest.raises(UsageError, match=words):
+        (lite if name == "onnx" else torch_lite).encode_reference(image, mask)
+
+
+@pytest.mark.parametrize("states", [None, [], [None], ["state"], 3])
+def test_bad_states_get_one_line(states, lite):
+    images, masks = np.zeros((1, 64, 64, 3), np.uint8), np.zeros((1, 64, 64), np.float32)
+    with pytest.raises(UsageError, match="`states`: give"):
+        lite.propagate(images, masks, states)
+
+
+@pytest.fixture(scope="module")
+def torch_lite():
+    return create_engine("lite", engine="torch", device="cpu", precision="fp32")

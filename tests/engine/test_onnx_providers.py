@@ -1,8 +1,15 @@
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
 import onnxruntime
 import pytest
 
-from vosctl.engine import create_engine, factory, providers
+from vosctl.engine import create_engine, providers
+from vosctl.engine.backend import EngineRequest
+from vosctl.engine.builtin import rank_openvino, rank_torch
 from vosctl.engine.providers import Provider, check_loaded, resolve_provider
+from vosctl.engine.table import backends, choose, registered_backend
 from vosctl.errors import UsageError, VosctlError
 
 
@@ -37,11 +44,11 @@ def test_auto_takes_the_cpu_when_the_gpus_libraries_are_missing(everything_works
 @pytest.mark.parametrize(
     ("provider", "device", "message"),
     [
-        ("tpu", "auto", "--provider tpu: unknown"),
-        ("auto", "mps", "--device mps: the onnx engine"),
-        ("auto", "cuda:x", "--device cuda:x"),
-        ("cuda", "cpu", "--provider cuda: does not run on --device cpu"),
-        ("cpu", "cuda", "--provider cpu: does not run on --device cuda"),
+        ("tpu", "auto", "`provider='tpu'`: unknown"),
+        ("auto", "mps", "`device='mps'`: the onnx engine"),
+        ("auto", "cuda:x", "`device='cuda:x'`"),
+        ("cuda", "cpu", "`provider='cuda'`: does not run on `device='cpu'`"),
+        ("cpu", "cuda", "`provider='cpu'`: does not run on `device='cuda'`"),
     ],
 )
 def test_words_that_do_not_fit_are_named(provider, device, message):
@@ -55,7 +62,7 @@ def test_words_that_do_not_fit_are_named(provider, device, message):
 )
 def test_the_wrong_package_is_named(provider, package, monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(VosctlError, match=f"--provider {provider}: .* has no .*; install {package} in its place"):
+    with pytest.raises(VosctlError, match=f"`provider='{provider}'`: .* has no .*; install {package} in its place"):
         create_engine("lite", provider=provider)
 
 
@@ -96,31 +103,34 @@ def test_gpus_are_asked_for_by_number_with_the_cpu_left_out():
         ({"precision": "int8"}, False, "onnx"),
     ],
 )
-def test_auto_takes_the_faster_engine(request_, gpu, engine, monkeypatch):
-    monkeypatch.setattr(factory, "_torch_has_gpu", lambda: gpu)
-    monkeypatch.setattr(factory, "_onnx_engine", lambda *args: "onnx")
-    monkeypatch.setattr(factory, "_torch_engine", lambda *args: "torch")
-    monkeypatch.setattr(factory, "_openvino_engine", lambda *args: "openvino")
-    monkeypatch.setattr(factory, "find_spec", lambda name: name)
-    assert create_engine("lite", **request_) == engine
-    monkeypatch.setattr(factory, "find_spec", lambda name: None)
-    assert create_engine("lite", **request_) == ("torch" if engine == "openvino" else engine)
+def test_auto_takes_the_faster_engine(request_, gpu, engine):
+    request_ = EngineRequest("lite", Path("lite.safetensors"), **request_)
+    assert auto(request_, gpu, openvino=True) == engine
+    assert auto(request_, gpu, openvino=False) == ("torch" if engine == "openvino" else engine)
 
 
-def test_a_folder_of_graphs_runs_in_onnx_runtime(tmp_path, monkeypatch):
-    monkeypatch.setattr(factory, "_torch_has_gpu", lambda: True)
-    monkeypatch.setattr(factory, "_onnx_engine", lambda *args: "onnx")
-    assert create_engine(str(tmp_path)) == "onnx"
+def auto(request_, gpu, openvino):
+    torch_backend = replace(backends()["torch"], rank=partial(rank_torch, has_gpu=lambda: gpu))
+    openvino_backend = replace(backends()["openvino"], rank=partial(rank_openvino, is_missing=lambda: not openvino))
+    with registered_backend(torch_backend), registered_backend(openvino_backend):
+        return choose("auto", request_).name
+
+
+def test_a_folder_of_graphs_runs_in_onnx_runtime(tmp_path):
+    assert auto(EngineRequest("out", tmp_path), gpu=True, openvino=True) == "onnx"
 
 
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({"engine": "tensorflow"}, "--engine tensorflow: unknown"),
-        ({"precision": "fp8"}, "--precision fp8: unknown"),
-        ({"provider": "tpu"}, "--provider tpu: unknown"),
-        ({"engine": "torch", "provider": "cpu"}, "--provider cpu: is for the onnx engine"),
-        ({"engine": "onnx", "precision": "fp16", "device": "cpu"}, "--precision fp16: .*export-onnx --precision fp16"),
+        ({"engine": "tensorflow"}, "`engine='tensorflow'`: unknown"),
+        ({"precision": "fp8"}, "`precision='fp8'`: unknown"),
+        ({"provider": "tpu"}, "`provider='tpu'`: unknown"),
+        ({"engine": "torch", "provider": "cpu"}, "`provider='cpu'`: is for the onnx engine"),
+        (
+            {"engine": "onnx", "precision": "fp16", "device": "cpu"},
+            "`precision='fp16'`: .*export-onnx --precision fp16",
+        ),
     ],
 )
 def test_requests_that_cannot_be_served(request_, message):

@@ -111,9 +111,13 @@ def test_threads_are_taken_as_asked():
 @pytest.mark.parametrize(
     ("request_", "error", "message"),
     [
-        ({"device": "cuda"}, UsageError, "--device cuda: the openvino engine runs on the CPU"),
-        ({"provider": "cpu"}, UsageError, "--provider cpu: is for the onnx engine"),
-        ({"precision": "fp16"}, UsageError, "--precision fp16: the openvino engine runs a checkpoint in fp32 or bf16"),
+        ({"device": "cuda"}, UsageError, "`device='cuda'`: the openvino engine runs on the CPU"),
+        ({"provider": "cpu"}, UsageError, "`provider='cpu'`: is for the onnx engine"),
+        (
+            {"precision": "fp16"},
+            UsageError,
+            "`precision='fp16'`: the openvino engine runs a checkpoint in fp32 or bf16",
+        ),
         ({"precision": "int8"}, UsageError, "export-onnx --precision int8"),
         ({"weights": "missing.safetensors"}, VosctlError, "missing.safetensors"),
     ],
@@ -126,7 +130,7 @@ def test_requests_that_cannot_be_served(request_, error, message):
 def test_a_cpu_without_bf16_runs_in_fp32(monkeypatch):
     monkeypatch.setattr(openvino_models, "has_fast_bf16", lambda: False)
     assert create_engine("lite", engine="openvino").info.precision == "fp32"
-    with pytest.raises(VosctlError, match="--precision bf16: this CPU has no bf16 instructions"):
+    with pytest.raises(VosctlError, match="`precision='bf16'`: this CPU has no bf16 instructions"):
         create_engine("lite", engine="openvino", precision="bf16")
 
 

@@ -63,7 +63,7 @@ def test_auto_is_told_as_really_chosen(tiny_engine):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_without_cuda_is_an_error():
-    with pytest.raises(VosctlError, match="--device cuda: no CUDA device here"):
+    with pytest.raises(VosctlError, match="`device='cuda'`: no CUDA device here"):
         resolve_placement("cuda")
 
 
@@ -74,9 +74,9 @@ def test_unknown_devices_are_named(name):
 
 
 def test_precisions_that_cannot_be_had_are_errors(monkeypatch):
-    with pytest.raises(UsageError, match="--precision fp8"):
+    with pytest.raises(UsageError, match="`precision='fp8'`"):
         resolve_placement("cpu", "fp8")
-    with pytest.raises(VosctlError, match="--precision fp16"):
+    with pytest.raises(VosctlError, match="`precision='fp16'`"):
         resolve_placement("cpu", "fp16")
     monkeypatch.setattr("vosctl.engine.devices.has_fast_cpu_bf16", lambda: False)
     with pytest.raises(VosctlError, match="no bf16 instructions"):

@@ -30,11 +30,10 @@ RED, BLUE = (230, 40, 40), (40, 40, 230)
 PATIENCE = 60.0
 PROGRAM = """
 import sys
-import vosctl.tracking.tracker
-from tests.helpers.engines import BrightObjectEngine
-vosctl.tracking.tracker.create_engine = lambda *args, **kwargs: BrightObjectEngine()
+from tests.helpers.engines import BrightObjectEngine, register_engine
 from vosctl.__main__ import main
-main()
+with register_engine(BrightObjectEngine()):
+    main()
 """
 
 

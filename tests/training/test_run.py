@@ -17,7 +17,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.training.run import resume, start
 from vosctl.training.run_folder import RunFolder
 from vosctl.training.settings import TrainingSettings, settings_from_toml
-from vosctl.weights.networks import load_network
+from vosctl.weights.networks import load_network, save_network
 
 
 def run(*arguments: object) -> str:
@@ -199,3 +199,25 @@ def test_wrong_usage_is_named(arguments, words):
     result = CliRunner().invoke(cli, ["train", *arguments])
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_a_run_that_diverges_stops_and_keeps_the_last_good_weights(stills: Path, quick: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    run("--settings", quick, "--stage", 1, "--images", stills, "-o", folder, "--steps", 1)
+    kept = {name: (folder / name).read_bytes() for name in ("last.safetensors", "state.pt")}
+    result = CliRunner().invoke(cli, ["train", "--resume", str(folder), "--steps", "20", "--lr", "1e30"])
+    assert result.exit_code == 1
+    assert "training diverged at step" in result.output
+    assert str(folder / "last.safetensors") in result.output.replace("\n", "")
+    assert "smaller --lr" in result.output
+    assert {name: (folder / name).read_bytes() for name in kept} == kept
+    assert load_network(folder / "last.safetensors").name == "lite"
+
+
+def test_weights_that_are_not_finite_are_never_saved(tiny_lite, tmp_path: Path):
+    tiny_lite.decoder.head2.bias.data.fill_(1e6)  # infinite in half precision
+    (tmp_path / "last.safetensors").write_text("good")
+    with pytest.raises(VosctlError, match=r"not written, decoder\.head2\.bias holds values that are not finite"):
+        save_network(tiny_lite, tmp_path / "last.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["last.safetensors"]
+    assert (tmp_path / "last.safetensors").read_text() == "good"

@@ -6,10 +6,8 @@ from itertools import product
 
 from vosctl.benchmark.cases import Backend, BenchmarkSettings
 from vosctl.engine import create_engine
-from vosctl.engine.factory import ENGINES, PRECISIONS
+from vosctl.engine.table import backends
 from vosctl.errors import VosctlError
-
-DEVICES = ("cuda", "mps", "cpu")
 
 
 def find_backends(settings: BenchmarkSettings) -> list[Backend]:
@@ -21,10 +19,13 @@ def find_backends(settings: BenchmarkSettings) -> list[Backend]:
     usual = create_engine(settings.weights).info
     found: list[Backend] = []
     reason = ""
-    engines = [one for one in ENGINES if one != "auto" and _chosen(one, settings.engines)]
-    devices = [one for one in DEVICES if _chosen(one, settings.devices)]
-    precisions = [one for one in PRECISIONS if one != "auto"]
-    for engine, device, precision in product(engines, devices, precisions):
+    listed = [
+        (engine, device, precision)
+        for engine, backend in backends().items()
+        for device, precision in product(backend.devices, backend.precisions)
+        if _chosen(engine, settings.engines) and _chosen(device, settings.devices)
+    ]
+    for engine, device, precision in listed:
         try:
             info = create_engine(settings.weights, engine=engine, device=device, precision=precision).info
         except VosctlError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vosctl.engine.factory import ENGINES
+from vosctl.engine.table import backends, device_kinds
 from vosctl.errors import UsageError
 from vosctl.tracking.settings import TrackingSettings
 
@@ -50,8 +50,8 @@ class BenchmarkSettings:
 
     def __post_init__(self) -> None:
         TrackingSettings(window_size=self.window_size)  # raises for a size that no window can have
-        _check_words("engines", self.engines, ("all", *(one for one in ENGINES if one != "auto")))
-        _check_words("devices", self.devices, ("all", "cpu", "cuda", "mps"))
+        _check_words("engines", self.engines, ("all", *backends()))
+        _check_words("devices", self.devices, ("all", *device_kinds()))
         _check_words("sizes", self.sizes, tuple(SIZES))
         _check_words("outputs", self.outputs, tuple(OUTPUTS))
         if not self.objects or not all(1 <= count <= MOST_OBJECTS for count in self.objects):

@@ -11,7 +11,11 @@ import click
 
 from vosctl.cli.completion import complete_devices, complete_weights
 from vosctl.cli.groups import Decorator, grouped
+from vosctl.cli.registered import Registered
+from vosctl.engine.providers import PROVIDERS
+from vosctl.engine.table import engine_words, precision_words
 from vosctl.errors import UsageError
+from vosctl.network.table import networks
 
 if TYPE_CHECKING:
     from vosctl.cli.reporting import Reporter
@@ -73,7 +77,7 @@ engine_options = grouped(
     weights_option,
     click.option(
         "--engine",
-        type=click.Choice(["auto", "torch", "onnx", "openvino"]),
+        type=Registered(engine_words),
         default="auto",
         show_default=True,
         help="What runs the network.",
@@ -88,14 +92,14 @@ engine_options = grouped(
     ),
     click.option(
         "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+        type=Registered(precision_words),
         default="auto",
         show_default=True,
         help="What it computes in; auto takes the fastest that is exact enough there.",
     ),
     click.option(
         "--provider",
-        type=click.Choice(["auto", "cpu", "cuda", "tensorrt", "openvino"]),
+        type=click.Choice(["auto", *PROVIDERS]),
         default="auto",
         show_default=True,
         help="ONNX Runtime's execution provider.",
@@ -159,7 +163,7 @@ tracking_options = grouped(
         default=0,
         metavar="PIXELS",
         help="Side the window is resampled to, a multiple of 32: less is faster, more is finer.  "
-        "[default: lite 256, lite-plus 384, rgmp 384]",
+        f"[default: {', '.join(f'{one.name} {one.crop_size}' for one in networks('follow').values())}]",
     ),
     click.option(
         "--scales",

@@ -10,8 +10,10 @@ import click
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.completion import complete_devices, complete_weights
 from vosctl.cli.groups import repeatable
+from vosctl.cli.registered import Registered
 from vosctl.errors import UsageError
 from vosctl.extras import require
+from vosctl.network.table import networks
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 NAMED_FOLDER = click.Path(file_okay=False)
@@ -34,7 +36,7 @@ NAMED_FOLDER = click.Path(file_okay=False)
 )
 @click.option("-o", "--output", type=FOLDER, metavar="RUN", help="Folder of the new run.")
 @click.option("--resume", type=FOLDER, metavar="RUN", help="Go on with a run, from its last checkpoint.")
-@click.option("--network", type=click.Choice(["lite", "lite-plus", "rgmp"]), help="What to train.  [default: lite]")
+@click.option("--network", type=Registered(lambda: networks("follow")), help="What to train.  [default: lite]")
 @click.option(
     "--init",
     metavar="NAME|FILE",

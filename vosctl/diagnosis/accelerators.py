@@ -143,7 +143,7 @@ def _try(name: str, onnxruntime: Any) -> str | None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(TINY_GRAPH, options, providers=[name])
+        session = onnxruntime.InferenceSession(TINY_GRAPH, options, providers=[name], enable_fallback=0)
         result = session.run(None, {"x": np.array([2.0], np.float32)})[0]
     except Exception as problem:  # its exceptions share no base but this one
         return reason(problem)

@@ -52,7 +52,7 @@ class Step(Generic[State]):
 
 
 class Engine(Protocol[State]):
-    """One network on one backend.
+    """One network on one backend. Several threads may use it at once.
 
     Attributes:
         info: what was really chosen.
@@ -93,7 +93,7 @@ class Engine(Protocol[State]):
 
 
 class StateBatch(Generic[State, Batch]):
-    """The states of the objects followed now, batched once and kept until they are others.
+    """The states of the objects followed now, batched once and kept until they are others. Safe from several threads.
 
     Args:
         concatenate: makes one batch of some states.
@@ -110,5 +110,6 @@ class StateBatch(Generic[State, Batch]):
             if len(states) == len(members) and all(a is b for a, b in zip(states, members, strict=True)):
                 return batch
         members = tuple(states)
-        self._last = members, self._concatenate(members)
-        return self._last[1]
+        batch = self._concatenate(members)
+        self._last = members, batch
+        return batch

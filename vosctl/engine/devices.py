@@ -55,16 +55,18 @@ def _resolve_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = name.partition(":")
     if kind not in {"cpu", "cuda", "mps"} or (index and not (kind == "cuda" and index.isdigit())):
-        raise UsageError(f"--device {name}: unknown; give auto, cpu, cuda, cuda:N or mps")
+        raise UsageError(f"`device={name!r}`: unknown; give auto, cpu, cuda, cuda:N or mps")
     if kind == "cuda":
         if not torch.cuda.is_available():
             reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no working NVIDIA driver"
-            raise VosctlError(f"--device {name}: no CUDA device here ({reason}); use --device cpu, or mend the set-up")
+            raise VosctlError(
+                f"`device={name!r}`: no CUDA device here ({reason}); use `device='cpu'`, or repair the installation"
+            )
         if int(index or 0) >= torch.cuda.device_count():
-            raise VosctlError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA device(s), from 0")
+            raise VosctlError(f"`device={name!r}`: this machine has {torch.cuda.device_count()} CUDA device(s), from 0")
         return torch.device("cuda", int(index or 0))
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise VosctlError("--device mps: no Metal device here; use --device cpu")
+        raise VosctlError("`device='mps'`: no Metal device here; use `device='cpu'`")
     return torch.device(kind)
 
 
@@ -74,12 +76,12 @@ def _resolve_precision(precision: str, device: torch.device) -> str:
             return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
         return "bf16" if device.type == "cpu" and has_fast_cpu_bf16() else "fp32"
     if precision not in DTYPES:
-        raise UsageError(f"--precision {precision}: unknown; give auto, {', '.join(DTYPES)}")
+        raise UsageError(f"`precision={precision!r}`: unknown; give auto, {', '.join(DTYPES)}")
     if precision == "fp16" and device.type == "cpu":
-        raise VosctlError("--precision fp16: PyTorch is slow and inexact with it on a CPU; use auto or fp32")
+        raise VosctlError("`precision='fp16'`: PyTorch is slow and inexact with it on a CPU; use auto or fp32")
     if precision == "bf16" and device.type == "cpu" and not has_fast_cpu_bf16():
         # measured on an AVX2 CPU: 18 times the time of fp32
-        raise VosctlError("--precision bf16: this CPU has no bf16 instructions and would crawl; use auto or fp32")
+        raise VosctlError("`precision='bf16'`: this CPU has no bf16 instructions and would crawl; use auto or fp32")
     return precision
 
 

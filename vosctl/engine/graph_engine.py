@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.engine.arguments import check_batch, check_reference
 from vosctl.engine.base import EngineInfo, StateBatch, Step
 from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.engine.memory import memory_errors
 from vosctl.errors import UsageError
 
 State = tuple[NDArray[np.float32], ...]
@@ -33,6 +36,7 @@ class GraphEngine(ABC):
         self.stride = metadata.stride
         self.window = metadata.size[0] if metadata.size and len(set(metadata.size)) == 1 else metadata.window
         self._metadata = metadata
+        self._lock = Lock()  # the buffers of a step are the engine's own, and are filled anew by each
         self._batch = StateBatch(self._place_all)
 
     @abstractmethod
@@ -49,12 +53,21 @@ class GraphEngine(ABC):
 
     def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
         """See `Engine.encode_reference`."""
-        self._check(image[None])
-        return self._run_reference(np.ascontiguousarray(image[None]), np.ascontiguousarray(mask[None]))
+        check_reference(self, image, mask)
+        self._check_size(image[None])
+        with self._lock, memory_errors("encoding a reference"):
+            return self._run_reference(np.ascontiguousarray(image[None]), np.ascontiguousarray(mask[None]))
 
     def propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
         """See `Engine.propagate`."""
-        self._check(images)
+        check_batch(self, images, masks, states)
+        self._check_size(images)
+        with self._lock, memory_errors(f"a step of the network for {len(images)} objects"):
+            return Step(self._propagate(images, masks, states), tuple(states))
+
+    def _propagate(
+        self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]
+    ) -> NDArray[np.float32]:
         count = self._count(len(images))
         padding = -len(images) % count  # a graph for a fixed number of objects is run on some of them twice
         members = [*range(len(images)), *[0] * padding]
@@ -67,7 +80,7 @@ class GraphEngine(ABC):
             for part in [members[start : start + count]]
         ]
         probabilities = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return Step(probabilities[: len(images)], tuple(states))
+        return probabilities[: len(images)]
 
     def _count(self, objects: int) -> int:
         """How many objects go through the step graph at once."""
@@ -81,7 +94,7 @@ class GraphEngine(ABC):
             self._place(tuple(np.concatenate(tensors) for tensors in zip(*batch, strict=True))) for batch in batches
         ]
 
-    def _check(self, images: NDArray[Any]) -> None:
+    def _check_size(self, images: NDArray[Any]) -> None:
         """A graph of a fixed size runs on nothing else."""
         size = self._metadata.size
         if size is not None and images.shape[1:3] != size:

@@ -38,5 +38,5 @@ def folder_graphs(folder: Path) -> tuple[Path, Path]:
     reference, step = (folder / f"{kind}.onnx" for kind in (REFERENCE, STEP))
     for file in (reference, step):
         if not file.is_file():
-            raise VosctlError(f"{file}: missing; give --weights a folder written by `vosctl export-onnx`")
+            raise VosctlError(f"{file}: missing; give `weights` a folder written by `vosctl export-onnx`")
     return reference, step

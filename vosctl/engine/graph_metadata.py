@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vosctl.errors import VosctlError
+from vosctl.weights.text import printable
 
 FORMAT = "1"  # of the graphs' inputs, outputs and metadata
 
@@ -81,6 +82,36 @@ class GraphMetadata:
             licence=properties["weights_licence"],
             version=properties["vosctl_version"],
         )
+
+
+def check_tensors(
+    metadata: GraphMetadata,
+    reference: tuple[Sequence[str], Sequence[str]],
+    step: tuple[Sequence[str], Sequence[str]],
+    source: Path,
+) -> None:
+    """Check that each graph of a pair is the one its file's name says.
+
+    Args:
+        metadata: what both say of themselves.
+        reference: names of the reference graph's inputs and outputs.
+        step: those of the step graph.
+        source: where they are from, for messages.
+
+    Raises:
+        VosctlError: other inputs or outputs; files may have been swapped.
+    """
+    state = metadata.state_names
+    wanted = (
+        ("reference", reference, {"image", "mask"}, state),
+        ("step", step, {"image", "mask", *state}, ("probability",)),
+    )
+    for name, (inputs, outputs), expected_inputs, expected_outputs in wanted:
+        if set(inputs) != expected_inputs or tuple(outputs[: len(expected_outputs)]) != expected_outputs:
+            raise VosctlError(
+                f"{source}: {name}.onnx is not the {name} graph, it takes {printable(', '.join(inputs))} and gives "
+                f"{printable(', '.join(outputs))}; were the files swapped? Export them again"
+            )
 
 
 def pair_metadata(reference: Mapping[str, str], step: Mapping[str, str], source: Path) -> GraphMetadata:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import onnxruntime
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from vosctl.engine.base import EngineInfo
 from vosctl.engine.graph_engine import GraphEngine, State
-from vosctl.engine.onnx_sessions import GraphPair
+from vosctl.engine.memory import is_memory_error
+from vosctl.engine.onnx_sessions import FAILURES, GraphPair, reason
+from vosctl.errors import VosctlError
 
 
 class OnnxEngine(GraphEngine):
@@ -29,7 +32,20 @@ class OnnxEngine(GraphEngine):
         self._binding = graphs.step.io_binding()
 
     def _run_reference(self, image: NDArray[np.uint8], mask: NDArray[np.float32]) -> State:
-        return tuple(self._graphs.reference.run(None, {"image": image, "mask": mask}))
+        with self._failures():
+            return tuple(self._graphs.reference.run(None, {"image": image, "mask": mask}))
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Word what a graph that loads but does not run says of itself."""
+        try:
+            yield
+        except FAILURES as error:
+            if is_memory_error(error):
+                raise
+            raise VosctlError(
+                f"{self.info.weights}: ONNX Runtime cannot run it ({reason(error)}); export it again"
+            ) from error
 
     def _place(self, state: State) -> list[onnxruntime.OrtValue]:
         provider = self._graphs.provider
@@ -44,6 +60,7 @@ class OnnxEngine(GraphEngine):
         for name, value in zip(self._metadata.state_names, state, strict=True):
             binding.bind_ortvalue_input(name, value)
         binding.bind_output("probability", "cpu")
-        self._graphs.step.run_with_iobinding(binding)
+        with self._failures():
+            self._graphs.step.run_with_iobinding(binding)
         probability: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
         return probability

@@ -6,13 +6,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
 from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, graphs_index, package_graph
-from vosctl.engine.graph_metadata import GraphMetadata, pair_metadata
+from vosctl.engine.graph_metadata import GraphMetadata, check_tensors, pair_metadata
+from vosctl.engine.memory import is_memory_error
 from vosctl.engine.providers import Provider, check_loaded
 from vosctl.errors import VosctlError
 from vosctl.weights.checkpoint import Checkpoint
+from vosctl.weights.text import printable
 
+FAILURES: tuple[type[Exception], ...] = (
+    _state.Fail,
+    _state.InvalidArgument,
+    _state.InvalidGraph,
+    _state.InvalidProtobuf,
+    _state.NoSuchFile,
+    _state.NotImplemented,
+    _state.RuntimeException,
+)
+"""What ONNX Runtime raises for a graph that it cannot load or run."""
 SILENT = 4  # ONNX Runtime's severity "fatal": what fails is told by the error raised
 
 
@@ -91,6 +104,12 @@ def open_folder(folder: Path, provider: Provider, threads: int = 0) -> GraphPair
     return GraphPair(reference, step, _metadata(reference, step, folder), provider)
 
 
+def reason(error: Exception) -> str:
+    """Return what one of `FAILURES` says, in one line."""
+    text = str(error)
+    return printable((text.partition(":")[2] or text).strip().partition("\n")[0], 300)
+
+
 def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -101,23 +120,17 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
 
 
 def _open(file: Path, options: onnxruntime.SessionOptions, provider: Provider) -> onnxruntime.InferenceSession:
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    failures: tuple[type[Exception], ...] = (
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NoSuchFile,
-        state.NotImplemented,
-        state.RuntimeException,
-    )
     try:
-        session = onnxruntime.InferenceSession(str(file), options, providers=provider.session_providers())
-    except failures as error:
-        reason = str(error).partition(":")[2].strip().splitlines()[0]
-        raise VosctlError(f"{file}: ONNX Runtime cannot load it ({reason}); export it again") from error
-    session.disable_fallback()
+        session = onnxruntime.InferenceSession(
+            str(file),
+            options,
+            providers=provider.session_providers(),
+            enable_fallback=0,  # it would say so on standard output, and hide what failed
+        )
+    except FAILURES as error:
+        if is_memory_error(error):
+            raise MemoryError(str(error)) from error
+        raise VosctlError(f"{file}: ONNX Runtime cannot load it ({reason(error)}); export it again") from error
     check_loaded(provider, session.get_providers())
     return session
 
@@ -126,4 +139,10 @@ def _metadata(
     reference: onnxruntime.InferenceSession, step: onnxruntime.InferenceSession, source: Path
 ) -> GraphMetadata:
     of_reference, of_step = (session.get_modelmeta().custom_metadata_map for session in (reference, step))
-    return pair_metadata(of_reference, of_step, source)
+    metadata = pair_metadata(of_reference, of_step, source)
+    check_tensors(metadata, _names(reference), _names(step), source)
+    return metadata
+
+
+def _names(session: onnxruntime.InferenceSession) -> tuple[list[str], list[str]]:
+    return [value.name for value in session.get_inputs()], [value.name for value in session.get_outputs()]

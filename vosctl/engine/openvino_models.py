@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph
-from vosctl.engine.graph_metadata import GraphMetadata, pair_metadata
+from vosctl.engine.graph_metadata import GraphMetadata, check_tensors, pair_metadata
 from vosctl.errors import UsageError, VosctlError
 from vosctl.weights.checkpoint import Checkpoint
 
@@ -92,6 +92,8 @@ def _load(file: Path, weights: Mapping[str, NDArray[np.float32]] | None = None) 
 def _compile(graphs: list[onnx.ModelProto], source: Path, precision: str, threads: int) -> ModelPair:
     of_reference, of_step = ({entry.key: entry.value for entry in graph.metadata_props} for graph in graphs)
     metadata = pair_metadata(of_reference, of_step, source)
+    names = [([value.name for value in one.graph.input], [value.name for value in one.graph.output]) for one in graphs]
+    check_tensors(metadata, names[0], names[1], source)
     chosen = _resolve_precision(precision, metadata.precision)
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[chosen]}
     if threads:
@@ -103,7 +105,7 @@ def _compile(graphs: list[onnx.ModelProto], source: Path, precision: str, thread
         )
     except RuntimeError as error:
         raise VosctlError(
-            f"{source}: OpenVINO cannot compile it ({str(error).strip().splitlines()[-1]}); use --engine onnx"
+            f"{source}: OpenVINO cannot compile it ({str(error).strip().splitlines()[-1]}); use `engine='onnx'`"
         ) from error
     return ModelPair(reference, step, metadata, chosen)
 
@@ -112,15 +114,15 @@ def _resolve_precision(precision: str, exported: str) -> str:
     """What to compute in, from what was asked for and what the graphs were exported in."""
     if exported == "int8":
         if precision not in {"auto", "int8"}:
-            raise UsageError(f"--precision {precision}: the graphs were exported in int8; leave --precision out")
+            raise UsageError(f"`precision={precision!r}`: the graphs were exported in int8; leave `precision` out")
         return "int8"
     if precision == "auto":
         return "bf16" if has_fast_bf16() else "fp32"
     if precision not in {"fp32", "bf16"}:
         raise UsageError(
-            f"--precision {precision}: the openvino engine runs a checkpoint in fp32 or bf16; "
-            "for int8 run `vosctl export-onnx --precision int8` and give its folder as --weights"
+            f"`precision={precision!r}`: the openvino engine runs a checkpoint in fp32 or bf16; "
+            "for int8 run `vosctl export-onnx --precision int8` and give its folder as `weights`"
         )
     if precision == "bf16" and not has_fast_bf16():
-        raise VosctlError("--precision bf16: this CPU has no bf16 instructions; use auto or fp32")
+        raise VosctlError("`precision='bf16'`: this CPU has no bf16 instructions; use auto or fp32")
     return precision

@@ -6,6 +6,7 @@ import ctypes
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import platformdirs
@@ -61,7 +62,7 @@ class Provider:
 
 
 def resolve_provider(provider: str = "auto", device: str = "auto") -> Provider:
-    """Turn `--provider` and `--device` into a provider that this machine has.
+    """Turn `provider` and `device` into a provider that this machine has.
 
     Args:
         provider: "auto" or a key of `PROVIDERS`.
@@ -72,10 +73,10 @@ def resolve_provider(provider: str = "auto", device: str = "auto") -> Provider:
         VosctlError: this ONNX Runtime or this machine does not have it; says why.
     """
     if provider != "auto" and provider not in PROVIDERS:
-        raise UsageError(f"--provider {provider}: unknown; give auto, {', '.join(PROVIDERS)}")
+        raise UsageError(f"`provider={provider!r}`: unknown; give auto, {', '.join(PROVIDERS)}")
     kind, _, index = device.partition(":")
     if kind not in {"auto", "cpu", "cuda"} or (index and not (kind == "cuda" and index.isdigit())):
-        raise UsageError(f"--device {device}: the onnx engine runs on auto, cpu, cuda or cuda:N")
+        raise UsageError(f"`device={device!r}`: the onnx engine runs on auto, cpu, cuda or cuda:N")
     if provider == "auto":
         if kind == "auto":
             # asked for nothing: the GPU if all it needs is there; the engine's info tells which it was
@@ -85,7 +86,7 @@ def resolve_provider(provider: str = "auto", device: str = "auto") -> Provider:
     else:
         chosen = Provider(provider, int(index or 0))
         if kind not in {"auto", chosen.memory}:
-            raise UsageError(f"--provider {provider}: does not run on --device {device}; leave --device out")
+            raise UsageError(f"`provider={provider!r}`: does not run on `device={device!r}`; leave `device` out")
     if reason := why_unusable(chosen):
         raise VosctlError(reason)
     return chosen
@@ -107,18 +108,33 @@ def why_unusable(provider: Provider) -> str | None:
 
     if provider.word == "cpu":
         return None
-    cure = "or use --provider cpu"
+    cure = "or use `provider='cpu'`"
     if provider.name not in onnxruntime.get_available_providers():
         package = PACKAGES[provider.word]
         return (
-            f"--provider {provider.word}: the installed ONNX Runtime has no {provider.name}; "
+            f"`provider={provider.word!r}`: the installed ONNX Runtime has no {provider.name}; "
             f"install {package} in its place, {cure}"
         )
     if provider.memory == "cuda" and hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()  # finds CUDA and cuDNN where pip has put them
+        _preload(onnxruntime)
     if reason := _load_failure(provider):
-        return f"--provider {provider.word}: needs {LIBRARIES[provider.word]}, but {reason}; install it, {cure}"
+        return f"`provider={provider.word!r}`: needs {LIBRARIES[provider.word]}, but {reason}; install it, {cure}"
     return None
+
+
+def _preload(onnxruntime: ModuleType) -> None:
+    """Load CUDA and cuDNN from where pip has put them.
+
+    ONNX Runtime prints what it does not find, on standard output, which holds data only: its module gets a `print` of
+    its own. Redirecting standard output would lose what another thread writes meanwhile. What is missing is told by
+    `_load_failure`.
+    """
+    vars(onnxruntime)["print"] = _print_nothing
+    onnxruntime.preload_dlls()
+
+
+def _print_nothing(*values: object, **settings: object) -> None:
+    pass
 
 
 def _load_failure(provider: Provider) -> str | None:
@@ -145,6 +161,6 @@ def check_loaded(provider: Provider, loaded: list[str]) -> None:
     """
     if not loaded or loaded[0] != provider.name:
         raise VosctlError(
-            f"--provider {provider.word}: ONNX Runtime loaded {', '.join(loaded)} instead of {provider.name}; "
-            f"check {LIBRARIES.get(provider.word, 'the installation')}, or use --provider cpu"
+            f"`provider={provider.word!r}`: ONNX Runtime loaded {', '.join(loaded)} instead of {provider.name}; "
+            f"check {LIBRARIES.get(provider.word, 'the installation')}, or use `provider='cpu'`"
         )

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vosctl.engine.arguments import check_batch, check_reference
 from vosctl.engine.base import EngineInfo, StateBatch, Step
 from vosctl.engine.devices import Placement
+from vosctl.engine.memory import memory_errors
 from vosctl.network.base import PropagationNetwork, State
 from vosctl.network.folding import fold_batch_norms
 
@@ -38,14 +40,18 @@ class TorchEngine:
 
     @torch.inference_mode()
     def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
-        state: State = self._network.encode_reference(self._image(image[None]), self._mask(mask[None]))
+        check_reference(self, image, mask)
+        with memory_errors("encoding a reference"):
+            state: State = self._network.encode_reference(self._image(image[None]), self._mask(mask[None]))
         return state
 
     @torch.inference_mode()
     def propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
-        state = self._batch.get(states)
-        probability = self._network.propagate(self._image(images), self._mask(masks), *state)
-        return Step(probability[:, 0].float().cpu().numpy(), tuple(states))
+        check_batch(self, images, masks, states)
+        with memory_errors(f"a step of the network for {len(images)} objects"):
+            state = self._batch.get(states)
+            probability = self._network.propagate(self._image(images), self._mask(masks), *state)
+            return Step(probability[:, 0].float().cpu().numpy(), tuple(states))
 
     def _image(self, images: NDArray[Any]) -> Tensor:
         """(N, H, W, 3) bytes or floats to (N, 3, H, W) in [0, 1], channels last in memory as they came."""

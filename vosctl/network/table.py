@@ -175,9 +175,9 @@ PACKAGED = tuple(name for name, one in _TABLE.items() if one.task == "follow")
 """Names of the networks that follow objects whose graphs are in the package."""
 
 
-def networks() -> dict[str, NetworkDescription]:
-    """Return every network by name."""
-    return dict(_TABLE)
+def networks(task: Task | None = None) -> dict[str, NetworkDescription]:
+    """Return every network by name, or those of one task."""
+    return {name: one for name, one in _TABLE.items() if task in (None, one.task)}
 
 
 def find_network(name: str) -> NetworkDescription:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 import numpy as np
 
+from vosctl.engine.factory import check_threads
 from vosctl.errors import UsageError
 from vosctl.planar import Picture, PlanarPicture
 from vosctl.tracking.settings import TrackingSettings
@@ -88,20 +88,11 @@ def checked_word(name: str, value: object) -> str:
     raise UsageError(f"`{name}={value!r}`: give a word, such as 'auto'")
 
 
-THREADS_PER_CORE = 4
-"""More than so many threads a core only wait for each other; thousands can keep a machine from answering."""
-
-
 def checked_threads(threads: object) -> int:
     """Return a number of threads, 0 for one a core. Raises UsageError when it is none, or far above the cores."""
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer):
         raise UsageError(f"`threads`: must be a whole number, not {_kind(threads)}")
-    if threads < 0:
-        raise UsageError(f"`threads={threads}`: give 0 for one a core, or more")
-    most = THREADS_PER_CORE * (os.cpu_count() or 1)
-    if threads > most:
-        raise UsageError(f"`threads={threads}`: this machine has {os.cpu_count() or 1} cores; give {most} at most")
-    return int(threads)
+    return check_threads(int(threads))
 
 
 def checked_id(object_id: object) -> int:

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from vosctl.datasets import Sequence
 from vosctl.engine.devices import Placement
+from vosctl.errors import VosctlError
 from vosctl.interrupts import Interrupted
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.table import create_network
@@ -29,6 +30,9 @@ from vosctl.training.samples import Batch, NumberedBatches, Samples, collate
 from vosctl.training.settings import TrainingSettings
 from vosctl.training.validation import validate
 from vosctl.weights.networks import save_network
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+"""The averaged weights of the last checkpoint, and those that tracked best."""
 
 FINAL_LR = 0.01
 """The learning rate at the end, in units of the largest."""
@@ -108,7 +112,7 @@ class Trainer:
                 "position": asdict(self._position),
             }
         )
-        self._export("last.safetensors")
+        self._export(LAST)
         self._reporter.saved(self._position)
 
     def _export(self, name: str) -> None:
@@ -181,6 +185,8 @@ class Trainer:
             outcome: Propagated = self._objective(batch)
         outcome.loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._network.parameters(), self._settings.clip)
+        if not torch.isfinite(norm):  # the same in every process, as gradients are averaged over them
+            raise VosctlError(self._diverged(float(outcome.loss.detach())))
         self._optimiser.step()
         position = self._position
         position.step += 1
@@ -191,6 +197,15 @@ class Trainer:
         position.seconds += took
         self._reporter.step(position, progress, self._values(outcome, rate, norm, took, waited))
         return outcome, batch
+
+    def _diverged(self, loss: float) -> str:
+        """Say that the run is over, and which weights are left: those of the last checkpoint, from before."""
+        kept = [str(self._folder.path / name) for name in (LAST, BEST) if (self._folder.path / name).exists()]
+        left = f"kept: {', '.join(kept)}" if kept else "no weights were saved"
+        return (
+            f"training diverged at step {self._position.step + 1} (loss {loss:.3g}, its gradient is not finite); "
+            f"{left}; start anew with a smaller `lr` than {self._settings.lr:g}"
+        )
 
     def _values(self, outcome: Propagated, rate: float, norm: Tensor, took: float, waited: float) -> dict[str, float]:
         numbers = distributed.mean(
@@ -218,7 +233,7 @@ class Trainer:
         better = result.mean_region > self._position.best
         if better:
             self._position.best = result.mean_region
-            self._export("best.safetensors")
+            self._export(BEST)
         self._reporter.validated(self._position, result, better)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vosctl.errors import VosctlError
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.prompt import PromptNetwork
 from vosctl.network.table import COUNTER_SUFFIX, create_prompt_network
@@ -47,10 +48,16 @@ def save_network(
         network: the network; its name goes into the metadata.
         path: the file, replaced if it exists; it is written beside and renamed when whole.
         metadata: more metadata, such as the licence.
+
+    Raises:
+        VosctlError: a value is not finite, or is not any more in half precision; nothing was written.
     """
     arrays = {
         key: value.detach().to("cpu", torch.float32 if "running_" in key else torch.float16).contiguous().numpy()
         for key, value in network.state_dict().items()
         if not key.endswith(COUNTER_SUFFIX)
     }
+    for key, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise VosctlError(f"{path}: not written, {key} holds values that are not finite as {array.dtype}")
     write_whole(path, safetensors_bytes(arrays, {"network": network.name, **(metadata or {})}))

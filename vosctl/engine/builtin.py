@@ -1,0 +1,141 @@
+"""The backends of this package. A new one is its module and one `Backend` here; each is imported when it is the one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from vosctl.engine.backend import Backend, EngineRequest
+from vosctl.engine.base import Engine
+from vosctl.engine.providers import has_nvidia_gpu, resolve_provider
+from vosctl.errors import UsageError
+from vosctl.extras import missing_modules, require
+
+
+def torch_has_gpu() -> bool:
+    """Return whether torch is installed and has a GPU; torch takes seconds to import, so the driver is asked first."""
+    if missing_modules("torch") or not (has_nvidia_gpu() or sys.platform == "darwin"):
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def rank_torch(request: EngineRequest, has_gpu: Callable[[], bool] = torch_has_gpu) -> int:
+    """First where a GPU computes, and for what ONNX Runtime does not do with a checkpoint."""
+    if request.is_folder or request.provider != "auto":
+        return 0
+    wants_gpu = request.precision == "fp16" or request.device not in {"auto", "cpu"}
+    return 3 if wants_gpu or (request.device == "auto" and has_gpu()) else 1
+
+
+def rank_onnx(request: EngineRequest) -> int:
+    """First on a CPU: with AVX2 0.6 of torch's time for lite, 0.9 for rgmp. It runs a checkpoint in fp32."""
+    if request.is_folder or request.provider != "auto":
+        return 4
+    return 0 if request.precision in {"bf16", "fp16"} else 2
+
+
+def openvino_is_missing() -> bool:
+    """Return whether OpenVINO is not installed."""
+    return bool(missing_modules("openvino"))
+
+
+def rank_openvino(request: EngineRequest, is_missing: Callable[[], bool] = openvino_is_missing) -> int:
+    """First for bf16 on a CPU, where it is installed."""
+    wanted = request.precision == "bf16" and request.device in {"auto", "cpu"}
+    if request.is_folder or request.provider != "auto" or not wanted:
+        return 0
+    return 0 if is_missing() else 2
+
+
+def _refuse_provider(request: EngineRequest) -> None:
+    if request.provider != "auto":
+        raise UsageError(
+            f"`provider={request.provider!r}`: is for the onnx engine; leave it out, or use `engine='onnx'`"
+        )
+
+
+def _create_torch(request: EngineRequest) -> Engine[Any]:
+    _refuse_provider(request)
+    if request.is_folder:
+        raise UsageError(
+            f"`engine='torch'`: {request.weights} is a folder of ONNX graphs; use `engine='onnx'` or give a checkpoint"
+        )
+    require("torch", "`engine='torch'`")
+    import torch
+
+    from vosctl.engine.devices import resolve_placement
+    from vosctl.engine.torch_engine import TorchEngine
+    from vosctl.weights.networks import build_network
+
+    placement = resolve_placement(request.device, request.precision)
+    if request.threads:
+        torch.set_num_threads(request.threads)
+    return TorchEngine(build_network(request.checkpoint()), placement, request.weights)
+
+
+def _create_onnx(request: EngineRequest) -> Engine[Any]:
+    from vosctl.engine.onnx_engine import OnnxEngine
+    from vosctl.engine.onnx_sessions import open_checkpoint, open_folder
+
+    provider = resolve_provider(request.provider, request.device)
+    if request.is_folder:
+        graphs = open_folder(request.path, provider, request.threads)
+    elif request.precision in {"auto", "fp32"}:
+        graphs = open_checkpoint(request.checkpoint(), provider, request.threads)
+    else:
+        raise UsageError(
+            f"`precision={request.precision!r}`: the onnx engine runs a checkpoint in fp32 only; "
+            "run `vosctl export-onnx --precision fp16` or int8 and give its folder as `weights`"
+        )
+    if request.precision not in {"auto", graphs.metadata.precision}:
+        raise UsageError(
+            f"`precision={request.precision!r}`: the graphs of {request.weights} were exported in "
+            f"{graphs.metadata.precision}; leave `precision` out"
+        )
+    return OnnxEngine(graphs, request.weights)
+
+
+def _create_openvino(request: EngineRequest) -> Engine[Any]:
+    _refuse_provider(request)
+    if request.device not in {"auto", "cpu"}:
+        raise UsageError(f"`device={request.device!r}`: the openvino engine runs on the CPU; leave `device` out")
+    require("openvino", "`engine='openvino'`")
+    from vosctl.engine.openvino_engine import OpenVinoEngine
+    from vosctl.engine.openvino_models import compile_checkpoint, compile_folder
+
+    if request.is_folder:
+        compiled = compile_folder(request.path, request.precision, request.threads)
+    else:
+        compiled = compile_checkpoint(request.checkpoint(), request.precision, request.threads)
+    return OpenVinoEngine(compiled, request.weights)
+
+
+BACKENDS = (
+    Backend(
+        name="torch",
+        devices=("cuda", "mps", "cpu"),
+        precisions=("fp32", "bf16", "fp16"),
+        require=lambda: require("torch", "`engine='torch'`"),
+        rank=rank_torch,
+        create=_create_torch,
+    ),
+    Backend(
+        name="onnx",
+        devices=("cuda", "cpu"),
+        precisions=("fp32", "fp16", "int8"),
+        require=lambda: None,  # ONNX Runtime is part of every installation
+        rank=rank_onnx,
+        create=_create_onnx,
+    ),
+    Backend(
+        name="openvino",
+        devices=("cpu",),
+        precisions=("fp32", "bf16", "int8"),
+        require=lambda: require("openvino", "`engine='openvino'`"),
+        rank=rank_openvino,
+        create=_create_openvino,
+    ),
+)
