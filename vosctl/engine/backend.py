@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vosctl.engine.base import Engine
 from vosctl.errors import VosctlError
 
 if TYPE_CHECKING:
+    from vosctl.engine.base import Engine
     from vosctl.weights.checkpoint import Checkpoint
 
 Precision = Literal["fp32", "bf16", "fp16", "int8"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vosctl.engine.backend import Backend, EngineRequest
-from vosctl.engine.base import Engine
 from vosctl.engine.providers import has_nvidia_gpu, resolve_provider
 from vosctl.errors import UsageError
 from vosctl.extras import missing_modules, require
+
+if TYPE_CHECKING:
+    from vosctl.engine.base import Engine
 
 
 def torch_has_gpu() -> bool:
