@@ -159,7 +159,7 @@ def test_settings_that_are_none(bright_engine, settings):
     [
         ({"weights": None}, "`weights`: give a name, a file or a folder, not None"),
         ({"weights": b"lite"}, "`weights`"),
-        ({"threads": -1}, "`threads=-1`: give 0 for one a core, or more"),
+        ({"threads": -1}, "`threads=-1`: give a whole number from 1 on, or 0"),
         ({"threads": 1.5}, "`threads`: must be a whole number, not a float"),
         ({"engine": "tensorflow"}, "tensorflow"),
         ({"precision": 16}, "`precision=16`"),
