@@ -15,7 +15,7 @@ _HOMES = {
     "Step": "vosctl.engine.base",
     "create_engine": "vosctl.engine.factory",
 }
-"""The public names and their modules, imported on first use: `--help` needs the table of backends, but no NumPy."""
+"""The public names and their modules, imported on first use: help texts need the table of backends, but no NumPy."""
 
 __all__ = ["Engine", "EngineInfo", "Step", "create_engine"]
 
