@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vosctl.demo import demo_clip
+from vosctl.demo import demo_clip, made_clip
 from vosctl.demo.scene import CUP_ID, PERIOD, RACCOON_ID, Scene, render_demo
 from vosctl.errors import VosctlError
 
 
 def test_packaged_clip_is_the_rendered_scene_with_sound():
-    clip, mask = demo_clip()
+    clip, mask = made_clip()
     with av.open(str(clip)) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -61,3 +61,16 @@ def test_any_shape_is_filled(width, height):
 def test_a_size_too_small_is_refused():
     with pytest.raises(VosctlError, match="8x8"):
         Scene(8, 8)
+
+
+def test_the_real_clip_has_sound_and_a_mask_of_its_size():
+    clip, mask = demo_clip()
+    with av.open(str(clip)) as container, Image.open(mask) as first:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        video = container.streams.video[0]
+        assert first.size == (video.width, video.height)
+        labels = np.asarray(first)
+    assert set(np.unique(labels)) == {0, 1}
+    rows, columns = np.nonzero(labels)
+    assert 390 <= columns.min() < columns.max() < 555, "the bud"
+    assert 195 <= rows.min() < rows.max() < 355

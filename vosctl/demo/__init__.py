@@ -1,17 +1,27 @@
-"""The clip that comes with vosctl, its first mask, and the renderer that made both (`vosctl.demo.scene`)."""
+"""The clips that come with vosctl, and the renderer of the made one (`vosctl.demo.scene`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["demo_clip"]
+__all__ = ["demo_clip", "made_clip"]
+
+_FOLDER = Path(__file__).parent
 
 
 def demo_clip() -> tuple[Path, Path]:
-    """The packaged clip and the mask of its first frame.
+    """The clip that `vosctl demo` segments: a flower opens.
 
     Returns:
-        The H.264 video with sound, and an indexed PNG of its size with the ids of `vosctl.demo.scene`.
+        The H.264 video with sound, 960x540, and an indexed PNG with the mask of its first frame, one object.
     """
-    folder = Path(__file__).parent
-    return folder / "clip.mp4", folder / "first-mask.png"
+    return _FOLDER / "flower.mp4", _FOLDER / "flower-mask.png"
+
+
+def made_clip() -> tuple[Path, Path]:
+    """The clip of the made scene, whose masks are exact.
+
+    Returns:
+        The H.264 video with sound, 854x480, and an indexed PNG of its first frame with the ids of `vosctl.demo.scene`.
+    """
+    return _FOLDER / "clip.mp4", _FOLDER / "first-mask.png"

@@ -68,9 +68,9 @@ def _check_encoder(name: str, encoding: VideoEncoding, use: str, stops_work: boo
 
 def check_decoders(probe: Probe) -> list[Finding]:
     """Say which of the usual codecs can be decoded, and whether the packaged clip can be, with its sound."""
-    from vosctl.demo import demo_clip
+    from vosctl.demo import made_clip
 
-    return [*find_decoders(DECODERS), *check_clip(demo_clip()[0])]
+    return [*find_decoders(DECODERS), *check_clip(made_clip()[0])]
 
 
 def find_decoders(names: Sequence[str]) -> list[Finding]:
