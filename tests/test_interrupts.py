@@ -10,7 +10,7 @@ from vosctl.interrupts import Interrupted, check, held, interrupted, interruptib
 
 
 def test_a_held_signal_is_raised_at_the_end():
-    steps = []
+    steps: list[object] = []
 
     def run():
         with held():
@@ -37,7 +37,7 @@ def test_it_can_be_heard_earlier_and_is_then_raised_once():
             steps.append("on")
         steps.append("after")
 
-    steps = []
+    steps: list[object] = []
     run()
     assert steps == ["on", "after"], "what was heard is not raised again"
     assert not interrupted()
@@ -82,8 +82,12 @@ def test_a_call_that_hangs_is_left_at_an_interrupt_and_its_late_result_discarded
         release.wait(30)
         return "late"
 
+    def discard(late):
+        discarded.append(late)
+        dropped.set()
+
     with pytest.raises(KeyboardInterrupt):
-        interruptible(work, lambda late: (discarded.append(late), dropped.set()), lambda: hurried.append(True))
+        interruptible(work, discard, lambda: hurried.append(True))
     assert hurried == [True]
     release.set()
     assert dropped.wait(30)

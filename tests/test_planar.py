@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
-from vosctl.planar import Coding, PlanarPicture, planes_of, rgb_of
+from vosctl.planar import Coding, PlanarPicture, Planes, planes_of, rgb_of
 from vosctl.tracking.crop import FILL, Crop
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.video.colours import object_colour
@@ -125,8 +125,9 @@ def scene(height: int = 240, width: int = 320) -> TrackedFrame:
     return TrackedFrame(labels, labels, objects)
 
 
-def drawn_on_planes(picture: PlanarPicture, result: TrackedFrame) -> tuple[np.ndarray, ...]:
-    canvas = tuple(np.zeros_like(plane) for plane in picture.planes)
+def drawn_on_planes(picture: PlanarPicture, result: TrackedFrame) -> Planes:
+    luma, cb, cr = (np.zeros_like(plane) for plane in picture.planes)
+    canvas = luma, cb, cr
     picture.copy_limited(canvas)
     draw_overlay(canvas, Coding(picture.coding.matrix, full_range=False), result)
     return canvas

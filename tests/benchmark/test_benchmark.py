@@ -22,6 +22,7 @@ from vosctl.benchmark.run import plan
 from vosctl.engine.table import backends, registered_backend
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.masks import read_indexed_png
+from vosctl.video.sinks import open_sinks
 
 CPU = Backend("torch", "cpu", "fp32", "cpu")
 OTHER = Backend("onnx", "cpu", "fp32", "CPUExecutionProvider")
@@ -126,7 +127,7 @@ def test_the_step_is_measured_with_all_objects(engines):
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_every_output_is_written_and_measured(engines, clips, output, monkeypatch):
     wanted = []
-    real = measure_module.open_sinks
+    real = open_sinks
     monkeypatch.setattr(
         measure_module, "open_sinks", lambda request, *rest: wanted.append(real(request, *rest)) or wanted[0]
     )

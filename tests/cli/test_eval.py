@@ -47,8 +47,8 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture
-def annotations(data: Path) -> str:
+@pytest.fixture(name="annotations")
+def annotations_folder(data: Path) -> str:
     return str(data / "Annotations" / "480p")
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -323,7 +324,7 @@ def test_an_interrupt_while_standard_input_is_silent(tmp_path, demo_frames):
     write_video(tmp_path / "clip.mkv", [frame for frame, _ in demo_frames])
     write_indexed_png(tmp_path / "m.png", demo_frames[0][1])
     command = [sys.executable, "-m", "vosctl", "segment", "-", "--first-mask", "m.png", "--masks", "masks", "--json"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=tmp_path, **pipes) as process:
         process.stdin.write((tmp_path / "clip.mkv").read_bytes()[:-400])
         process.stdin.flush()  # and stays open, silent

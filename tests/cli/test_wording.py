@@ -1,3 +1,5 @@
+from typing import Any
+
 import click
 import pytest
 
@@ -7,7 +9,7 @@ from vosctl.cli.wording import Wording
 
 
 def wording(name):
-    command = cli
+    command: Any = cli
     for part in name.split():
         command = command.get_command(click.Context(command), part)
     return Wording.of(command)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vosctl.datasets import Objects, read_annotation
+from vosctl.datasets import Objects, Task, read_annotation
 from vosctl.datasets.annotations import ids_of
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.masks import write_indexed_png
@@ -29,7 +29,7 @@ def labels(*values: int) -> np.ndarray:
         (labels(0, 1, 255), "single", (1,)),
     ],
 )
-def test_objects_are_those_of_the_first_annotation(first: np.ndarray, task: str, ids: tuple[int, ...]) -> None:
+def test_objects_are_those_of_the_first_annotation(first: np.ndarray, task: Task, ids: tuple[int, ...]) -> None:
     assert Objects.of(first, task, "bear").ids == ids
 
 
@@ -54,7 +54,7 @@ def test_later_objects_and_void_are_background() -> None:
     ],
 )
 def test_a_lone_object_may_be_predicted_as_255(
-    first: np.ndarray, task: str, predicted: np.ndarray, expected: list[bool]
+    first: np.ndarray, task: Task, predicted: np.ndarray, expected: list[bool]
 ) -> None:
     (mask,) = Objects.of(first, task, "bear").predicted_masks(predicted)
     assert mask.tolist() == [expected]

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -35,10 +37,11 @@ def given():
 def test_onnx_and_torch_agree(checkpoint, given):
     image, maps = given
     answers = []
-    for engine in (
+    engines: list[Any] = [
         OnnxPromptEngine(read_checkpoint(checkpoint, task="find"), Provider("cpu"), "random"),
         TorchPromptEngine(load_prompt_network(checkpoint), resolve_placement("cpu", "fp32"), "random"),
-    ):
+    ]
+    for engine in engines:
         assert engine.size == 256
         assert engine.info.network == "prompt"
         probability, score = engine.segment(maps, engine.encode(image))

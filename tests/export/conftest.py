@@ -13,6 +13,7 @@ SOURCE = WeightsSource("tiny", "0" * 64, "none")
 def tiny(name):
     """A tiny network whose window is small too."""
     torch.manual_seed(0)
+    network: Lite | RGMP
     if name == "lite":
         network = Lite(stem_channels=4, stages=TINY_STAGES, widths=(4, 4, 8, 8))
     else:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vosctl.engine import Step
+from vosctl.engine import EngineInfo, Step
 from vosctl.errors import VosctlError
 from vosctl.export.checking import check_masks, check_probabilities
 from vosctl.export.clip import CheckClip, least_agreement, mean_j
@@ -11,6 +11,11 @@ SIZE = (96, 128)
 
 class Echo:
     """Answers with the guidance mask, changed by `change`."""
+
+    info = EngineInfo("fake", "echo", "echo", "cpu", "fp32")
+    stride = 32
+    window = 96
+    takes_float = False
 
     def __init__(self, change=lambda masks: masks):
         self.change = change

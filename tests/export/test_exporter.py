@@ -12,6 +12,7 @@ from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.errors import UsageError, VosctlError
 from vosctl.export import exporter
 from vosctl.export.exporter import export_network
+from vosctl.export.graphs import trace_graphs
 from vosctl.export.settings import ExportSettings, GraphShape
 
 from .conftest import SOURCE, tiny
@@ -94,7 +95,6 @@ def test_what_differs_from_torch_is_not_written(tmp_path, monkeypatch):
             tensor.CopyFrom(onnx.numpy_helper.from_array(array * np.float32(1.3), tensor.name))
         return reference, step
 
-    trace_graphs = exporter.trace_graphs
     monkeypatch.setattr(exporter, "trace_graphs", spoiled)
     with pytest.raises(VosctlError, match=r"differ from torch by .* nothing was written"):
         export_network(tiny("lite"), SOURCE, tmp_path / "out", ExportSettings())

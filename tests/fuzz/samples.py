@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -136,11 +137,11 @@ def _videos(folder: Path) -> None:
 
 def _video(path: Path, codec: str, pixels: str, sound: str) -> None:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
+        stream: Any = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixels
         if codec == "libx265":
             stream.options = {"x265-params": "log-level=none"}
-        audio = container.add_stream(sound, rate=48000, layout="mono") if sound else None
+        audio: Any = container.add_stream(sound, rate=48000, layout="mono") if sound else None
         container.start_encoding()
         for index in range(8):
             frame = av.VideoFrame.from_ndarray(_frame(index), format="rgb24").reformat(format=pixels)

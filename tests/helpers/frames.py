@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -31,7 +32,7 @@ def write_video(
     """A silent H.264 video of these RGB frames."""
     with av.open(str(path), "w") as container:
         height, width = frames[0].shape[:2]
-        stream = container.add_stream(codec, rate=rate, options={"crf": crf, "preset": "ultrafast"})
+        stream: Any = container.add_stream(codec, rate=rate, options={"crf": crf, "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for image in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))

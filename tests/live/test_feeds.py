@@ -3,6 +3,7 @@ import time
 from fractions import Fraction
 from itertools import pairwise
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -172,7 +173,7 @@ class FakeCapture:
 @pytest.fixture
 def fake_camera(monkeypatch):
     kind = type("OneCapture", (FakeCapture,), {})
-    monkeypatch.setattr(camera.cv2, "VideoCapture", kind)
+    monkeypatch.setattr(cv2, "VideoCapture", kind)
     return kind
 
 
@@ -191,7 +192,7 @@ def test_a_camera_gives_rgb_with_capture_times_and_its_end_is_an_error(fake_came
     assert second.at >= first.at
     with pytest.raises(VosctlError, match=r"camera 1: stopped giving pictures; check that it is still plugged in"):
         next(frames)
-    assert feed._capture.released
+    assert getattr(feed._capture, "released")  # noqa: B009 - of the fake
 
 
 def test_a_camera_that_opens_and_gives_nothing_is_busy(fake_camera):
@@ -211,7 +212,7 @@ def test_a_camera_that_is_not_there(fake_camera, monkeypatch, platform, message)
 
 
 def test_a_backend_that_this_opencv_lacks(fake_camera, monkeypatch):
-    monkeypatch.setattr(camera.cv2.videoio_registry, "getCameraBackends", lambda: [cv2.CAP_V4L2])
+    monkeypatch.setattr(cv2.videoio_registry, "getCameraBackends", lambda: [cv2.CAP_V4L2])
     with pytest.raises(UsageError, match="`backend='msmf'`: is not in this OpenCV; use one of auto, v4l2"):
         CameraFeed("0", CameraSettings(backend="msmf"))
 
@@ -220,8 +221,9 @@ def test_a_backend_that_this_opencv_lacks(fake_camera, monkeypatch):
 def test_the_command_offers_every_backend(name):
     from vosctl.cli.webcam import webcam
 
-    choices = next(one for one in webcam.params if one.name == "backend").type.choices
-    assert name in choices
+    kind = next(one for one in webcam.params if one.name == "backend").type
+    assert isinstance(kind, click.Choice)
+    assert name in kind.choices
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from vosctl.engine import EngineInfo, Step
 from vosctl.live.pacing import NETWORK_SHARE, SIZES, measure_pace
 
 
@@ -8,6 +9,9 @@ class TimedEngine:
     """An engine whose step takes a time that grows with the crop's area, on a clock of its own."""
 
     stride = 32
+    window = 256
+    takes_float = False
+    info = EngineInfo("fake", "timed", "timed", "cpu", "fp32")
 
     def __init__(self, seconds_at_256, first_is_slow=False):
         self.at_256, self.now, self.sizes = seconds_at_256, 0.0, []
@@ -26,7 +30,7 @@ class TimedEngine:
         self.sizes.append(size)
         self.now += len(states) * self.at_256 * (size / 256) ** 2 + (1.0 if size in self.slow else 0.0)
         self.slow.discard(size)
-        return np.zeros_like(masks)
+        return Step(np.zeros_like(masks), states)
 
 
 @pytest.mark.parametrize(

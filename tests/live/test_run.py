@@ -1,4 +1,5 @@
 import signal
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -63,17 +64,17 @@ def start(tmp_path, monkeypatch, bright_engine):
                 first_objects=first,
                 outputs=Recorder([sink], from_zero=False),
                 recording=recording,
-                window=shown if window else None,
+                window=cast(Any, shown) if window else None,
                 camera=None,
                 on_frame=lambda frame, result: seen.append((frame, result)) or feed.allowed.release(),
                 warn=lambda line: pytest.fail(line),
             )
-            live = LiveRun(capture, parts)
+            live: Any = LiveRun(capture, parts)
             live.sink, live.seen, live.window = sink, seen, shown
             try:
                 live.run(max_frames)
             except BaseException as error:
-                error.live = live
+                error.__dict__["live"] = live
                 raise
         return live
 
@@ -157,13 +158,13 @@ def test_a_feed_that_breaks_off_leaves_whole_outputs(start):
     feed = ScriptedFeed(4, error=VosctlError("camera 0: stopped giving pictures"), live=False)
     with pytest.raises(VosctlError, match="stopped giving pictures") as caught:
         start(feed, window=False, first=lambda image: picture(0)[1])
-    assert caught.value.live.sink.ended == "finished"
+    assert caught.value.__dict__["live"].sink.ended == "finished"
 
 
 def test_an_output_that_fails_ends_the_run_and_says_what_is_kept(start):
     with pytest.raises(VosctlError, match="the disk is full") as caught:
         start(ScriptedFeed(500), window=False, first=lambda image: picture(0)[1], sink=Collecting(fails_at=2))
-    live = caught.value.live
+    live = caught.value.__dict__["live"]
     assert live.sink.ended == "aborted"
     assert live.kept == ["collected.partial"]
 

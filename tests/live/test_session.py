@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 
 from tests.helpers.live import picture
 from tests.helpers.prompts import colour_finder
 from vosctl.live.session import DRAWING_HELP, LIVE_HELP, Add, Quit, Remove, Session, TakeSnapshot, ToggleRecording
 from vosctl.live.view import VIEWS, Status, draw_status, render_view
-from vosctl.selection.events import Closed, Key, Mouse
+from vosctl.selection.events import Closed, Key, Mouse, MouseAction
 from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
 
 
@@ -32,7 +34,9 @@ def press(session, *names):
 
 
 def drag(session, *points):
-    for action, point in zip(["press", *["move"] * (len(points) - 2), "release"], points, strict=True):
+    moves: list[MouseAction] = ["move"] * (len(points) - 2)
+    actions: list[MouseAction] = ["press", *moves, "release"]
+    for action, point in zip(actions, points, strict=True):
         assert list(session.handle(Mouse(action, *point))) == []
 
 
@@ -40,7 +44,7 @@ def test_a_drag_on_the_live_picture_draws_a_box_on_the_frame_it_began_on(empty):
     image = empty.image
     empty.handle(Mouse("press", 5, 7))
     empty.handle(Mouse("move", 7, 8))
-    assert empty.drawing is None, "a hand that trembles is not a drag"
+    assert not empty.drawing, "a hand that trembles is not a drag"
     empty.handle(Mouse("move", 20, 20))
     empty.see(picture(9)[0], nothing_tracked(64, 96))
     empty.handle(Mouse("release", 35, 37))
@@ -161,7 +165,14 @@ def test_views_show_the_objects_as_they_are(session, view):
 
 
 def test_the_status_is_written_on_the_picture(session):
-    base = {"fps": 24.9, "latency": 0.031, "dropped": 3, "objects": (1, 2), "lost": frozenset(), "selected": None}
+    base: dict[str, Any] = {
+        "fps": 24.9,
+        "latency": 0.031,
+        "dropped": 3,
+        "objects": (1, 2),
+        "lost": frozenset(),
+        "selected": None,
+    }
     base |= {"recording": None, "trouble": None, "message": "", "paused": False}
     pictures = []
     for change in ({}, {"lost": frozenset({2})}, {"recording": 61.0}, {"trouble": "stream dropped"}, {"paused": True}):

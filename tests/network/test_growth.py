@@ -44,10 +44,11 @@ def test_every_weight_learns_within_two_steps(small):
     for _ in range(3):
         optimiser.zero_grad()
         logits = large.propagate_scales(image, mask, *large.encode_reference(image, mask))
-        loss = sum(
-            F.binary_cross_entropy_with_logits(one, F.adaptive_avg_pool2d(mask, one.shape[2:])) for one in logits
-        )
-        loss.backward()
+        losses = [
+            F.binary_cross_entropy_with_logits(one, F.adaptive_avg_pool2d(mask, (one.shape[2], one.shape[3])))
+            for one in logits
+        ]
+        torch.stack(losses).sum().backward()
         optimiser.step()
     dead = [
         name

@@ -8,7 +8,7 @@ SIZE = 60, 80
 
 
 def test_a_prompt_is_put_together_from_plain_values():
-    prompt = Prompt.of([1, 2.5, 30, 20], [(np.int64(4), 5.5, 1)], np.ones(SIZE, bool))
+    prompt = Prompt.of([1, 2.5, 30, 20], [(4, 5.5, True)], np.ones(SIZE, bool))
     assert prompt.box == (1.0, 2.5, 30.0, 20.0)
     assert prompt.points == ((4.0, 5.5, True),)
     assert prompt.mask is not None

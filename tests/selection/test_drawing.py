@@ -7,7 +7,7 @@ from vosctl.prompts import Stroke
 from vosctl.selection.canvas import draw_drawing, draw_strip
 from vosctl.selection.choosing import ObjectChooser
 from vosctl.selection.drawing import ObjectDrawing, painted_over
-from vosctl.selection.events import Closed, Key, Mouse, Wheel
+from vosctl.selection.events import Closed, Key, Mouse, MouseAction, Wheel
 
 RED, BLUE = (230, 40, 40), (40, 40, 230)
 
@@ -23,8 +23,10 @@ def drawing(scene):
 
 
 def drag(target, *points, away=False):
-    for action, point in zip(["press", *["move"] * (len(points) - 2), "release"], points, strict=True):
-        target(Mouse(action, *point, away))
+    moves: list[MouseAction] = ["move"] * (len(points) - 2)
+    actions: list[MouseAction] = ["press", *moves, "release"]
+    for action, (x, y) in zip(actions, points, strict=True):
+        target(Mouse(action, x, y, away))
 
 
 def click(drawing, x, y, away=False):

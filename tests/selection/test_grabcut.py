@@ -42,7 +42,7 @@ def test_a_stroke_round_the_object_finds_it(cup):
     image, exact = cup
     grown = cv2.dilate(exact.astype(np.uint8), np.ones((9, 9)))
     contours, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    stroke = [tuple(int(value) for value in point) for point in max(contours, key=len)[:, 0]]
+    stroke = [(int(x), int(y)) for x, y in max(contours, key=len)[:, 0]]
     assert overlap(mask_from_stroke(image, stroke), exact) > 0.9
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -175,13 +177,14 @@ def test_loading(given, words):
 @pytest.mark.parametrize("form", ["flipped", "strided", "fortran", "big-endian", "read-only"])
 def test_arrays_of_any_layout_give_the_same(bright_engine, form):
     frame, labels = square_frame(60, 80, (3, (230, 40, 90), 20, 20, 20))
-    arrange = {
+    arrangements: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "flipped": lambda array: np.ascontiguousarray(array[:, ::-1])[:, ::-1],
         "strided": lambda array: np.repeat(array, 2, axis=1)[:, ::2],
         "fortran": np.asfortranarray,
         "big-endian": lambda array: array if array.ndim == 3 else array.astype(">i4"),
         "read-only": lambda array: np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape),
-    }[form]
+    }
+    arrange = arrangements[form]
     expected, answers = Tracker(bright_engine), Tracker(bright_engine)
     expected.start(frame, labels)
     answers.start(arrange(frame), arrange(labels))

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -91,15 +93,17 @@ def test_gradients_flow_through_time_and_not_into_the_references_first_stages():
     network.zero_grad()
     objective._in_reference = True
     state = network.encode_reference(torch.rand(1, 3, 64, 64), torch.rand(1, 1, 64, 64))
-    sum(part.sum() for part in state).backward()
+    torch.stack([part.sum() for part in state]).sum().backward()
     assert network.encoder.stem.weight.grad is None
-    assert network.encoder.blocks[5].expand.weight.grad is not None
+    encoder: Any = network.encoder
+    assert encoder.blocks[5].expand.weight.grad is not None
 
 
 def test_depthwise_convolutions_stay_out_of_mixed_precision():
     network = create_network("lite")
     keep_depthwise_in_fp32(network)
-    block = network.encoder.blocks[1]
+    encoder: Any = network.encoder
+    block = encoder.blocks[1]
     with torch.autocast("cpu", torch.bfloat16):
         assert block.depthwise(torch.rand(1, 96, 8, 8)).dtype == torch.float32
         assert block.expand(torch.rand(1, 16, 8, 8)).dtype == torch.bfloat16

@@ -5,6 +5,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,6 +72,7 @@ def test_lite_plus_starts_as_the_lite_that_is_given(videos: Path, quick: Path, t
         "--settings", quick, "--stage", 2, "--videos", videos, "--network", "lite-plus", "--init", "lite",
         "-o", folder, "--steps", 1, "--lr", 1e-9,
     )  # fmt: skip
+    lite: Any
     found, lite = load_network(folder / "last.safetensors"), load_network("lite")
     assert found.name == "lite-plus"
     weights = found.state_dict()

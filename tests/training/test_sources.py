@@ -32,9 +32,9 @@ def test_photos_are_upright(stills: Path):
     Image.fromarray(np.ascontiguousarray(np.rot90(upright))).save(stills / "images" / "0.jpg", exif=exif, quality=95)
     found, problems = find_stills([stills])
     assert not problems
-    image = Reader(1 << 20).read(found[0])[0]
-    assert image.shape == upright.shape
-    assert np.abs(image.astype(int) - upright).mean() < 5
+    seen = Reader(1 << 20).read(found[0])[0]
+    assert seen.shape == upright.shape
+    assert np.abs(seen.astype(int) - upright).mean() < 5
 
 
 def test_full_resolution_and_folders_without_masks(videos: Path, tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -30,7 +31,7 @@ def make_video(tmp_path):
         path = tmp_path / name
         lossless = {"qp": "0", "preset": "ultrafast"} if codec == "libx264" else {}
         with av.open(str(path), "w", format=container_format, options=options or {}) as container:
-            stream = container.add_stream(codec, rate=rate, options=lossless)
+            stream: Any = container.add_stream(codec, rate=rate, options=lossless)
             stream.height, stream.width = pictures[0].shape[:2]
             stream.pix_fmt = pix_fmt
             stream.codec_context.sample_aspect_ratio = pixel_aspect

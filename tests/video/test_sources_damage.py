@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from fractions import Fraction
+from typing import Any
 
 import av
 import cv2
@@ -77,7 +78,7 @@ def punch(path, place=0.5, size=6000):
     return path
 
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "mkv": {"name": "clip.mkv"},
     "webm": {"name": "clip.webm", "codec": "libvpx", "sound": False},
     "avi": {"name": "clip.avi", "codec": "mpeg4"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_the_exif_orientation_is_applied(tmp_path, suffix):
         exif = Image.Exif()
         exif[ORIENTATION] = orientation
         path = tmp_path / f"turned{orientation}.{suffix}"
-        quality = {"quality": 95} if suffix in ("jpg", "webp") else {}
+        quality: dict[str, Any] = {"quality": 95} if suffix in ("jpg", "webp") else {}
         Image.fromarray(stored).save(path, exif=exif, **quality)
         info, (frame,) = read(path)
         assert (info.height, info.width) == expected.shape[:2]

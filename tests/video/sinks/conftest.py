@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -126,7 +127,7 @@ def make_sound(tmp_path):
         path = tmp_path / name
         with av.open(str(path), "w") as container:
             video = container.add_stream("libx264", rate=10, width=32, height=32, pix_fmt="yuv420p")
-            audio = container.add_stream(codec, rate=48000, layout="mono")
+            audio: Any = container.add_stream(codec, rate=48000, layout="mono")
             container.start_encoding()
             for index in range(pictures):
                 frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 90, np.uint8), format="rgb24")

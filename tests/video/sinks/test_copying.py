@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from fractions import Fraction
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -153,16 +154,16 @@ def test_a_second_track_of_an_unknown_codec_is_left_out_and_said(make_sound, thr
         av.open(str(other)) as second,
         av.open(str(tmp_path / "two.mov"), "w") as target,
     ):
-        tracks = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
-        last = target.add_stream_from_template(second.streams.audio[0])
+        tracks: list[Any] = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
+        last: Any = target.add_stream_from_template(second.streams.audio[0])
         for packet in source.demux():
             if packet.size:
                 packet.stream = tracks[packet.stream_index]
                 target.mux(packet)
-        for packet in second.demux(audio=0):
-            if packet.size:
-                packet.stream = last
-                target.mux(packet)
+        for sample in second.demux(audio=0):
+            if sample.size:
+                sample.stream = last
+                target.mux(sample)
     data = (tmp_path / "two.mov").read_bytes()
     assert data.count(b"sowt") == 1
     (tmp_path / "two.mov").write_bytes(data.replace(b"sowt", b"apac"))
@@ -180,7 +181,7 @@ def test_a_second_track_of_an_unknown_codec_is_left_out_and_said(make_sound, thr
 def test_one_bad_timestamp_of_the_sound_is_mended(make_sound, through, packets, tmp_path, suffix):
     sound = make_sound("s.mp4")
     with av.open(str(sound)) as source, av.open(str(tmp_path / "bad.mkv"), "w") as target:
-        tracks = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
+        tracks: list[Any] = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
         heard = []
         for packet in source.demux():
             if packet.size:
@@ -208,7 +209,7 @@ def joined(tmp_path, make_sound, seconds):
             av.open(str(source)) as read,
             av.open(str(path), "w", options={"output_ts_offset": str(begin)}) as target,
         ):
-            tracks = [target.add_stream_from_template(stream, opaque=True) for stream in read.streams]
+            tracks: list[Any] = [target.add_stream_from_template(stream, opaque=True) for stream in read.streams]
             for packet in read.demux():
                 if packet.size:
                     packet.stream = tracks[packet.stream_index]
@@ -244,7 +245,7 @@ def test_sound_is_as_long_as_the_picture_that_was_taken_of_two(make_sound, throu
         av.open(str(short)) as other,
         av.open(str(tmp_path / "two.mp4"), "w") as target,
     ):
-        tracks = [
+        tracks: list[Any] = [
             target.add_stream_from_template(other.streams.video[0], opaque=True),
             *(target.add_stream_from_template(stream, opaque=True) for stream in long.streams),
         ]
@@ -253,10 +254,10 @@ def test_sound_is_as_long_as_the_picture_that_was_taken_of_two(make_sound, throu
             if packet.size:
                 packet.stream = tracks[0]
                 target.mux(packet)
-        for packet in long.demux():
-            if packet.size:
-                packet.stream = tracks[packet.stream_index + 1]
-                target.mux(packet)
+        for each in long.demux():
+            if each.size:
+                each.stream = tracks[each.stream_index + 1]
+                target.mux(each)
 
     assert through(tmp_path / "two.mp4", tmp_path / "o.mp4", most=8) == []
 
@@ -265,7 +266,7 @@ def test_sound_is_as_long_as_the_picture_that_was_taken_of_two(make_sound, throu
     assert spans[1] == (pytest.approx(0, abs=0.03), pytest.approx(0.8, abs=0.03))
 
 
-CHAPTERS = [
+CHAPTERS: list[Any] = [
     {"id": 1, "start": 0, "end": 500, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}},
     {"id": 2, "start": 500, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "Two"}},
 ]
@@ -282,8 +283,10 @@ def film(tmp_path, make_sound):
         av.open(str(tmp_path / "s.srt")) as titles,
         av.open(str(tmp_path / "film.mkv"), "w") as target,
     ):
+        picture: Any
+        first: Any
         picture, first = (target.add_stream_from_template(stream, opaque=True) for stream in source.streams)
-        second = target.add_stream_from_template(source.streams.audio[0])
+        second: Any = target.add_stream_from_template(source.streams.audio[0])
         words = target.add_stream_from_template(titles.streams[0])
         first.metadata.update(language="eng", title="Main")
         second.metadata.update(language="fra", title="Commentaire")
@@ -376,7 +379,7 @@ class Refusing:
 
 def test_a_failure_names_the_part_and_a_way_out(make_sound, tmp_path):
     container = av.open(str(tmp_path / "o.mp4"), "w")
-    copy = StreamCopy(str(make_sound("s.mp4")), Refusing(container), tmp_path / "o.mp4", print, sound=True)
+    copy = StreamCopy(str(make_sound("s.mp4")), cast(Any, Refusing(container)), tmp_path / "o.mp4", print, sound=True)
     container.start_encoding()
     with pytest.raises(VosctlError, match=r"o\.mp4: the sound \(aac\) cannot be written: Invalid argument; write .mkv"):
         copy.copy_until(Fraction(1))
