@@ -190,7 +190,7 @@ def test_backends_are_those_that_can_be_created():
 
     with ExitStack() as stack:
         for name, device_name in (("torch", "cpu"), ("onnx", "CPUExecutionProvider")):
-            backend = replace(backends()[name], rank=lambda request, name=name: name == "onnx")
+            backend = replace(backends()[name], rank=partial(lambda name, request: name == "onnx", name))
             stack.enter_context(registered_backend(replace(backend, create=partial(create, name, device_name))))
         _check_what_is_found()
 

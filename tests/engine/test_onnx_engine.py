@@ -198,11 +198,11 @@ def _empty_graph(properties, kind):
     if kind == "step":
         inputs, outputs = inputs + outputs, ["probability"]
     nodes = [onnx.helper.make_node("Identity", ["image"], [name]) for name in outputs]
-    values = [
+    given, found = (
         [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in names]
         for names in (inputs, outputs)
-    ]
-    graph = onnx.helper.make_graph(nodes, "g", *values)
+    )
+    graph = onnx.helper.make_graph(nodes, "g", given, found)
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     onnx.helper.set_model_props(model, properties)
     return model.SerializeToString()

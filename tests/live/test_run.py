@@ -182,7 +182,7 @@ class Signalling(Collecting):
 def test_interrupts_complete_the_outputs(start):
     with pytest.raises(KeyboardInterrupt) as caught:
         start(ScriptedFeed(500), window=False, first=lambda image: picture(0)[1], sink=Signalling())
-    live = caught.value.live
+    live = caught.value.__dict__["live"]
     assert live.sink.ended == "finished"
     assert live.summary.outputs == ["collected"]
     assert len(live.sink.frames) < 500
