@@ -357,3 +357,52 @@ def test_a_frame_rate_that_cannot_be(invoke, clip, fake, rate, said):
     result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--fps", rate)
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_losses_are_in_the_summary_without_being_asked_for(invoke, fake, tmp_path):
+    made = [square_frame(64, 96, (1, RED, 10 if i < 3 or i > 6 else 200, 16, 24)) for i in range(12)]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    write_indexed_png(tmp_path / "m.png", made[0][1])
+    assert "Object 1 was lost in 4 frames: 3-6" in invoke("segment", "clip.mp4", "--first-mask", "m.png").stderr
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--json", "--overwrite", "--max-frames", 8)
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert events[0]["frames"] == 8, "what is expected, of twelve"
+    assert events[-1]["lost"] == [{"object": 1, "frames": 4, "ranges": [[3, 6]], "more_ranges": 0}]
+
+
+def test_the_example_of_the_help_names_a_key_that_the_json_lines_have(invoke, clip, fake):
+    key = invoke("segment", "-h").output.partition("| jq .")[2].split()[0]
+    line = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--rle", "-").stdout.splitlines()[0]
+    assert key in json.loads(line)
+
+
+@pytest.mark.parametrize(
+    ("ways", "ids"),
+    [
+        (("--box", "7,13,30,30", "--box", "57,27,26,26"), {1, 2}),
+        (("--box", "4=7,13,30,30", "--box", "57.5,27.25,26,26"), {1, 4}),
+        (("--box", "2=7,13,30,30", "--point", "2=22,28", "--point", "9=70,40"), {2, 9}),
+        (("--point", "1=22,28", "--point", "1=70,40:-", "--point", "2=70,40:+"), {1, 2}),
+        (("--box", "7,13,30,30", "--point", "22,28"), {1}),
+    ],
+)
+def test_boxes_and_points_of_several_objects(invoke, clip, fake, tmp_path, ways, ids):
+    result = invoke("segment", "clip.mp4", *ways, "--masks", "masks", "--max-frames", 1)
+    assert result.exit_code == 0, result.output
+    assert set(np.unique(read_indexed_png(tmp_path / "masks" / "00000.png"))) - {0} == ids
+
+
+@pytest.mark.parametrize(
+    ("ways", "message"),
+    [
+        (("--box", "1,2,30,30", "--box", "50,2,30,30", "--point", "5,5"), "--point 5,5: of which object?"),
+        (("--box", "3=1,2,30,30", "--point", "5,5"), "such as --point 3=5,5"),
+        (("--box", "1=1,2,30,30", "--box", "1=1,2,30,30"), "--box 1=: given twice"),
+        (("--box", "x=1,2,30,30"), "before = comes the object's number"),
+        (("--point", "256=1,2"), "must be 1 to 255"),
+    ],
+)
+def test_marks_whose_object_is_not_clear(invoke, clip, fake, ways, message):
+    result = invoke("segment", "clip.mp4", *ways)
+    assert result.exit_code == 2
+    assert message in result.stderr

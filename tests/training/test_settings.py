@@ -45,3 +45,20 @@ def test_whole_numbers_stand_for_numbers(tmp_path: Path):
     path = tmp_path / "s.toml"
     path.write_text("hours = 2")
     assert settings_from_toml(path) == {"hours": 2.0}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seed": 10**24},
+        {"seed": -1},
+        {"lr": float("nan")},
+        {"hours": float("inf")},
+        {"steps": 10**24},
+        {"video_share": 7.0},
+        {"batch": 10**24},
+    ],
+)
+def test_numbers_that_no_run_can_have(wrong):
+    with pytest.raises(UsageError, match=f"`{next(iter(wrong))}="):
+        TrainingSettings(**{"stage": 1, "images": ("x",), "steps": 0 if "hours" in wrong else 5, **wrong})

@@ -91,7 +91,7 @@ def choose_objects(image: RGBImage) -> Labels:
     Raises:
         VosctlError: there is no display, or the user cancelled.
     """
-    require_display("give --first-mask, --box or --point instead of --select")
+    require_display("give `first_mask`, `box` or `point` instead of `choose`")
     height, width = image.shape[:2]
     chooser = ObjectChooser(image, finder_for(image))
     with Window("vosctl: choose the objects", width, height) as window:

@@ -109,8 +109,17 @@ class TrainingSettings:
         for name in ("batch", "lr", "targets", "max_skip", "log_steps"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"`{name}={getattr(self, name)}`: give a value above 0")
-        if self.workers < 0:
-            raise UsageError(f"`workers={self.workers}`: give 0 or more")
+        for name in ("hours", "lr", "video_share", "dice", "outline"):
+            if not isfinite(getattr(self, name)):
+                raise UsageError(f"`{name}={getattr(self, name)}`: give a number")
+        for name in ("steps", "batch", "size", "targets", "max_skip", "workers", "seed", "log_steps"):
+            if getattr(self, name) > LARGEST:
+                raise UsageError(f"`{name}={getattr(self, name)}`: give {LARGEST} at most")
+        if not 0 <= self.video_share <= 1:
+            raise UsageError(f"`video_share={self.video_share}`: give a share from 0 to 1")
+        for name in ("workers", "seed"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"`{name}={getattr(self, name)}`: give 0 or more")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise UsageError(f"`precision={self.precision!r}`: give auto, fp32 or bf16")
 
