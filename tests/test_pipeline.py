@@ -100,6 +100,11 @@ def test_max_frames_ends_an_endless_source(bright_engine):
     assert sink.indices == list(range(7))
 
 
+def test_no_number_of_frames_is_too_large(bright_engine):
+    frames, mask = scene(3)
+    assert pipeline(iter(frames), mask, bright_engine, Recorder()).run(max_frames=10**24).frames == 3
+
+
 def test_frames_wait_in_short_queues(bright_engine):
     """A slow output holds the source back: memory does not grow with the video."""
     frames, mask = scene(60)

@@ -6,6 +6,7 @@ caller's thread tracks. An error in any of them ends the others and is raised on
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -158,7 +159,7 @@ class Pipeline:
 
     def _decode(self, max_frames: int | None) -> None:
         try:
-            for frame in islice(self._source, max_frames):
+            for frame in islice(self._source, None if max_frames is None else min(max_frames, sys.maxsize)):
                 if not self._frames.put(frame):
                     break
             self._frames.finish()

@@ -242,6 +242,34 @@ def test_a_damaged_graph_is_told(folder):
         create_engine(str(folder), device="cpu")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"stride": "0"},
+        {"window": "-32"},
+        {"window": "100"},
+        {"size": "0x64"},
+        {"objects": "9" * 30},
+        {"window": "x"},
+        {"format": "a\nb"},
+    ],
+)
+def test_numbers_that_no_graph_has(folder, wrong):
+    for kind in ("reference", "step"):
+        (folder / f"{kind}.onnx").write_bytes(_empty_graph(PROPERTIES | wrong, kind))
+    with pytest.raises(VosctlError, match="not a graph written by `vosctl export-onnx`") as caught:
+        create_engine(str(folder), engine="onnx", device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_metadata_that_are_no_text(folder):
+    for kind in ("reference", "step"):
+        graph = _empty_graph(PROPERTIES | {"weights_licence": "damaged"}, kind)
+        (folder / f"{kind}.onnx").write_bytes(graph.replace(b"damaged", b"\xff" * 7))
+    with pytest.raises(VosctlError, match=r"damaged|cannot load it"):
+        create_engine(str(folder), engine="onnx", device="cpu")
+
+
 def test_a_precision_the_graphs_have_not(folder):
     for kind in ("reference", "step"):
         (folder / f"{kind}.onnx").write_bytes(_empty_graph(PROPERTIES, kind))

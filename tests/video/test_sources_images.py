@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from fractions import Fraction
 from typing import Any
 
@@ -300,6 +301,18 @@ def test_a_cut_off_animation_gives_what_it_has_and_says_so(tmp_path):
         assert 1 <= len(list(source)) < 6
         (warning,) = source.warnings
     assert "of 6 pictures" in warning
+
+
+@pytest.mark.parametrize("tag", [256, 257])
+def test_a_tiff_that_lacks_its_size(tmp_path, tag):
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (40, 30)).save(path)
+    content = path.read_bytes()
+    entry = content.index(struct.pack("<HH", tag, 3))
+    path.write_bytes(content[:entry] + struct.pack("<H", 60_000) + content[entry + 2 :])
+    with pytest.raises(VosctlError, match=r"a\.tif") as caught, open_source(str(path)) as source:
+        list(source)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_frame_rate_of_images(tmp_path):

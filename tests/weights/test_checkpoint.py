@@ -102,6 +102,18 @@ def test_damaged_files_get_one_line(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
+def test_a_pickle_that_asks_for_all_the_memory_there_is(tmp_path):
+    path = tmp_path / "huge.pth"
+    torch.save({"Encoder.a": torch.zeros(4)}, path, _use_new_zipfile_serialization=False)
+    # A text whose length, in 8 bytes, is claimed to be a petabyte.
+    content = path.read_bytes()
+    magic = content.index(b"\x80\x02")
+    path.write_bytes(content[:magic] + b"\x80\x02\x8d" + (2**50).to_bytes(8, "little") + b"x.")
+    with pytest.raises(VosctlError, match=r"huge\.pth") as caught:
+        load_network(path)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("content", [{"epoch": 3}, [1, 2], {"weight": torch.zeros(2)}])
 def test_foreign_pickles_get_one_line(tmp_path, content):
     path = tmp_path / "foreign.pth"

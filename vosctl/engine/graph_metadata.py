@@ -9,6 +9,7 @@ from pathlib import Path
 from vosctl.errors import VosctlError
 from vosctl.weights.text import printable
 
+_LARGEST_NUMBER = 65_536
 FORMAT = "1"  # of the graphs' inputs, outputs and metadata
 
 
@@ -69,7 +70,7 @@ class GraphMetadata:
         if properties["format"] != FORMAT:
             raise ValueError(f"format {properties['format']}, this vosctl knows {FORMAT}")
         height, _, width = properties["size"].partition("x")
-        return cls(
+        read = cls(
             network=properties["network"],
             stride=int(properties["stride"]),
             window=int(properties["window"]),
@@ -82,6 +83,10 @@ class GraphMetadata:
             licence=properties["weights_licence"],
             version=properties["vosctl_version"],
         )
+        numbers = (read.stride, read.window, *(read.size or ()), *(() if read.objects is None else (read.objects,)))
+        if min(numbers) < 1 or max(numbers) > _LARGEST_NUMBER or read.window % read.stride:
+            raise ValueError(f"stride {read.stride}, window {read.window}, size {properties['size']}")
+        return read
 
 
 def check_tensors(
@@ -129,7 +134,7 @@ def pair_metadata(reference: Mapping[str, str], step: Mapping[str, str], source:
         of_step, of_reference = (GraphMetadata.from_properties(properties) for properties in (step, reference))
     except (KeyError, ValueError) as error:
         raise VosctlError(
-            f"{source}: not a graph written by `vosctl export-onnx` ({error}); export it again"
+            f"{source}: not a graph written by `vosctl export-onnx` ({printable(error)}); export it again"
         ) from error
     if of_reference != of_step:
         raise VosctlError(f"{source}: reference.onnx and step.onnx are of different exports; export them again")

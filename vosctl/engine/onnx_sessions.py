@@ -138,7 +138,10 @@ def _open(file: Path, options: onnxruntime.SessionOptions, provider: Provider) -
 def _metadata(
     reference: onnxruntime.InferenceSession, step: onnxruntime.InferenceSession, source: Path
 ) -> GraphMetadata:
-    of_reference, of_step = (session.get_modelmeta().custom_metadata_map for session in (reference, step))
+    try:
+        of_reference, of_step = (session.get_modelmeta().custom_metadata_map for session in (reference, step))
+    except UnicodeDecodeError as error:
+        raise VosctlError(f"{source}: a graph's metadata are damaged; export it again") from error
     metadata = pair_metadata(of_reference, of_step, source)
     check_tensors(metadata, _names(reference), _names(step), source)
     return metadata

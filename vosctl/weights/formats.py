@@ -104,8 +104,8 @@ def _read_pickled(path: Path) -> dict[str, Array]:
         raise VosctlError(
             f"{path}: not a plain state dict (it is damaged or wants to run code when loaded); fetch it again"
         ) from error
-    except MemoryError:
-        raise
+    except MemoryError as error:  # most often a length that damage has made absurd
+        raise VosctlError(f"{path}: asks for more memory than there is; it is damaged, or too large") from error
     except OSError as error:
         raise VosctlError(f"{path}: cannot be read ({error.strerror or printable(error)})") from error
     except Exception as error:  # what a damaged pickle raises is any exception at all

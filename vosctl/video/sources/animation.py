@@ -14,10 +14,9 @@ from vosctl.errors import VosctlError
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
 from vosctl.video.sources.images import DEFAULT_FRAME_RATE
-from vosctl.video.sources.pictures import pixels_of
+from vosctl.video.sources.pictures import PILLOW_ERRORS, pixels_of
 
 _FORMATS = ("PNG", "WEBP", "TIFF")  # a phone's JPEG may hold a second picture, which is no second frame
-_TROUBLE = (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError)
 _UNSTATED = 100  # milliseconds that browsers show a picture whose duration is 0
 
 
@@ -26,7 +25,7 @@ def is_animated(path: Path) -> bool:
     try:
         with Image.open(path) as image:
             return image.format in _FORMATS and getattr(image, "n_frames", 1) > 1
-    except _TROUBLE:
+    except PILLOW_ERRORS:
         return False
 
 
@@ -52,7 +51,7 @@ class AnimationSource(Source):
             self._start = 1 if self._image.info.get("default_image") else 0
             self._count = int(getattr(self._image, "n_frames", 1)) - self._start
             self._first: NDArray[np.uint8] | None = self._pixels(0)
-        except _TROUBLE as error:
+        except PILLOW_ERRORS as error:
             raise VosctlError(f"{path}: cannot be read as an image: {error}; replace it") from error
         if self._image.format == "TIFF":
             frame_rate = frame_rate or DEFAULT_FRAME_RATE
@@ -86,7 +85,7 @@ class AnimationSource(Source):
         for number in range(self._count):
             try:
                 pixels = self._pixels(number) if self._first is None else self._first
-            except _TROUBLE as error:
+            except PILLOW_ERRORS as error:
                 self._notes.append(f"{self._path}: ends after {number} of {self._count} pictures: {error}")
                 return
             self._first = None

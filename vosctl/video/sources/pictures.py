@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,11 @@ from PIL import ExifTags, Image, ImageOps
 
 from vosctl.errors import VosctlError
 
+PILLOW_ERRORS: tuple[type[Exception], ...] = (
+    *(OSError, SyntaxError, ValueError, Image.DecompressionBombError),
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, TypeError, struct.error),
+)
+"""What Pillow raises on a damaged file: its own errors, and whatever its decoders' arithmetic on it comes to."""
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
@@ -53,7 +59,7 @@ def read_image(path: Path, warn: Warn | None = None) -> NDArray[np.uint8]:
             elif warn is not None and getattr(image, "n_frames", 1) > 1:
                 warn(path, "holds several pictures, the first was taken")
             return pixels_of(path, image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except PILLOW_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
