@@ -8,15 +8,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from fuzz.campaign import plan, run_campaign
-from fuzz.kinds import KINDS
-from fuzz.samples import write_samples
-from fuzz.worker import FINE, Outcome, use_input
+from tests import fuzz as package
+from tests.fuzz.campaign import plan, run_campaign
+from tests.fuzz.kinds import KINDS
+from tests.fuzz.samples import write_samples
+from tests.fuzz.worker import FINE, Outcome, use_input
 
 
 def main() -> int:
     """Run a campaign and print its table and its faults; the status says whether there were any."""
-    parser = argparse.ArgumentParser(prog="python -m fuzz", description=sys.modules["fuzz"].__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=package.__doc__)
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)

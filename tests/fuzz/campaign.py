@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
 
-from fuzz.kinds import KINDS
-from fuzz.worker import FINE, Outcome
+from tests.fuzz.kinds import KINDS
+from tests.fuzz.worker import FINE, Outcome
 
 CRASH, HANG = "crash", "hang"
 
@@ -77,7 +77,7 @@ class Worker:
     """A worker process; started anew when it ends."""
 
     def __init__(self, seed: int, samples: Path, limits: Limits) -> None:
-        self._command = [sys.executable, "-m", "fuzz.worker", str(seed), str(samples), str(limits.cpu_seconds)]
+        self._command = [sys.executable, "-m", "tests.fuzz.worker", str(seed), str(samples), str(limits.cpu_seconds)]
         self._limits = limits
         self._process: subprocess.Popen[str] | None = None
 
@@ -86,8 +86,12 @@ class Worker:
         process = self._running()
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("a worker without pipes")
-        process.stdin.write(json.dumps({"kind": kind, "number": number}) + "\n")
-        process.stdin.flush()
+        try:
+            process.stdin.write(json.dumps({"kind": kind, "number": number}) + "\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            self._process = None
+            return Outcome(kind, number, CRASH, f"ended with status {process.wait()}")
         ready, _, _ = select.select([process.stdout], [], [], self._limits.wall_seconds)
         line = process.stdout.readline() if ready else ""
         if line:
@@ -101,6 +105,11 @@ class Worker:
             return Outcome(kind, number, HANG, f"over {self._limits.cpu_seconds} s of processor time")
         return Outcome(kind, number, CRASH, f"ended with status {status}")
 
+    @property
+    def process_id(self) -> int | None:
+        """Of the process, None while there is none."""
+        return None if self._process is None else self._process.pid
+
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
@@ -110,7 +119,7 @@ class Worker:
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
-            places = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+            places = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
             environment = {
                 **{key: value for key, value in os.environ.items() if not key.startswith("VOSCTL_")},
                 "PYTHONPATH": os.pathsep.join(place for place in places if place),

@@ -13,8 +13,8 @@ import click
 import numpy as np
 from click.testing import CliRunner
 
-from fuzz.kinds import kind
-from fuzz.mutations import NASTY_NUMBERS, NASTY_TEXTS, Rng, damage, damage_text, json_bytes, pick
+from tests.fuzz.kinds import kind
+from tests.fuzz.mutations import NASTY_NUMBERS, NASTY_TEXTS, Rng, damage, damage_text, json_bytes, pick
 from vosctl.errors import VosctlError
 
 _EXIT_STATUSES = (0, 1, 2, 130, 141)

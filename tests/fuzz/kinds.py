@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz.mutations import Rng
+from tests.fuzz.mutations import Rng
 
 Make = Callable[[Rng, Path, Path], Path]
 """From a generator, the folder of valid samples and an empty folder to the input in that folder."""

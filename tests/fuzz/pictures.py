@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fuzz.kinds import Make, kind
-from fuzz.mutations import Rng, damage, damage_png, damage_text, json_bytes, pick
-from fuzz.samples import HEIGHT, WIDTH
+from tests.fuzz.kinds import Make, kind
+from tests.fuzz.mutations import Rng, damage, damage_png, damage_text, json_bytes, pick
+from tests.fuzz.samples import HEIGHT, WIDTH
 
 _MOST_FRAMES = 12
 

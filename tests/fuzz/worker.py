@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fuzz import files, pictures  # noqa: F401 - they register their kinds
-from fuzz.kinds import KINDS
+from tests.fuzz import files, pictures  # noqa: F401 - they register their kinds
+from tests.fuzz.kinds import KINDS
 from vosctl.errors import VosctlError
 
 RESULT, REFUSED, UNEXPECTED, MESSAGE, MEMORY = "result", "refused", "unexpected", "message", "memory"

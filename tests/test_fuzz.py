@@ -1,0 +1,156 @@
+"""A short run of the fuzzer: mutated inputs end as a result or as vosctl's own error, in one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fuzz import files, pictures  # noqa: F401 - they register their kinds
+from tests.fuzz.campaign import CRASH, HANG, Limits, Report, Worker, plan, run_campaign
+from tests.fuzz.kinds import KINDS, Kind
+from tests.fuzz.mutations import damage, damage_json, damage_png, damage_text
+from tests.fuzz.samples import HEIGHT, WIDTH, write_samples
+from tests.fuzz.worker import MEMORY, MESSAGE, REFUSED, RESULT, UNEXPECTED, Outcome, message_fault, use_input
+from vosctl.errors import VosctlError
+from vosctl.prompts.mask_file import read_first_mask
+
+FAST = ("first masks", "annotations", "images", "y4m", "registry", "settings", "safetensors", "pth")
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("samples")
+    write_samples(folder)
+    return folder
+
+
+def test_mutated_inputs_end_well(samples):
+    faults = []
+    for kind, number in plan(200, FAST):
+        outcome = use_input(kind, number, 7, samples)
+        if outcome.outcome not in (RESULT, REFUSED):
+            faults.append(outcome)
+    assert faults == []
+
+
+@pytest.mark.slow
+def test_mutated_inputs_end_well_in_worker_processes(samples):
+    report = run_campaign(plan(400), 8, samples)
+    assert report.faults == []
+    assert set(report.counts) == set(KINDS)
+
+
+def test_valid_samples_are_results(samples):
+    """What is fuzzed is valid to begin with, so that mutations get past the first check."""
+    for folder in ("masks", "annotations"):
+        for path in sorted((samples / folder).iterdir()):
+            if path.name != "colours.ico":  # has another size
+                assert read_first_mask(path, (HEIGHT, WIDTH), fix=True).labels.any()
+    for path in sorted((samples / "images").iterdir()):
+        KINDS["images"].run(np.random.default_rng(0), path)
+
+
+@pytest.fixture
+def ending(monkeypatch):
+    """Returns a function that has a kind end in a certain way."""
+
+    def register(run):
+        monkeypatch.setitem(KINDS, "made", Kind("made", 1, lambda rng, samples, folder: folder, run))
+
+    return register
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (VosctlError("a: is wrong; mend it"), REFUSED),
+        (VosctlError("two\nlines"), MESSAGE),
+        (VosctlError("colour \x1b[31m"), MESSAGE),
+        (VosctlError(""), MESSAGE),
+        (ValueError("no"), UNEXPECTED),
+        (SystemExit(3), UNEXPECTED),
+        (MemoryError(), MEMORY),
+    ],
+)
+def test_every_kind_of_end_is_told_apart(ending, tmp_path, error, outcome):
+    def fail(rng, path):
+        raise error
+
+    ending(fail)
+    assert use_input("made", 0, 1, tmp_path).outcome == outcome
+
+
+def test_what_is_said_beside_a_result_counts_too(ending, tmp_path):
+    ending(lambda rng, path: ["fine", "not\rfine"])
+    assert use_input("made", 0, 1, tmp_path).outcome == MESSAGE
+    assert message_fault("a" * 3000)
+
+
+def test_the_same_seed_makes_the_same_input(samples, tmp_path):
+    made = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        use_input("first masks", 3, 9, samples, keep=tmp_path / name)
+        made.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert made[0] == made[1]
+    (tmp_path / "c").mkdir()
+    use_input("first masks", 4, 9, samples, keep=tmp_path / "c")
+    assert made[0] != {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()}
+
+
+def test_mutations_damage():
+    rng = np.random.default_rng(0)
+    assert sum(damage(rng, b"0123456789" * 20) != b"0123456789" * 20 for _ in range(50)) > 40
+    assert sum(damage_text(rng, "a = 1\nb = 2") != b"a = 1\nb = 2" for _ in range(50)) > 40
+    assert sum(damage_json(rng, {"a": [1, 2]}) != {"a": [1, 2]} for _ in range(50)) > 40
+    assert damage_png(rng, Path(__file__).read_bytes()[:8]) == Path(__file__).read_bytes()[:8]
+
+
+def test_a_plan_gives_every_kind_its_share():
+    counts = {}
+    for kind, _ in plan(1000):
+        counts[kind] = counts.get(kind, 0) + 1
+    assert set(counts) == set(KINDS)
+    assert abs(sum(counts.values()) - 1000) < len(KINDS)
+    assert counts["first masks"] > counts["onnx"]
+
+
+def test_the_table():
+    report = Report()
+    for kind, outcome in (("a", RESULT), ("a", REFUSED), ("b", CRASH)):
+        report.add(Outcome(kind, 0, outcome))
+    assert report.table().splitlines() == [
+        "| kind | inputs | result | refused | crash |",
+        "|---|---:|---:|---:|---:|",
+        "| a | 2 | 1 | 1 | 0 |",
+        "| b | 1 | 0 | 0 | 1 |",
+        "| all | 3 | 1 | 1 | 1 |",
+    ]
+    assert [fault.outcome for fault in report.faults] == [CRASH]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_a_crash_and_the_next_input_gets_a_new_one(samples):
+    worker = Worker(1, samples, Limits())
+    try:
+        assert worker.use("annotations", 0).outcome in (RESULT, REFUSED)
+        os.kill(worker.process_id, signal.SIGKILL)
+        time.sleep(0.5)
+        assert worker.use("annotations", 1).outcome == CRASH
+        assert worker.use("annotations", 1).outcome in (RESULT, REFUSED)
+    finally:
+        worker.close()
+
+
+@pytest.mark.slow
+def test_an_input_that_takes_too_long_is_a_hang(samples):
+    worker = Worker(1, samples, Limits(wall_seconds=0.001))
+    try:
+        assert worker.use("annotations", 0).outcome == HANG
+    finally:
+        worker.close()
