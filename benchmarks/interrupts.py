@@ -159,8 +159,8 @@ def silent_server() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def run_case(case: Case, inputs: Path, folder: Path, port: int, chance: random.Random) -> Outcome:
-    """Run a case once, in an empty folder."""
+def run_case(case: Case, inputs: Path, folder: Path, port: int, chance: random.Random) -> Outcome | None:
+    """Run a case once, in an empty folder; None when the run was over before it could be interrupted."""
     for name in ("clip.mp4", "mask.png"):
         (folder / name).symlink_to(inputs / name)
     command = [sys.executable, "-m", "vosctl", *(argument.format(port=port) for argument in case.arguments)]
@@ -182,6 +182,8 @@ def run_case(case: Case, inputs: Path, folder: Path, port: int, chance: random.R
     if process.stdout is not None:
         wait_for_full_pipe(process.stdout.fileno(), process)
     time.sleep(chance.uniform(*case.delay))
+    if process.poll() == 0:
+        return None
     begun = time.monotonic()
     for number in case.signals:
         with suppress(ProcessLookupError):
@@ -281,10 +283,12 @@ def main() -> None:
         for case in CASES:
             if options.only not in case.name:
                 continue
-            outcomes = []
-            for _ in range(options.runs):
+            outcomes: list[Outcome] = []
+            while len(outcomes) < options.runs:
                 with tempfile.TemporaryDirectory() as folder:
-                    outcomes.append(run_case(case, Path(made), Path(folder), port, chance))
+                    outcome = run_case(case, Path(made), Path(folder), port, chance)
+                if outcome is not None:
+                    outcomes.append(outcome)
             print(row(case, outcomes), flush=True)
             bad += [(case, outcome) for outcome in outcomes if outcome.faults]
     for case, outcome in bad:
