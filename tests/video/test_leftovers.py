@@ -6,11 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from vosctl.errors import UsageError
+from vosctl.video.frames import SourceInfo
 from vosctl.video.leftovers import clean, is_claim
+from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sinks.checks import check_outputs
 from vosctl.video.staging import StagedDirectory, StagedFile
 
 FOLDER, FILE = "masks", "o.mp4"
@@ -143,3 +148,33 @@ def test_through_a_link_and_in_folders_that_cannot_be_renamed(tmp_path):
     assert "volume.partial" in names(volume)
     assert clean(tmp_path / "link") == [volume / "volume.partial"]
     assert names(volume) == []
+
+
+def test_the_next_run_of_the_same_output_says_what_it_removed(tmp_path, other_run):
+    info = SourceInfo("clip", 128, 96, Fraction(25), Fraction(1, 25))
+    run = other_run(tmp_path / "r.jsonl")
+    run.kill()
+    run.wait()
+    told = []
+    (sink,) = open_sinks(OutputRequest(rle=tmp_path / "r.jsonl"), info, told.append)
+    assert told == [f"{tmp_path / 'r.partial.jsonl'}: left by a run that was killed, removed"]
+    assert sink.partial == tmp_path / "r.partial.jsonl"
+    assert sink.abort() is None
+    assert names(tmp_path) == []
+
+
+def test_what_a_killed_run_left_in_a_volume_does_not_keep_it_from_being_used(tmp_path):
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    code = (
+        "import os, sys; from pathlib import Path; from vosctl.video.staging import StagedDirectory;"
+        "staged = StagedDirectory(Path(sys.argv[1]), overwrite=True, is_fixed=lambda path: True);"
+        "staged.add('0.png').touch();"
+        "os._exit(9)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code, volume], env=environment, check=False)
+    check_outputs(OutputRequest(masks=volume))
+    (volume / "thesis.tex").touch()
+    with pytest.raises(UsageError, match=r"thesis\.tex"):
+        check_outputs(OutputRequest(masks=volume, overwrite=True))

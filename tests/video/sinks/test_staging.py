@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import subprocess
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,3 +276,23 @@ def write_all(sink, clip):
     for frame, result in zip(clip.frames, clip.results, strict=True):
         sink.write(frame, result)
     sink.finish()
+
+
+@pytest.mark.parametrize("option", ["overlay", "masks", "rle"])
+def test_a_folder_that_takes_no_files_is_one_line(clip_of, option):
+    """Before the first frame: /proc refuses everybody, the superuser too."""
+    folder = Path("/proc/self")
+    if not folder.exists():
+        pytest.skip("no /proc")
+    with pytest.raises(VosctlError, match=rf"/proc/self/{ALL[option]}: cannot be written: ") as caught:
+        open_sinks(OutputRequest(**{option: folder / ALL[option]}), clip_of([0]).info, print)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to the superuser")
+@pytest.mark.parametrize("option", ["overlay", "masks", "rle"])
+def test_a_folder_without_permission_is_one_line(clip_of, tmp_path, option):
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(VosctlError, match=f"{ALL[option]}: cannot be written: Permission denied"):
+        open_sinks(OutputRequest(**{option: folder / ALL[option]}), clip_of([0]).info, print)
