@@ -328,6 +328,16 @@ def test_a_soft_edge_with_an_obvious_cut_is_taken_and_said(read, kind, fix):
     assert any("soft edges" in note for note in mask.notes)
 
 
+@pytest.mark.parametrize("fill", ["white", "red"])
+def test_a_tiny_object_with_a_soft_edge(read, fill):
+    size = (480, 854)
+    large = Image.new("RGB", (854 * 4, 480 * 4))
+    ImageDraw.Draw(large).ellipse([4 * 400, 4 * 200, 4 * 410, 4 * 210], fill=fill)
+    mask = read(large.resize(size[::-1], Image.Resampling.BOX), size=size)
+    assert set(np.unique(mask.labels)) == {0, 1}
+    assert 60 < np.count_nonzero(mask.labels) < 100
+
+
 def test_a_soft_edge_is_cut_at_half(read):
     soft, _ = circles(["white"])
     assert_labels(read(soft), np.asarray(soft) > 127)

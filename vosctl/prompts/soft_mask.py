@@ -97,6 +97,9 @@ def snap(table: Palette) -> Palette | None:
     """
     anchors = _anchors(table)
     grey = table.colours.shape[1] == 1
+    if len(anchors) == 1:  # an object so small or thin that nothing of it is solid: its colour is the furthest one
+        furthest = int(_distances(table.colours, anchors)[:, 0].argmax())
+        anchors = np.unique(np.concatenate([anchors, table.colours[[furthest]]]), axis=0)
     if len(anchors) < 2:
         if not grey:
             return None
