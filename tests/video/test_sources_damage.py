@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from vosctl.video.sources import open_source
+from vosctl.video.sources.containers import ContinuousPackets
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +200,25 @@ def test_avi_with_b_frames_has_even_steps(record, moving, codec, settings):
     assert warnings == []
     for frame, picture in zip(frames, moving, strict=True):
         assert np.abs(frame.image.astype(int) - picture).mean() < 12
+
+
+class Growing:
+    """A container in which PyAV stumbles, at the end, over a stream that appeared on the way."""
+
+    def __init__(self, container):
+        self._container = container
+
+    def __getattr__(self, name):
+        return getattr(self._container, name)
+
+    def demux(self, *streams):
+        yield from (packet for packet in self._container.demux(*streams) if packet.size)
+        raise IndexError("list index out of range")
+
+
+def test_a_stream_that_appears_on_the_way_is_no_error(record):
+    with av.open(str(record("clip.ts", sound=False))) as container:
+        assert len(list(ContinuousPackets(Growing(container)))) == 36
 
 
 def through_fifo(path, target):

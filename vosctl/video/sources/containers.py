@@ -114,6 +114,8 @@ class ContinuousPackets:
             except av.FFmpegError as error:
                 trouble = error
                 break
+            except IndexError:  # PyAV, at the end of a broadcast to which a stream was added on the way
+                break
             if packet is None:
                 break
             if packet.size:
