@@ -103,7 +103,9 @@ class SegmentJob:
                 self.events.kept(path)
             for warning in source.warnings:
                 self.events.warning(warning)
-        return Summary(run.frames, run.seconds, run.p50, run.p95, run.outputs, tracker.info, record.losses)
+        return Summary(
+            run.frames, run.seconds, run.p50, run.p95, run.outputs, tracker.info, tracker.crop_size, record.losses
+        )
 
     def _request(self, info: SourceInfo) -> OutputRequest:
         request = self.outputs(info) if callable(self.outputs) else self.outputs

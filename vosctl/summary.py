@@ -46,6 +46,7 @@ class Summary:
         p95: 95th percentile of it, in seconds.
         outputs: what was written.
         engine: the engine, device and precision really used.
+        crop_size: side in pixels of the square that the network saw of each object; None on the full frame.
         losses: by object, when it was lost; objects that never were are not in it.
     """
 
@@ -55,6 +56,7 @@ class Summary:
     p95: float
     outputs: tuple[Path, ...]
     engine: EngineInfo
+    crop_size: int | None = None
     losses: Mapping[int, Losses] = field(default_factory=dict)
 
     @property

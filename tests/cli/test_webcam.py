@@ -67,7 +67,9 @@ def test_json_events(invoke, clip, fake):
     result = invoke("webcam", "clip.mp4", "--no-window", "--point", "20,22", "--json", "--max-frames", 2)
     assert result.exit_code == 0, result.output
     events = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [event["event"] for event in events] == ["start", "frame", "frame", "latency", "summary"]
+    assert [event["event"] for event in events] == ["start", "note", "frame", "frame", "latency", "summary"]
+    assert events[1]["message"].startswith("crop of 384 pixels: the largest that keeps up here")
+    assert events[-1]["crop_size"] == 384
     assert events[3]["to"] == "result"
     assert events[3]["p95_ms"] >= events[3]["p50_ms"] > 0
 

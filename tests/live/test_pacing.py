@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vosctl.engine import EngineInfo, Step
-from vosctl.live.pacing import NETWORK_SHARE, SIZES, measure_pace
+from vosctl.live.pacing import NETWORK_SHARE, SIZES, Paces, measure_paces
 
 
 class TimedEngine:
@@ -33,15 +33,18 @@ class TimedEngine:
         return Step(np.zeros_like(masks), states)
 
 
+def pace_of(engine, objects=1):
+    return measure_paces(engine, 30.0, clock=engine.clock).choose(objects)
+
+
 @pytest.mark.parametrize(
     ("at_256", "objects", "size"),
     [(0.005, 1, 384), (0.0145, 1, 288), (0.020, 1, 256), (0.0085, 2, 256), (0.03, 1, 192)],
 )
 def test_the_largest_that_keeps_up_is_taken(at_256, objects, size):
     """At 30 fps the network has 20 ms a frame; a step at size s takes at_256 times the objects times the area."""
-    engine = TimedEngine(at_256)
-    pace = measure_pace(engine, 30.0, objects, clock=engine.clock)
-    expected = max((s for s in SIZES if objects * at_256 * (s / 256) ** 2 <= NETWORK_SHARE / 30.0), default=SIZES[0])
+    pace = pace_of(TimedEngine(at_256), objects)
+    expected = max(s for s in SIZES if objects * at_256 * (s / 256) ** 2 <= NETWORK_SHARE / 30.0)
     assert pace.size == size == expected
     assert pace.keeps_up
     assert pace.step == pytest.approx(objects * at_256 * (size / 256) ** 2)
@@ -50,16 +53,21 @@ def test_the_largest_that_keeps_up_is_taken(at_256, objects, size):
 
 def test_a_machine_that_is_too_slow_gets_the_smallest_and_is_told():
     engine = TimedEngine(0.2)
-    pace = measure_pace(engine, 30.0, clock=engine.clock)
+    pace = pace_of(engine)
     assert (pace.size, pace.keeps_up) == (192, False)
     assert "too slow" in str(pace)
     assert set(engine.sizes) == {192}
 
 
+def test_more_objects_than_were_measured_get_a_smaller_crop():
+    paces = Paces(((192, 0.005), (256, 0.01), (320, 0.03)), 30.0)
+    assert [paces.choose(objects).size for objects in (1, 2, 3, 4, 5)] == [256, 256, 192, 192, 192]
+    assert [paces.choose(objects).keeps_up for objects in (4, 5)] == [True, False]
+
+
 def test_the_first_step_at_a_size_does_not_count():
     """Runtimes allocate then."""
-    engine = TimedEngine(0.005, first_is_slow=True)
-    pace = measure_pace(engine, 30.0, clock=engine.clock)
+    pace = pace_of(TimedEngine(0.005, first_is_slow=True))
     assert pace.size == 192  # patience was over after the first size
     assert pace.step == pytest.approx(0.005 * (192 / 256) ** 2)
 
@@ -67,5 +75,5 @@ def test_the_first_step_at_a_size_does_not_count():
 def test_only_multiples_of_the_stride_are_tried():
     engine = TimedEngine(0.001)
     engine.stride = 64
-    measure_pace(engine, 30.0, clock=engine.clock)
+    measure_paces(engine, 30.0, clock=engine.clock)
     assert set(engine.sizes) == {192, 256, 320, 384}

@@ -59,7 +59,7 @@ def start(tmp_path, monkeypatch, bright_engine):
         with Capture(feed) as capture:
             parts = LiveParts(
                 info=feed.info,
-                tracker=Tracker(bright_engine),
+                new_tracker=lambda objects: Tracker(bright_engine),
                 session=Session(),
                 first_objects=first,
                 outputs=Recorder([sink], from_zero=False),

@@ -7,14 +7,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vosctl.engine.base import EngineInfo
+from vosctl.engine.base import Engine, EngineInfo
+from vosctl.engine.settings import EngineSettings
 from vosctl.events import Started, tell_frame
 from vosctl.interrupts import held
 from vosctl.live.camera import CameraSettings
 from vosctl.live.capture import Capture
 from vosctl.live.opening import open_feed
+from vosctl.live.pacing import Paces, measure_paces
 from vosctl.live.recorder import Recorder
 from vosctl.live.run import LiveParts, LiveRun, LiveSummary
 from vosctl.live.session import Session
@@ -22,7 +24,7 @@ from vosctl.live.virtual_camera import VirtualCamera
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.selection.window import Window
 from vosctl.summary import LossRecord, Summary
-from vosctl.tracking import Tracker
+from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.types import Labels, RGBImage
 from vosctl.video.frames import SourceInfo
 from vosctl.video.sinks import OutputRequest, open_sinks
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from vosctl.cli.reporting import Reporter
     from vosctl.cli.webcam import FeedOptions, LiveOutputOptions, ViewOptions
 
-_DEFAULT_FPS = 30.0  # told to users of the virtual camera where the source's rate is not known
+_DEFAULT_FPS = 30.0  # taken where the source does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,15 @@ class LiveJob:
     shown: ViewOptions
     outputs: LiveOutputOptions
 
-    def run(self, make_tracker: Callable[[], Tracker], max_frames: int | None, reporter: Reporter) -> None:
+    def run(
+        self, settings: EngineSettings, tracking: TrackingSettings, max_frames: int | None, reporter: Reporter
+    ) -> None:
         """Run the feed.
 
         Args:
-            make_tracker: loads the network; called once everything else is known to be right.
+            settings: of the engine; the network is loaded once everything else is known to be right.
+            tracking: how objects are followed; without a size of its own the crop is the largest that keeps up with
+                the source on this machine.
             max_frames: stop after so many followed frames.
             reporter: tells the user of it.
 
@@ -75,9 +81,12 @@ class LiveJob:
             _check_requests(request, self.objects, info)
             if info.live:  # or its frames pile up while the network is loaded
                 capture.start()
-            tracker = make_tracker()
+            engine = settings.create()
+            paces = None
+            if tracking.window and not tracking.window_size:
+                paces = measure_paces(engine, float(info.frame_rate or _DEFAULT_FPS))
             window, virtual = _open_displays(stack, info, not self.shown.no_window, self.shown.virtual_camera, reporter)
-            reporter.started(Started(info, tracker.info, None, max_frames or info.frame_count))
+            reporter.started(Started(info, engine.info, None, max_frames or info.frame_count))
             stack.enter_context(held())  # from here on there is something to keep
             running, recording = _open_outputs(stack, request, info, reporter)
             record = LossRecord()
@@ -85,7 +94,7 @@ class LiveJob:
                 capture,
                 LiveParts(
                     info=info,
-                    tracker=tracker,
+                    new_tracker=partial(_new_tracker, engine, tracking, paces, reporter),
                     session=Session(self.shown.view),
                     first_objects=self._first_objects(reporter),
                     outputs=running,
@@ -101,11 +110,22 @@ class LiveJob:
             finally:
                 for path in run.kept:
                     reporter.kept(path)
-                _report(reporter, run.summary, tracker.info, record, "result" if self.shown.no_window else "display")
+                _report(reporter, run.summary, engine.info, record, "result" if self.shown.no_window else "display")
 
     def _first_objects(self, reporter: Reporter) -> Callable[[RGBImage], Labels] | None:
         objects = self.objects
         return None if objects is None else lambda image: objects.labels(image, reporter.note, reporter.warning)
+
+
+def _new_tracker(
+    engine: Engine[Any], settings: TrackingSettings, paces: Paces | None, reporter: Reporter, objects: int
+) -> Tracker:
+    """Put a tracker on the engine, its crop as large as `objects` objects can have it."""
+    if paces is not None:
+        pace = paces.choose(objects)
+        settings = replace(settings, window_size=pace.size)
+        reporter.note(str(pace))
+    return Tracker(engine, settings)
 
 
 def _check_requests(request: OutputRequest, objects: FirstObjects | None, info: SourceInfo) -> None:
@@ -146,4 +166,6 @@ def _report(reporter: Reporter, live: LiveSummary, engine: EngineInfo, record: L
     p50, p95 = (live.latency.percentile(percent) for percent in (50, 95))
     reporter.latency(p50, p95, live.captured, live.dropped, to)
     p50, p95 = (live.tracking.percentile(percent) for percent in (50, 95))
-    reporter.finished(Summary(live.frames, live.seconds, p50, p95, tuple(live.outputs), engine, record.losses))
+    reporter.finished(
+        Summary(live.frames, live.seconds, p50, p95, tuple(live.outputs), engine, live.crop_size, record.losses)
+    )

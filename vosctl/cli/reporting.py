@@ -130,6 +130,7 @@ class Reporter(Events):
                 f"{summary.frames} frames, {summary.frames_per_second:.1f} fps end to end; tracking "
                 f"p50 {summary.p50 * 1e3:.1f} ms, p95 {summary.p95 * 1e3:.1f} ms a frame; "
                 f"{engine.engine}, {engine.device}, {engine.precision}"
+                + ("" if summary.crop_size is None else f", crop {summary.crop_size}")
             )
             for object_id, losses in summary.losses.items():
                 counted = f"{losses.frames} frame{'s' if losses.frames != 1 else ''}"
@@ -190,6 +191,7 @@ def _summary_fields(summary: Summary) -> dict[str, Any]:
         "fps": round(summary.frames_per_second, 2),
         "p50_ms": round(summary.p50 * 1e3, 2),
         "p95_ms": round(summary.p95 * 1e3, 2),
+        "crop_size": summary.crop_size,
         "lost": [
             {"object": object_id, "frames": losses.frames, "ranges": losses.ranges, "more_ranges": losses.more}
             for object_id, losses in summary.losses.items()

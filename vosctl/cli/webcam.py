@@ -128,7 +128,13 @@ live_output_options = grouped(
 @view_options
 @live_output_options
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many followed frames.")
-@click.option("--window-size", type=int, default=0, metavar="PIXELS", help="As in vosctl segment.")
+@click.option(
+    "--window-size",
+    type=int,
+    default=0,
+    metavar="PIXELS",
+    help="As in vosctl segment.  [default: the largest from 192 to 384 that keeps up here, measured at the start]",
+)
 @engine_options
 @reporting_options
 def webcam(
@@ -173,4 +179,4 @@ def webcam(
         require_display("add --no-window, with --first-mask or --box")
     with reporting.reporter() as reporter:
         live = LiveJob(source, camera, objects if first.given else None, shown, outputs)
-        live.run(lambda: engine.tracker(settings), max_frames, reporter)
+        live.run(engine.settings(), settings, max_frames, reporter)

@@ -45,47 +45,57 @@ class Pace:
         return f"crop of {self.size} pixels, the smallest, and still too slow for every frame ({figures})"
 
 
-def measure_pace(
-    engine: Engine[Any], frame_rate: float, objects: int = 1, *, clock: Callable[[], float] = time.perf_counter
-) -> Pace:
-    """Find the largest crop at which the network keeps up with a source.
+@dataclass(frozen=True, slots=True)
+class Paces:
+    """How long a step with one object takes at each size that was tried, from the smallest up.
 
-    Sizes are tried from the smallest up and only while they are fast enough, so that a slow machine is not kept
-    waiting; after `PATIENCE` seconds the largest one found so far is taken.
+    Attributes:
+        steps: sizes in pixels and seconds; the last may be too slow, larger ones were not tried.
+        frame_rate: frames a second of the source.
+    """
+
+    steps: tuple[tuple[int, float], ...]
+    frame_rate: float
+
+    def choose(self, objects: int) -> Pace:
+        """Return the largest size at which so many objects keep up: each is a step of its own."""
+        affordable = NETWORK_SHARE / self.frame_rate / objects
+        fast = [(size, step) for size, step in self.steps if step <= affordable]
+        size, step = fast[-1] if fast else self.steps[0]
+        return Pace(size, objects * step, self.frame_rate, objects, keeps_up=bool(fast))
+
+
+def measure_paces(engine: Engine[Any], frame_rate: float, *, clock: Callable[[], float] = time.perf_counter) -> Paces:
+    """Time a step at growing sizes, for as long as the network keeps up with a source.
+
+    A slow machine is not kept waiting: a size that is too slow is the last, and after `PATIENCE` seconds no other is
+    begun.
 
     Args:
         engine: the network on its backend.
         frame_rate: frames a second of the source, above 0.
-        objects: objects to be followed at once, at least 1.
         clock: gives the time in seconds.
     """
-    budget = NETWORK_SHARE / frame_rate
     begun = clock()
-    chosen: tuple[int, float] | None = None
+    steps: list[tuple[int, float]] = []
     for size in (size for size in SIZES if size % engine.stride == 0):
-        step = _time_step(engine, size, objects, clock)
-        if step > budget:
-            if chosen is None:
-                return Pace(size, step, frame_rate, objects, keeps_up=False)
+        steps.append((size, _time_step(engine, size, clock)))
+        if steps[-1][1] > NETWORK_SHARE / frame_rate or clock() - begun > PATIENCE:
             break
-        chosen = (size, step)
-        if clock() - begun > PATIENCE:
-            break
-    if chosen is None:
+    if not steps:
         raise ValueError(f"no size is a multiple of the network's stride of {engine.stride}")
-    return Pace(*chosen, frame_rate, objects, keeps_up=True)
+    return Paces(tuple(steps), frame_rate)
 
 
-def _time_step(engine: Engine[Any], size: int, objects: int, clock: Callable[[], float]) -> float:
+def _time_step(engine: Engine[Any], size: int, clock: Callable[[], float]) -> float:
     """Time a step on a made picture, in seconds: what is in it does not change the work."""
     picture = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
     mask = np.zeros((size, size), np.float32)
     mask[size // 4 : -size // 4, size // 4 : -size // 4] = 1
-    states = [engine.encode_reference(picture, mask)] * objects
-    pictures, masks = np.stack([picture] * objects), np.stack([mask] * objects)
+    states = [engine.encode_reference(picture, mask)]
     times = []
     for _ in range(_STEPS + 1):
         begun = clock()
-        engine.propagate(pictures, masks, states)
+        engine.propagate(picture[None], mask[None], states)
         times.append(clock() - begun)
     return statistics.median(times[1:])

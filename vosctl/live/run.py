@@ -47,6 +47,7 @@ class LiveSummary:
         latency: seconds from capture to display (to the result where there is no window).
         tracking: seconds to track a frame.
         outputs: what was written.
+        crop_size: side in pixels of the square that the network saw; None before anything was followed.
     """
 
     frames: int = 0
@@ -56,6 +57,7 @@ class LiveSummary:
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     tracking: LatencyHistogram = field(default_factory=LatencyHistogram)
     outputs: list[Path] = field(default_factory=list)
+    crop_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class LiveParts:
 
     Attributes:
         info: of the feed.
-        tracker: not started yet.
+        new_tracker: makes the tracker, once it is known how many objects it begins with.
         session: what the user sees and does.
         first_objects: gives the labels, (H, W) uint8, of the first frame; None when it begins without objects.
         outputs: written from the first frame to the last.
@@ -76,7 +78,7 @@ class LiveParts:
     """
 
     info: SourceInfo
-    tracker: Tracker
+    new_tracker: Callable[[int], Tracker]
     session: Session
     first_objects: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None
     outputs: Recorder
@@ -96,7 +98,8 @@ class LiveRun:
         self._session = parts.session
         self._recording = parts.recording
         self._recorded_from = time.perf_counter()
-        self._started = self._quit = False
+        self._tracker: Tracker | None = None
+        self._quit = False
         self._held_at = 0.0  # when the feed was last being held
         self._redraw = 0.0  # when a picture that stands is drawn again
         self._shown: deque[float] = deque(maxlen=_RECENT)
@@ -166,12 +169,16 @@ class LiveRun:
         self._parts.on_frame(frame, result)
 
     def _tracked(self, image: NDArray[np.uint8]) -> TrackedFrame:
-        if self._started:
-            return self._parts.tracker.step(image)
+        if self._tracker is not None:
+            return self._tracker.step(image)
         if self.summary.frames == 0 and self._parts.first_objects is not None:
-            self._started = True
-            return self._parts.tracker.start(image, self._parts.first_objects(image))
+            return self._begin(image, self._parts.first_objects(image))
         return nothing_tracked(*image.shape[:2])
+
+    def _begin(self, image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> TrackedFrame:
+        self._tracker = self._parts.new_tracker(int(np.count_nonzero(np.bincount(labels.ravel())[1:])))
+        self.summary.crop_size = self._tracker.crop_size
+        return self._tracker.start(image, labels)
 
     def _show(self, window: Window, captured: Captured | None) -> None:
         busy = self._session.busy
@@ -231,6 +238,7 @@ class LiveRun:
             trouble=self._capture.trouble,
             message=session.message,
             paused=session.paused,
+            crop_size=self.summary.crop_size,
         )
 
     def _do(self, command: Command) -> None:
@@ -238,7 +246,8 @@ class LiveRun:
             case Add():
                 self._add(command)
             case Remove(object_id):
-                self._replace(self._parts.tracker.remove(object_id))
+                if self._tracker is not None:
+                    self._replace(self._tracker.remove(object_id))
             case ToggleRecording():
                 self._toggle_recording()
             case TakeSnapshot():
@@ -247,12 +256,11 @@ class LiveRun:
                 self._quit = True
 
     def _add(self, command: Add) -> None:
-        if self._started:
-            self._replace(self._parts.tracker.add(command.image, command.mask, command.object_id))
+        if self._tracker is not None:
+            self._replace(self._tracker.add(command.image, command.mask, command.object_id))
         else:
             labels = np.where(command.mask, np.uint8(command.object_id), np.uint8(0))
-            self._replace(self._parts.tracker.start(command.image, labels))
-            self._started = True
+            self._replace(self._begin(command.image, labels))
 
     def _result(self) -> TrackedFrame:
         return self._session.result or nothing_tracked(self._parts.info.height, self._parts.info.width)

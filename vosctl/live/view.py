@@ -75,6 +75,7 @@ class Status:
         trouble: what the feed waits for.
         message: the last thing that was done.
         paused: whether the picture stands.
+        crop_size: side in pixels of the square that the network sees; None while nothing is followed.
     """
 
     fps: float
@@ -87,11 +88,14 @@ class Status:
     trouble: str | None
     message: str
     paused: bool
+    crop_size: int | None = None
 
 
 def draw_status(image: RGBImage, status: Status) -> None:
     """Write the state at the top of a picture, in place."""
     figures = f"{status.fps:.1f} fps  latency {status.latency * 1e3:.0f} ms  dropped {status.dropped}"
+    if status.crop_size is not None:
+        figures += f"  crop {status.crop_size}"
     lines: list[str | tuple[str, RGB]] = [figures + ("  PAUSED" if status.paused else "")]
     for object_id in status.objects:
         words = f"object {object_id}" + (" LOST" if object_id in status.lost else "")

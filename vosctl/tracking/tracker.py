@@ -69,6 +69,11 @@ class Tracker:
         self._frame_size = (0, 0)
         self._result = nothing_tracked(0, 0)
 
+    @property
+    def crop_size(self) -> int | None:
+        """Side in pixels of the square that the network sees of each object; None on the full frame."""
+        return (self._settings.window_size or self._engine.window) if self._settings.window else None
+
     @classmethod
     def load(
         cls,
