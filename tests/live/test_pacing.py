@@ -68,8 +68,13 @@ def test_more_objects_than_were_measured_get_a_smaller_crop():
 def test_the_first_step_at_a_size_does_not_count():
     """Runtimes allocate then."""
     pace = pace_of(TimedEngine(0.005, first_is_slow=True))
-    assert pace.size == 192  # patience was over after the first size
-    assert pace.step == pytest.approx(0.005 * (192 / 256) ** 2)
+    assert pace.size == 384
+    assert pace.step == pytest.approx(0.005 * (384 / 256) ** 2)
+
+
+def test_a_source_of_few_frames_does_not_make_it_measure_for_long():
+    engine = TimedEngine(0.3)
+    assert measure_paces(engine, 1.0, clock=engine.clock).choose(1).size == 224
 
 
 def test_only_multiples_of_the_stride_are_tried():
