@@ -82,7 +82,7 @@ class SegmentJob:
             labels, frames = self.objects.peek(source, self.events.note, self.events.warning)
             request = self._request(source.info)
             check_outputs(request)
-            tracker = self._tracker()
+            tracker = self.make_tracker()
             self.events.started(self._start(source.info, tracker, labels))
             with held():  # from here on there is something to keep
                 summary = self._run(source, frames, labels, tracker, request)
@@ -114,7 +114,12 @@ class SegmentJob:
         inputs = (*request.inputs, *map(Path, files), *map(Path, self.objects.files))
         return replace(request, inputs=inputs)
 
-    def _tracker(self) -> Tracker:
+    def make_tracker(self) -> Tracker:
+        """Make the tracker of a run, from what `engine` and `tracking` say; override it for one of another kind.
+
+        Raises:
+            VosctlError: the weights, engine, device or precision cannot be had.
+        """
         engine = self.engine
         if not isinstance(engine, EngineSettings):
             return Tracker(engine, self.tracking)

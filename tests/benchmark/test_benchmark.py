@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.engines import register_engine
+from vosctl import jobs as jobs_module
 from vosctl.benchmark import clip as clip_module
 from vosctl.benchmark import measure as measure_module
 from vosctl.benchmark import run as run_module
@@ -129,7 +130,7 @@ def test_every_output_is_written_and_measured(engines, clips, output, monkeypatc
     wanted = []
     real = open_sinks
     monkeypatch.setattr(
-        measure_module, "open_sinks", lambda request, *rest: wanted.append(real(request, *rest)) or wanted[0]
+        jobs_module, "open_sinks", lambda request, *rest: wanted.append(real(request, *rest)) or wanted[0]
     )
     clip, mask = clips.write("tiny", 2, 6)
     measured = measure(Case("lite", CPU, 2, 4, 2, "tiny", output, clip, mask))

@@ -6,6 +6,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from vosctl.benchmark.cases import OUTPUTS, Case, Measurement, Percentiles
 from vosctl.demo.scene import CUP_ID, Scene
 from vosctl.diagnosis.machine import nvidia_gpus
 from vosctl.engine import Engine, create_engine
-from vosctl.pipeline import Pipeline
+from vosctl.events import Events
+from vosctl.jobs import SegmentJob
 from vosctl.planar import Picture
-from vosctl.prompts.mask_file import read_first_mask
+from vosctl.prompts.first_objects import FirstObjects
+from vosctl.summary import Summary
 from vosctl.tracking import GivenMask, TrackedFrame, Tracker, TrackingSettings
 from vosctl.video.frames import Frame
-from vosctl.video.sinks import OutputRequest, open_sinks
-from vosctl.video.sources import open_source
+from vosctl.video.sinks import OutputRequest
 
 
 def measure(case: Case) -> Measurement:
@@ -71,26 +73,50 @@ class _TimedTracker(Tracker):
         return result
 
 
+class _Moments(Events):
+    """The moment at which each frame was done, and the one at which everything was."""
+
+    def __init__(self) -> None:
+        self.frames: list[float] = []
+        self.done = 0.0
+
+    def frame(self, frame: Frame, result: TrackedFrame) -> None:
+        self.frames.append(time.perf_counter())
+
+    def finished(self, summary: Summary) -> None:
+        self.done = time.perf_counter()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _TimedJob(SegmentJob):
+    """A job with a tracker that was made, and keeps the time of every step."""
+
+    tracker: Tracker | None = None
+
+    def make_tracker(self) -> Tracker:
+        return super(_TimedJob, self).make_tracker() if self.tracker is None else self.tracker
+
+
 def _measure_run(case: Case, engine: Engine[Any]) -> dict[str, Any]:
     """Decode, track and write, as `vosctl segment` does it."""
     tracker = _TimedTracker(engine, case.window_size)
-    moments: list[float] = []
-
-    def note(frame: Frame, result: TrackedFrame) -> None:
-        moments.append(time.perf_counter())
-
-    with tempfile.TemporaryDirectory() as folder, open_source(str(case.clip)) as source:
-        mask = read_first_mask(case.mask, (source.info.height, source.info.width))
+    moments = _Moments()
+    with tempfile.TemporaryDirectory() as folder:
         wanted: dict[str, Any] = {}
         if OUTPUTS[case.output]:
             wanted[case.output] = Path(folder) / OUTPUTS[case.output]
-        sinks = open_sinks(OutputRequest(**wanted), source.info, lambda line: None)
-        Pipeline(source, tracker, mask.labels, sinks, note).run(case.warmup + case.frames)
-        done = time.perf_counter()
+        _TimedJob(
+            source=case.clip,
+            objects=FirstObjects(mask=case.mask),
+            outputs=OutputRequest(**wanted),
+            max_frames=case.warmup + case.frames,
+            events=moments,
+            tracker=tracker,
+        ).run()
     started = case.warmup - 1  # the moment the last frame that does not count was done
     return {
-        "frame": Percentiles.of(np.diff(moments[started:]).tolist()),
-        "rate": case.frames / (done - moments[started]),
+        "frame": Percentiles.of(np.diff(moments.frames[started:]).tolist()),
+        "rate": case.frames / (moments.done - moments.frames[started]),
         "track": Percentiles.of(tracker.times[started:]),
     }
 
