@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +60,8 @@ def test_table_without_speed_has_no_fps(evaluation: Evaluation) -> None:
     scored = Evaluation(evaluation.root, "all", "multi", Path("predictions"), evaluation.scores)
     assert "fps" not in shown(scored, plain=False)[1]
     assert as_json(scored)["overall"]["frames_per_second"] is None
+
+
+def test_a_name_is_no_markup(evaluation: Evaluation) -> None:
+    scores = [replace(evaluation.scores[0], name="clip [/x] [red]"), evaluation.scores[1]]
+    assert any("clip [/x] [red]" in line for line in shown(replace(evaluation, scores=scores, speeds={}), plain=True))

@@ -98,6 +98,7 @@ def table(evaluation: Evaluation, *, plain: bool) -> Table:
     """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(box=None if plain else box.SIMPLE_HEAD, show_footer=False, pad_edge=False, padding=(0, 2, 0, 0))
     shown.add_column("sequence", no_wrap=True, overflow="ellipsis")
@@ -107,7 +108,7 @@ def table(evaluation: Evaluation, *, plain: bool) -> Table:
     for index, score in enumerate(evaluation.scores):
         last = index == len(evaluation.scores) - 1
         cells = _cells([score], evaluation.speeds.get(score.name))
-        shown.add_row(score.name, *cells, end_section=last)
+        shown.add_row(Text(score.name), *cells, end_section=last)
     overall = _cells(evaluation.scores, evaluation.total_speed)
     shown.add_row("overall", *overall, style=None if plain else "bold")
     return shown

@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from vosctl.training.run_folder import Position
 from vosctl.training.validation import Validation
@@ -60,8 +61,8 @@ class TerminalDisplay:
         for key, label in SHOWN.items():
             if key in self._values:
                 table.add_row(label, f"{self._values[key]:.4g}")
-        table.add_row("validation", self._validation)
-        table.add_row("checkpoint", self._checkpoint)
+        table.add_row("validation", Text(self._validation))
+        table.add_row("checkpoint", Text(self._checkpoint))
         return Group(self._bar, table)
 
     def _refresh(self) -> None:
