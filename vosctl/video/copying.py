@@ -91,6 +91,7 @@ class StreamCopy:
         self._targets: dict[int, Stream] = {}
         self._latest: dict[int, int] = {}
         self._left_out = 0
+        self._written: set[int] = set()
         self._source = self._open(source)
         self._packets: Iterator[Packet[Any]] = iter(())
         if self._source is None:
@@ -247,11 +248,14 @@ class StreamCopy:
         target = packet.stream = self._targets[index]
         try:
             self._output.mux_one(packet)
-        except (av.InvalidDataError, av.PatchWelcomeError):
-            self._left_out += 1  # too damaged for the container to take
+            self._written.add(index)
         except (OSError, av.FFmpegError) as error:
             if is_of_the_disk(error):
                 raise
+            damaged = isinstance(error, av.InvalidDataError | av.PatchWelcomeError)
+            if damaged or index in self._written:  # it is the packet that the container does not take, not the track
+                self._left_out += 1
+                return
             kind = "sound" if target.type == "audio" else "subtitles"
             cure = "write .mkv" if self._path.suffix != ".mkv" else "write .mov"
             raise VosctlError(
