@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.helpers.live import picture
@@ -8,6 +9,8 @@ from vosctl.live.session import DRAWING_HELP, LIVE_HELP, Add, Quit, Remove, Sess
 from vosctl.live.view import VIEWS, Status, draw_status, render_view
 from vosctl.selection.events import Closed, Key, Mouse, MouseAction
 from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
+from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.video.colours import object_colour
 
 
 @pytest.fixture
@@ -180,3 +183,17 @@ def test_the_status_is_written_on_the_picture(session):
         draw_status(canvas, Status(**base | change))
         pictures.append(canvas.tobytes())
     assert len(set(pictures)) == len(pictures)
+
+
+def test_the_window_chooses_colours_that_stand_out(empty):
+    session = empty
+    image = np.full((64, 96, 3), (90, 130, 60), np.uint8)
+    labels = np.zeros((64, 96), np.uint8)
+    labels[20:40, 30:60] = 1
+    image[labels == 1] = object_colour(1)
+    result = TrackedFrame(labels, labels * 255, (TrackedObject(1, "tracked", 1.0, 600, (30, 20, 30, 20)),))
+    session.see(image, result)
+    assert session.colours[1] != object_colour(1)
+    shown = render_view(image, result, "overlay", session.colours)
+    expected = 0.58 * np.array(object_colour(1)) + 0.42 * np.array(session.colours[1])
+    np.testing.assert_allclose(shown[30, 45], expected, atol=1)

@@ -26,6 +26,7 @@ from vosctl.selection.window import Window
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.types import Labels, RGBImage
+from vosctl.video.colours import ColourRequest
 from vosctl.video.frames import SourceInfo
 from vosctl.video.sinks import OutputRequest, open_sinks
 from vosctl.video.sinks.checks import check_outputs
@@ -88,6 +89,8 @@ class LiveJob:
             window, virtual = _open_displays(stack, info, not self.shown.no_window, self.shown.virtual_camera, reporter)
             reporter.started(Started(info, engine.info, None, max_frames or info.frame_count))
             stack.enter_context(held())  # from here on there is something to keep
+            session = Session(self.shown.view)
+            request = replace(request, colors=session.colours)
             running, recording = _open_outputs(stack, request, info, reporter)
             record = LossRecord()
             run = LiveRun(
@@ -95,7 +98,7 @@ class LiveJob:
                 LiveParts(
                     info=info,
                     new_tracker=partial(_new_tracker, engine, tracking, paces, reporter),
-                    session=Session(self.shown.view),
+                    session=session,
                     first_objects=self._first_objects(reporter),
                     outputs=running,
                     recording=recording,
@@ -152,8 +155,8 @@ def _open_outputs(
 ) -> tuple[Recorder, Recorder | None]:
     """The outputs that last as long as the run, and the recording that the user may stop earlier."""
     recorders = []
-    recorded = OutputRequest(overlay=request.overlay, overwrite=request.overwrite, audio=False)
-    for one in (replace(request, overlay=None), recorded):
+    recorded = OutputRequest(overlay=request.overlay, overwrite=request.overwrite, audio=False, colors=request.colors)
+    for one in (replace(request, overlay=None, colors=ColourRequest()), recorded):
         recorder = Recorder(open_sinks(one, info, reporter.warning), from_zero=one is recorded)
         stack.callback(recorder.abort)
         recorders.append(recorder)

@@ -165,7 +165,7 @@ class LiveRun:
         if self._recording is not None:
             self._recording.write(frame, result)
         if self._parts.camera is not None:
-            self._parts.camera.send(render_view(frame.image, result, self._session.view))
+            self._parts.camera.send(render_view(frame.image, result, self._session.view, self._session.colours))
         self._parts.on_frame(frame, result)
 
     def _tracked(self, image: NDArray[np.uint8]) -> TrackedFrame:
@@ -219,8 +219,8 @@ class LiveRun:
             canvas = draw_drawing(session.drawing, session.standing)
             draw_strip(canvas, [f"Object {session.drawing.object_id}: {session.drawing.message}"])
         else:
-            canvas = render_view(session.image, session.result, session.view)
-            draw_status(canvas, self._status(session, session.result))
+            canvas = render_view(session.image, session.result, session.view, session.colours)
+            draw_status(canvas, self._status(session, session.result), session.colours)
         if session.show_help:
             draw_strip(canvas, [session.help], bottom=True)
         return canvas
@@ -277,7 +277,8 @@ class LiveRun:
         name = self._parts.info.name
         number = free_number(f"{name}_record_{{}}.mp4")
         path = Path(f"{name}_record_{number:03d}.mp4")
-        sinks = open_sinks(OutputRequest(overlay=path, audio=False), self._parts.info, self._parts.warn)
+        request = OutputRequest(overlay=path, audio=False, colors=self._session.colours)
+        sinks = open_sinks(request, self._parts.info, self._parts.warn)
         self._recording, self._recorded_from = Recorder(sinks, from_zero=True), time.perf_counter()
         self._session.message = f"Recording {path}"
 

@@ -14,6 +14,7 @@ from vosctl.selection.drawing import ObjectDrawing
 from vosctl.selection.events import Closed, Event, Key, Mouse, Wheel
 from vosctl.tracking.results import TrackedFrame
 from vosctl.types import Mask, RGBImage
+from vosctl.video.colours import ObjectColours
 
 LIVE_HELP = (
     "drag or a: add object  c correct  d delete  Tab 1-9 select  Space pause  "
@@ -92,12 +93,14 @@ class Session:
         self.show_help = True
         self.image: NDArray[np.uint8] | None = None
         self.result: TrackedFrame | None = None
+        self.colours = ObjectColours()
         self._press: Mouse | None = None
         self._finder_for = finder_for
 
     def see(self, image: NDArray[np.uint8], result: TrackedFrame) -> None:
         """A frame was followed, or the objects in it were changed."""
         self.image, self.result = image, result
+        self.colours.see(image, result.labels, [one.id for one in result.objects if one.box])
         objects = self.objects
         if self.selected not in objects:
             self.selected = objects[-1] if objects else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from vosctl.selection.canvas import draw_strip
 from vosctl.tracking.results import TrackedFrame
 from vosctl.types import RGB, RGBImage
-from vosctl.video.colours import object_colour
+from vosctl.video.colours import ObjectColours
 from vosctl.video.overlay import render_overlay
 
 ViewName = Literal["overlay", "cutout", "blur"]
@@ -26,7 +27,9 @@ _WARNING: RGB = (255, 190, 60)
 _RECORDING: RGB = (255, 90, 90)
 
 
-def render_view(image: RGBImage, result: TrackedFrame, view: ViewName) -> RGBImage:
+def render_view(
+    image: RGBImage, result: TrackedFrame, view: ViewName, colours: Mapping[int, RGB] | None = None
+) -> RGBImage:
     """A new picture of the frame.
 
     Args:
@@ -34,12 +37,13 @@ def render_view(image: RGBImage, result: TrackedFrame, view: ViewName) -> RGBIma
         result: the objects in it.
         view: "overlay": objects tinted and outlined; "cutout": the objects on green; "blur": the objects sharp before a
             blurred background.
+        colours: of each object, by id; those of the ids by default.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
     if view == "overlay":
-        return render_overlay(image, result)
+        return render_overlay(image, result, colours)
     if view == "cutout":
         background: RGBImage = np.full_like(image, _BACKDROP)
     else:
@@ -91,8 +95,9 @@ class Status:
     crop_size: int | None = None
 
 
-def draw_status(image: RGBImage, status: Status) -> None:
-    """Write the state at the top of a picture, in place."""
+def draw_status(image: RGBImage, status: Status, colours: Mapping[int, RGB] | None = None) -> None:
+    """Write the state at the top of a picture, in place, each object in its colour."""
+    colours = ObjectColours() if colours is None else colours
     figures = f"{status.fps:.1f} fps  latency {status.latency * 1e3:.0f} ms  dropped {status.dropped}"
     if status.crop_size is not None:
         figures += f"  crop {status.crop_size}"
@@ -101,7 +106,7 @@ def draw_status(image: RGBImage, status: Status) -> None:
         words = f"object {object_id}" + (" LOST" if object_id in status.lost else "")
         if object_id in status.lost or object_id == status.selected:
             marked = f"> {words}" if object_id == status.selected else f"  {words}"
-            lines.append((marked, object_colour(object_id)))
+            lines.append((marked, colours[object_id]))
     if status.recording is not None:
         lines.append((f"REC {int(status.recording) // 60}:{int(status.recording) % 60:02d}", _RECORDING))
     if status.trouble:

@@ -10,6 +10,7 @@ import subprocess
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -278,6 +279,11 @@ def write_all(sink, clip):
     sink.finish()
 
 
+def request_of(option: str, path: Path) -> OutputRequest:
+    outputs: dict[str, Any] = {option: path}
+    return OutputRequest(**outputs)
+
+
 @pytest.mark.parametrize("option", ["overlay", "masks", "rle"])
 def test_a_folder_that_takes_no_files_is_one_line(clip_of, option):
     """Before the first frame: /proc refuses everybody, the superuser too."""
@@ -285,7 +291,7 @@ def test_a_folder_that_takes_no_files_is_one_line(clip_of, option):
     if not folder.exists():
         pytest.skip("no /proc")
     with pytest.raises(VosctlError, match=rf"/proc/self/{ALL[option]}: cannot be written: ") as caught:
-        open_sinks(OutputRequest(**{option: folder / ALL[option]}), clip_of([0]).info, print)
+        open_sinks(request_of(option, folder / ALL[option]), clip_of([0]).info, print)
     assert "\n" not in str(caught.value)
 
 

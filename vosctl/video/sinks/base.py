@@ -8,7 +8,7 @@ from typing import Protocol
 
 from vosctl.errors import VosctlError
 from vosctl.tracking.results import TrackedFrame
-from vosctl.video.colours import ColourRequest
+from vosctl.video.colours import ColourRequest, ObjectColours
 from vosctl.video.frames import Frame
 
 
@@ -94,7 +94,7 @@ class OutputRequest:
         overwrite: whether existing outputs may be replaced.
         audio: whether the source's sound is copied into the videos.
         inputs: files, directories or globs the run reads, so that no output can replace them.
-        colors: of objects in the overlay; the others' are chosen to stand out from them.
+        colors: of objects in the overlay; the others' are chosen to stand out from them; or those that a window shows.
     """
 
     overlay: Path | None = None
@@ -105,4 +105,4 @@ class OutputRequest:
     overwrite: bool = False
     audio: bool = True
     inputs: tuple[Path, ...] = ()
-    colors: ColourRequest = field(default_factory=ColourRequest)
+    colors: ColourRequest | ObjectColours = field(default_factory=ColourRequest)

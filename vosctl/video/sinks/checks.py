@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vosctl.errors import UsageError
+from vosctl.video.colours import ColourRequest
 from vosctl.video.encoder import CONTAINERS
 from vosctl.video.leftovers import find, is_claim
 from vosctl.video.places import Place, descriptor_of, place_of, without_links
@@ -49,7 +50,7 @@ def check_outputs(request: OutputRequest) -> None:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = (error.strerror if isinstance(error, OSError) else None) or error
             raise UsageError(f"`{name}`: {path}: {reason}; choose another name") from error
-    if request.colors and request.overlay is None:
+    if isinstance(request.colors, ColourRequest) and request.colors and request.overlay is None:
         raise UsageError("`colors`: are the overlay's; ask for one with `overlay`, or leave them out")
     _check_collisions(request)
 

@@ -81,11 +81,18 @@ class OverlaySink(VideoSink):
     name = "overlay"
 
     def __init__(
-        self, writer: VideoWriter, colours: ColourRequest | None = None, warn: Callable[[str], None] = lambda _: None
+        self,
+        writer: VideoWriter,
+        colours: ColourRequest | ObjectColours | None = None,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(writer)
-        self._request = colours or ColourRequest()
-        self._colours = ObjectColours(self._request)
+        self._by_id: frozenset[int] = frozenset()
+        if isinstance(colours, ObjectColours):
+            self._colours = colours
+        else:
+            self._colours = ObjectColours(colours)
+            self._by_id = frozenset(colours.by_id if colours else ())
         self._warn = warn
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
@@ -102,7 +109,7 @@ class OverlaySink(VideoSink):
     def finish(self) -> Path:
         """See `Sink.finish`."""
         finished = super().finish()
-        for object_id in sorted(self._request.by_id.keys() - self._colours.keys()):
+        for object_id in sorted(self._by_id - self._colours.keys()):
             self._warn(f"`colors`: there is no object {object_id}; its colour was not used")
         return finished
 
