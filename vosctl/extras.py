@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -69,6 +68,8 @@ def _target(extra: Extra) -> str:
 
 def _installed_from() -> tuple[Path | None, bool]:
     """Return the clone that vosctl was installed from, None for an index, and whether the clone itself is what runs."""
+    from importlib.metadata import PackageNotFoundError, distribution  # slow to import, and seldom needed
+
     try:
         record = distribution("vosctl").read_text("direct_url.json")
     except PackageNotFoundError:  # run from a clone without an installation

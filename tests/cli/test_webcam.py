@@ -60,7 +60,7 @@ def test_a_box_and_json_lines_for_another_program(invoke, clip, fake, tmp_path):
         assert abs(x - 8 - line["frame"] % 20) <= 3
         assert abs(y - 10) <= 3
         assert abs(width - 24) <= 4
-        assert abs(height - 24) <= 4
+        assert abs(height - 24) <= 6  # its lower edge bleeds into three rows of the picture's halved colour planes
 
 
 def test_json_events(invoke, clip, fake):
