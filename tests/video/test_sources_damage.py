@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 import cv2
 import numpy as np
 import pytest
+from av.container import InputContainer
 
 from vosctl.video.sources import open_source
 from vosctl.video.sources.containers import ContinuousPackets
@@ -218,7 +219,7 @@ class Growing:
 
 def test_a_stream_that_appears_on_the_way_is_no_error(record):
     with av.open(str(record("clip.ts", sound=False))) as container:
-        assert len(list(ContinuousPackets(Growing(container)))) == 36
+        assert len(list(ContinuousPackets(cast(InputContainer, Growing(container))))) == 36
 
 
 def through_fifo(path, target):
