@@ -26,9 +26,11 @@ import cv2
 import numpy as np
 
 from vosctl import Tracker, VosctlError, prompts
+from vosctl.engine.factory import create_prompt_engine
 from vosctl.evaluation.metrics import region_and_boundary
 from vosctl.prompts import Finder, MaskPrediction, Prompt
 from vosctl.prompts.maps import deepest
+from vosctl.prompts.segmenter import registered_prompt_engine
 from vosctl.types import Mask, RealBox, RGBImage
 from vosctl.video.sources.images import read_image
 
@@ -198,7 +200,14 @@ def main() -> None:
     parser.add_argument("--weights", default="lite", help="what follows the object")
     parser.add_argument("--sheet", type=Path, help="write a sheet of 20 masks")
     parser.add_argument("--json", type=Path, help="write the IoU of every picture")
+    parser.add_argument("--prompt-weights", default="prompt", help="what finds the object")
     options = parser.parse_args()
+    with registered_prompt_engine(create_prompt_engine(options.prompt_weights)):
+        measure(options)
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Measure what the options ask for."""
     rows, panels = [], []
     rng = np.random.default_rng(0)
     for kind, name, image_path, mask_path in pictures(options.stills, options.videos, options.every):

@@ -138,6 +138,7 @@ def segment(
     box: RealBox | Mapping[int, RealBox] | None = None,
     point: Sequence[Click] | Mapping[int, Sequence[Click]] = (),
     fix_mask: bool = False,
+    accept_doubtful: bool = False,
     overlay: StrPath | None = None,
     colors: str = "",
     masks: StrPath | None = None,
@@ -160,6 +161,7 @@ def segment(
         box: x, y, width, height in pixels round the object, or such a box by object id.
         point: clicks (x, y, on_object), or such clicks by object id; with a box for the same object they correct it.
         fix_mask: repair a mask file of another size or with soft edges.
+        accept_doubtful: go on with a doubtful mask from a box or clicks: of a low score, or hardly any of its box.
         overlay: video with coloured objects: .mp4, .mov, .mkv or .webm.
         colors: of the objects in the overlay: names or #rrggbb in their order, or `2=#00ff00` for object 2, with
             commas between them; the others' are chosen to stand out.
@@ -187,7 +189,9 @@ def segment(
     wanted: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path is not None}
     return SegmentJob(
         source=source,
-        objects=FirstObjects(mask=first_mask, prompts=_prompts(box, point), fix_mask=fix_mask),
+        objects=FirstObjects(
+            mask=first_mask, prompts=_prompts(box, point), fix_mask=fix_mask, accept_doubtful=accept_doubtful
+        ),
         outputs=OutputRequest(**wanted, overwrite=overwrite, audio=audio, colors=ColourRequest.parse(colors)),
         tracking=tracking or TrackingSettings(),
         engine=engine or EngineSettings(),

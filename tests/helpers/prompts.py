@@ -34,9 +34,9 @@ class ColourPromptEngine:
     """
 
     info = EngineInfo("fake", "fake", "prompt", "cpu", "fp32")
-    size = 64
 
-    def __init__(self):
+    def __init__(self, size=64):
+        self.size = size
         self.regions = 0
         self.maps = []
 

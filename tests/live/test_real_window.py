@@ -26,13 +26,16 @@ pytestmark = [
 ]
 
 TITLE = slice(0, 16)  # rows of the words above an object that is drawn
+PICTURE = slice(40, 190)  # rows without words
 RED, BLUE = (230, 40, 40), (40, 40, 230)
 PATIENCE = 60.0
 PROGRAM = """
 import sys
 from tests.helpers.engines import BrightObjectEngine, register_engine
+from tests.helpers.prompts import ColourPromptEngine
+from vosctl.prompts.segmenter import registered_prompt_engine
 from vosctl.__main__ import main
-with register_engine(BrightObjectEngine()):
+with register_engine(BrightObjectEngine()), registered_prompt_engine(ColourPromptEngine(size=256)):
     main()
 """
 
@@ -98,6 +101,12 @@ class User:
             if index == 0:
                 self._do("mousedown", 1)
         self._do("mouseup", 1)
+
+    def click(self, x, y, button):
+        """One press of a button: 1 left, 3 right, 4 the wheel turned up."""
+        self._do("mousemove", self._corner[0] + x, self._corner[1] + y)
+        time.sleep(0.1)
+        self._do("click", button)
 
     def press(self, key):
         self._do("key", key)
@@ -240,3 +249,28 @@ def test_leaving_the_choice(display, tmp_path):
     assert process.returncode == 1
     assert errors.startswith("Error: no object was chosen")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4"]
+
+
+def test_pointing_with_both_buttons_the_wheel_and_undo(display, tmp_path):
+    made = [scene(index) for index in range(2)]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    user = User(display)
+    with running(display, tmp_path, "segment", "clip.mp4", "--select", "--masks", "masks", "-q") as process:
+        user.see("vosctl: choose the objects")
+        for x, y, button in ((75, 95, 1), (240, 140, 1), (75, 95, 3)):
+            with user.wait_for_change(PICTURE):
+                user.click(x, y, button)
+        with user.wait_for_change(PICTURE):
+            user.press("z")  # the red square belongs to it again
+        with user.wait_for_change(PICTURE):
+            user.click(75, 95, 4)  # the wheel: closer
+        with user.wait_for_change(PICTURE):
+            user.click(75, 95, 3)
+        with user.wait_for_change(TITLE):
+            user.press("Return")
+        user.press("Return")
+        errors = process.stderr.read()
+        process.wait(PATIENCE)
+    assert process.returncode == 0, errors
+    labels = read_indexed_png(tmp_path / "masks" / "00000.png")
+    assert overlap(labels == 1, made[0][1] == 2) > 0.9

@@ -121,6 +121,7 @@ class FirstMaskRequest:
         fix_mask: whether they may be repaired.
         box: boxes, each round an object.
         point: points.
+        accept_doubtful: whether to go on with a doubtful mask from boxes and points.
         select: to be drawn in a window.
     """
 
@@ -128,6 +129,7 @@ class FirstMaskRequest:
     fix_mask: bool
     box: tuple[BoxMark, ...]
     point: tuple[PointMark, ...]
+    accept_doubtful: bool = False
     select: bool = False
 
     @property
@@ -150,7 +152,11 @@ class FirstMaskRequest:
 
             choose = choose_objects
         return FirstObjects(
-            mask=request.first_mask or None, prompts=request._prompts(), choose=choose, fix_mask=request.fix_mask
+            mask=request.first_mask or None,
+            prompts=request._prompts(),
+            choose=choose,
+            fix_mask=request.fix_mask,
+            accept_doubtful=request.accept_doubtful,
         )
 
     def _as_typed(self) -> FirstMaskRequest:
@@ -168,6 +174,7 @@ class FirstMaskRequest:
             fix_mask=self.fix_mask and (bool(first_mask) or typed("fix_mask")),
             box=self.box if typed("box") else (),
             point=self.point if typed("point") else (),
+            accept_doubtful=self.accept_doubtful,
             select=self.select and typed("select"),
         )
 
@@ -224,6 +231,11 @@ def first_mask_options(*more: Decorator) -> Decorator:
             type=PointType(),
             help="A point on the object in the first frame, or with :- beside it; alone, or to correct the box of the "
             "same ID. Repeat it; without ID= it is of object 1.",
+        ),
+        click.option(
+            "--accept-doubtful",
+            is_flag=True,
+            help="Go on with a doubtful mask from a box or points: one of a low score, or of hardly any of its box.",
         ),
         *more,
     )

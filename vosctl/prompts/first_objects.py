@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.errors import UsageError
+from vosctl.errors import UsageError, VosctlError
 from vosctl.prompts.mask_file import StrPath, read_first_mask
 from vosctl.prompts.prompt import Prompt
 from vosctl.prompts.segmenter import predict_mask
@@ -33,12 +33,14 @@ class FirstObjects:
         prompts: boxes, clicks and strokes, by the object's id, 1..255; where objects overlap the later one is on top.
         choose: asks somebody: takes the first frame, (H, W, 3) uint8 RGB, gives the labels.
         fix_mask: whether a mask file may be repaired (`read_first_mask`).
+        accept_doubtful: go on with a doubtful mask from a box or clicks, see `MaskPrediction.doubt`.
     """
 
     mask: StrPath | Sequence[StrPath] | NDArray[Any] | None = None
     prompts: Mapping[int, Prompt] = field(default_factory=dict)
     choose: Callable[[RGBImage], Labels] | None = None
     fix_mask: bool = False
+    accept_doubtful: bool = False
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -103,14 +105,14 @@ class FirstObjects:
         Args:
             image: (H, W, 3) uint8 RGB.
             note: told of each repair of a mask and of each choice in reading it.
-            warn: told of what speaks against a mask that was found for a box or clicks.
+            warn: told of what speaks against a mask that was found for a box or clicks, where it is accepted.
 
         Returns:
             (H, W) uint8 ids, at least one object.
 
         Raises:
             UsageError: the mask, box or points do not fit the frame or show no object.
-            VosctlError: nothing was chosen.
+            VosctlError: nothing was chosen, or what was found is doubtful and that is not accepted.
         """
         if self._has_mask:
             return self.read_mask((image.shape[0], image.shape[1]), note)
@@ -120,6 +122,9 @@ class FirstObjects:
         for object_id, prompt in self.prompts.items():
             found = predict_mask(image, prompt.box, prompt.points, prompt.mask, prompt.strokes)
             if found.doubt is not None:
+                if not (self.accept_doubtful and found.mask.any()):
+                    go_on = "; or go on with `accept_doubtful=True`" if found.mask.any() else ""
+                    raise VosctlError(f"object {object_id}: {found.doubt}{go_on}")
                 warn(f"object {object_id}: {found.doubt}")
             labels[found.mask] = object_id
         if hidden := [key for key in self.prompts if not (labels == key).any()]:

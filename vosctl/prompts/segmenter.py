@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
+from vosctl.engine.prompt_engine import PromptEngine
 from vosctl.prompts.prediction import MaskPrediction
+from vosctl.prompts.predictor import MaskPredictor
 from vosctl.prompts.prompt import Click, Prompt, Stroke
 from vosctl.selection.grabcut import mask_from_box, mask_from_points, refine_mask
 from vosctl.types import Mask, RGBImage, SoftMask
@@ -56,11 +59,39 @@ def predict_mask(
 
 
 def finder_for(image: RGBImage) -> Finder:
-    """What finds objects in a picture, which must not change meanwhile: a call for each prompt.
+    """Return what finds objects in a picture, which must not change meanwhile: a call for each prompt.
 
     Asked again with one click more or less, it has less to do than for a prompt that is new.
     """
-    return partial(_by_grabcut, image)
+    predictor: MaskPredictor[Any] | None = None
+
+    def find(prompt: Prompt) -> MaskPrediction:
+        nonlocal predictor
+        prompt.check(*image.shape[:2])
+        if not _registered:
+            return _by_grabcut(image, prompt)
+        if predictor is None:
+            predictor = MaskPredictor(_engine(), image)
+        return predictor.predict(prompt)
+
+    return find
+
+
+_registered: list[PromptEngine[Any]] = []
+
+
+@contextmanager
+def registered_prompt_engine(engine: PromptEngine[Any]) -> Iterator[PromptEngine[Any]]:
+    """Let an engine find the objects in the place of GrabCut, for as long as the block lasts."""
+    _registered.append(engine)
+    try:
+        yield engine
+    finally:
+        _registered.remove(engine)
+
+
+def _engine() -> PromptEngine[Any]:
+    return _registered[-1]
 
 
 def _by_grabcut(image: RGBImage, prompt: Prompt) -> MaskPrediction:
