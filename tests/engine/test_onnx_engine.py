@@ -274,6 +274,13 @@ def test_metadata_that_are_no_text(folder):
         create_engine(str(folder), engine="onnx", device="cpu")
 
 
+def test_names_that_are_no_text(folder):
+    graph = _empty_graph(PROPERTIES, "reference")
+    (folder / "reference.onnx").write_bytes(graph.replace(b"Identity", b"\xff" * 8))
+    with pytest.raises(VosctlError, match=r"reference\.onnx: ONNX Runtime cannot load it .*export it again"):
+        create_engine(str(folder), engine="onnx", device="cpu")
+
+
 def test_a_precision_the_graphs_have_not(folder):
     for kind in ("reference", "step"):
         (folder / f"{kind}.onnx").write_bytes(_empty_graph(PROPERTIES, kind))

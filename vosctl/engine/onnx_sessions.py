@@ -131,6 +131,8 @@ def _open(file: Path, options: onnxruntime.SessionOptions, provider: Provider) -
         if is_memory_error(error):
             raise MemoryError(str(error)) from error
         raise VosctlError(f"{file}: ONNX Runtime cannot load it ({reason(error)}); export it again") from error
+    except UnicodeDecodeError as error:  # what it says repeats a damaged name
+        raise VosctlError(f"{file}: ONNX Runtime cannot load it (a name in it is no text); export it again") from error
     check_loaded(provider, session.get_providers())
     return session
 
