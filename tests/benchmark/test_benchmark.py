@@ -4,26 +4,20 @@ import sys
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
-from tests.helpers.engines import register_engine
-from vosctl import jobs as jobs_module
-from vosctl.benchmark import clip as clip_module
-from vosctl.benchmark import measure as measure_module
-from vosctl.benchmark import run as run_module
+from tests.helpers.engines import BrightObjectEngine, register_engine
 from vosctl.benchmark.backends import find_backends
 from vosctl.benchmark.cases import OUTPUTS, SIZES, Backend, BenchmarkSettings, Case, Percentiles
 from vosctl.benchmark.clip import MadeClips
 from vosctl.benchmark.measure import measure, peak_resident
-from vosctl.benchmark.run import plan
+from vosctl.benchmark.run import Worker, measurement, plan
 from vosctl.engine.table import backends, registered_backend
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.masks import read_indexed_png
-from vosctl.video.sinks import open_sinks
 
 CPU = Backend("torch", "cpu", "fp32", "cpu")
 OTHER = Backend("onnx", "cpu", "fp32", "CPUExecutionProvider")
@@ -31,14 +25,13 @@ OTHER = Backend("onnx", "cpu", "fp32", "CPUExecutionProvider")
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """A size at which nothing takes time, and a scene of few frames."""
+    """A size at which nothing takes time."""
     monkeypatch.setitem(SIZES, "tiny", (160, 90))
-    monkeypatch.setattr(clip_module, "PERIOD", 3)
 
 
 @pytest.fixture
 def clips(tmp_path):
-    return MadeClips(tmp_path)
+    return MadeClips(tmp_path, period=3)
 
 
 # --- Settings and plan
@@ -126,48 +119,45 @@ def test_the_step_is_measured_with_all_objects(engines):
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_every_output_is_written_and_measured(engines, clips, output, monkeypatch):
-    wanted = []
-    real = open_sinks
-    monkeypatch.setattr(
-        jobs_module, "open_sinks", lambda request, *rest: wanted.append(real(request, *rest)) or wanted[0]
-    )
+def test_every_output_is_written_and_measured(engines, clips, output, tmp_path):
+    folder = tmp_path / "outputs"
+    folder.mkdir()
     clip, mask = clips.write("tiny", 2, 6)
-    measured = measure(Case("lite", CPU, 2, 4, 2, "tiny", output, clip, mask))
-    assert [sink.name for sink in wanted[0]] == ([] if output == "none" else [output])
+    measured = measure(Case("lite", CPU, 2, 4, 2, "tiny", output, clip, mask), folder=folder)
+    assert [path.name for path in folder.iterdir()] == ([] if output == "none" else [OUTPUTS[output]])
     assert measured.track is not None
     assert measured.track.p50 <= measured.frame.p99
     assert measured.rate > 0
 
 
-def test_warm_up_does_not_count(engines, clips, monkeypatch):
-    """By a clock that only the tracker moves: half a second in the frames before those that count, then 20 ms each."""
-    from vosctl.tracking import Tracker
+class SlowAtFirst(BrightObjectEngine):
+    """An engine that moves a clock: half a second in the frames before those that count, then 20 ms each."""
 
-    clock = {"now": 0.0, "steps": 0}
-    step = Tracker.step
+    now = 0.0
 
-    def timed_step(self, frame, mask=None, objects=None):
-        clock["steps"] += 1
-        clock["now"] += 0.5 if clock["steps"] <= 2 else 0.02  # the first frame of all takes `start`
-        return step(self, frame)
+    def propagate(self, images, masks, states):
+        step = super().propagate(images, masks, states)
+        self.now += 0.5 if len(self.batches) <= 2 else 0.02  # the first frame of all is encoded, not propagated
+        return step
 
-    monkeypatch.setattr(Tracker, "step", timed_step)
-    monkeypatch.setattr(measure_module, "time", SimpleNamespace(perf_counter=lambda: clock["now"]))
+
+def test_warm_up_does_not_count(clips):
     clip, mask = clips.write("tiny", 1, 7)
-    measured = measure(Case("lite", CPU, 1, 4, 3, "tiny", "none", clip, mask))
-    assert clock["steps"] == 6
+    engine = SlowAtFirst()
+    with register_engine(engine, name=CPU.engine):
+        measured = measure(Case("lite", CPU, 1, 4, 3, "tiny", "none", clip, mask), clock=lambda: engine.now)
+    assert len(engine.batches) == 6
     for times in (measured.frame, measured.track):
         assert (times.p50, times.p99) == (pytest.approx(20), pytest.approx(20))
     assert measured.rate == pytest.approx(50)
 
 
-def test_gpu_memory_is_what_was_taken(engines, monkeypatch):
+def test_gpu_memory_is_what_was_taken(engines):
     from vosctl.diagnosis.machine import Gpu
 
     used = iter((1000, 1750))
-    monkeypatch.setattr(measure_module, "nvidia_gpus", lambda: [Gpu("H100", "1", 80000, next(used))])
-    assert measure(Case("lite", Backend("torch", "cuda", "bf16", "cuda:0"), 1, 1, 1)).gpu == 750
+    case = Case("lite", Backend("torch", "cuda", "bf16", "cuda:0"), 1, 1, 1)
+    assert measure(case, gpus=lambda: [Gpu("H100", "1", 80000, next(used))]).gpu == 750
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="not told there")
@@ -205,13 +195,13 @@ def _check_what_is_found():
 
 def test_a_process_that_fails_is_told_in_one_line():
     with pytest.raises(VosctlError, match=r"^looking: .*no such weights file") as caught:
-        run_module._ask({"probe": {"weights": "absent.safetensors"}}, "looking")
+        Worker().ask({"probe": {"weights": "absent.safetensors"}}, "looking")
     assert "\n" not in str(caught.value)
 
 
 def test_the_worker_answers_with_json():
     """The real thing, once: the default engine in a process of its own."""
-    answer = run_module._ask({"case": asdict(Case("lite", OTHER, objects=1, frames=1, warmup=1))}, "one")
-    measured = run_module._measurement(answer)
+    answer = Worker().ask({"case": asdict(Case("lite", OTHER, objects=1, frames=1, warmup=1))}, "one")
+    measured = measurement(answer)
     assert measured.frame.p50 > 0
     assert measured.track is None

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from vosctl.benchmark import clip
 from vosctl.benchmark.cases import SIZES
+from vosctl.benchmark.run import Worker
 
 BACKENDS = [
     {"engine": "onnx", "device": "cpu", "precision": "fp32", "device_name": "CPUExecutionProvider"},
@@ -11,13 +11,14 @@ BACKENDS = [
 ]
 
 
-@pytest.fixture
-def fake(monkeypatch):
-    """Every process answers at once: ONNX Runtime takes 10 ms, torch 20."""
-    asked = []
+class QuickWorker(Worker):
+    """Answers at once: ONNX Runtime takes 10 ms, torch 20."""
 
-    def ask(request, what):
-        asked.append(request)
+    def __init__(self):
+        self.asked = []
+
+    def ask(self, request, what):
+        self.asked.append(request)
         if "probe" in request:
             return BACKENDS
         case = request["case"]
@@ -31,17 +32,18 @@ def fake(monkeypatch):
             "gpu": None,
         }
 
+
+@pytest.fixture
+def worker(monkeypatch):
     monkeypatch.setitem(SIZES, "480p", (160, 90))
-    monkeypatch.setattr(clip, "PERIOD", 2)
-    monkeypatch.setattr("vosctl.benchmark.run._ask", ask)
-    return asked
+    return QuickWorker()
 
 
 COMMAND = ("bench", "--sizes", "480p", "--objects", "1,2", "--outputs", "overlay,rle", "--frames", "3", "--warmup", "1")
 
 
-def test_the_tables_and_what_they_belong_to(invoke, fake):
-    result = invoke(*COMMAND)
+def test_the_tables_and_what_they_belong_to(invoke, worker):
+    result = invoke(*COMMAND, obj=worker)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert "cores" in lines[0]
@@ -66,11 +68,11 @@ def test_the_tables_and_what_they_belong_to(invoke, fake):
         "321",
         "-",
     ] in rows
-    assert len(fake) == 1 + 4 + 4 + 1
+    assert len(worker.asked) == 1 + 4 + 4 + 1
 
 
-def test_json(invoke, fake):
-    report = json.loads(invoke(*COMMAND, "--json").stdout)
+def test_json(invoke, worker):
+    report = json.loads(invoke(*COMMAND, "--json", obj=worker).stdout)
     assert report["settings"]["frames"] == 3
     assert report["versions"]["vosctl"]
     assert [one["what"] for one in report["results"]] == ["step"] * 4 + ["end-to-end"] * 5
@@ -79,10 +81,10 @@ def test_json(invoke, fake):
     assert report["results"][0]["track"] is None
 
 
-def test_the_engine_is_asked_for(invoke, fake):
-    invoke(*COMMAND, "--engine", "torch", "--device", "cpu", "--weights", "lite")
-    assert fake[0]["probe"]["engines"] == ("torch",)
-    assert fake[0]["probe"]["devices"] == ("cpu",)
+def test_the_engine_is_asked_for(invoke, worker):
+    invoke(*COMMAND, "--engine", "torch", "--device", "cpu", "--weights", "lite", obj=worker)
+    assert worker.asked[0]["probe"]["engines"] == ("torch",)
+    assert worker.asked[0]["probe"]["devices"] == ("cpu",)
 
 
 @pytest.mark.parametrize(
@@ -96,11 +98,11 @@ def test_the_engine_is_asked_for(invoke, fake):
         ("--frames", "0", "--frames"),
     ],
 )
-def test_options_that_cannot_be(invoke, fake, option, value, message):
-    result = invoke("bench", option, value)
+def test_options_that_cannot_be(invoke, worker, option, value, message):
+    result = invoke("bench", option, value, obj=worker)
     assert result.exit_code == 2
     assert message in result.stderr
-    assert fake == []
+    assert worker.asked == []
 
 
 def test_weights_that_are_not_there(invoke):

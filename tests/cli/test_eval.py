@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,26 +10,19 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from tests.helpers.engines import BrightObjectEngine, register_engine
 from vosctl.cli import cli
-from vosctl.engine.base import EngineInfo
-from vosctl.tracking.results import TrackedFrame
+from vosctl.engine import Step
 
 
-class StayingTracker:
-    """Stands in for the tracker: answers every frame with the first mask."""
+class StayingEngine(BrightObjectEngine):
+    """Answers every frame with the first mask."""
 
-    info = EngineInfo("torch", "none", "none", "cpu", "fp32")
+    def encode_reference(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return mask
 
-    @classmethod
-    def load(cls, weights: str, **options: object) -> StayingTracker:
-        return cls()
-
-    def start(self, frame: np.ndarray, mask: np.ndarray) -> TrackedFrame:
-        self.mask = mask
-        return self.step(frame)
-
-    def step(self, frame: np.ndarray) -> TrackedFrame:
-        return TrackedFrame(self.mask, np.zeros_like(self.mask), ())
+    def propagate(self, images: np.ndarray, masks: np.ndarray, states: Sequence[np.ndarray]) -> Step[np.ndarray]:
+        return Step(np.stack(states), tuple(states))
 
 
 @pytest.fixture
@@ -75,12 +69,12 @@ def test_task(data: Path, annotations: str, args: list[str], task: str, objects:
     assert report["overall"]["J&F"] == 1.0
 
 
-def test_tracking(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vosctl.tracking.Tracker", StayingTracker)
+def test_tracking(data: Path, tmp_path: Path) -> None:
     output, masks = tmp_path / "report.json", tmp_path / "masks"
-    result = run(data, "-o", output, "--masks", masks, "--window", "off", "--scales", "0.5,1")
+    with register_engine(StayingEngine()):
+        result = run(data, "-o", output, "--masks", masks, "--window", "off", "--scales", "0.5,1")
     assert result.exit_code == 0, result.output
-    assert result.stderr == "none on torch, cpu, fp32\n"
+    assert result.stderr == "bright on fake, cpu, fp32\n"
     assert result.stdout.splitlines()[0].split()[-1] == "fps"
     report = json.loads(output.read_text())
     assert report["tracker"]["scales"] == [0.5, 1.0]

@@ -228,7 +228,7 @@ def test_boxes_and_points_stand_for_a_mask(invoke, clip, fake, tmp_path, ways):
 
 def test_select_needs_a_display(invoke, clip, fake, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     result = invoke("segment", "clip.mp4", "--select")
     assert result.exit_code == 1
     assert "give --first-mask, --box or --point instead of --select" in result.stderr

@@ -1,4 +1,3 @@
-import itertools
 import json
 import sys
 import threading
@@ -7,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
+from tests.helpers.engines import BrightObjectEngine, register_engine
 from tests.helpers.frames import write_video
 from tests.helpers.live import MjpegServer, picture
-from vosctl.live import stream
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 
 
@@ -73,26 +72,41 @@ def test_json_events(invoke, clip, fake):
     assert events[4]["p95_ms"] >= events[4]["p50_ms"] > 0
 
 
-def test_a_stream_that_drops_out_and_comes_back(invoke, fake, monkeypatch):
-    monkeypatch.setattr(stream, "FIRST_PAUSE", 0.05)
+class CallingEngine(BrightObjectEngine):
+    """An engine that finds colours, and calls something after so many steps.
+
+    The command is given its `--window-size`, so that no step goes into measuring how large it may be.
+    """
+
+    def __init__(self, call, after):
+        super().__init__()
+        self.call, self.after = call, after
+
+    def propagate(self, images, masks, states):
+        step = super().propagate(images, masks, states)
+        if len(self.batches) == self.after:
+            self.call()
+        return step
+
+
+def test_a_stream_that_drops_out_and_comes_back(invoke):
     servers = [MjpegServer()]
-    counted = itertools.count(1)
     restart = threading.Event()
 
-    def on_frame(self, frame, result):
-        if next(counted) == 4:
-            servers[0].stop()
-            restart.set()
+    def drop():
+        servers[0].stop()
+        restart.set()
 
     def restarter():
         restart.wait()
         servers.append(MjpegServer(servers[0].port))
 
-    monkeypatch.setattr("vosctl.cli.reporting.Reporter.frame", on_frame)
     thread = threading.Thread(target=restarter)
     thread.start()
+    arguments = ["--no-window", "--box", "4,6,50,34", "--window-size", 96, "--max-frames", 10]
     try:
-        result = invoke("webcam", servers[0].address, "--no-window", "--box", "4,6,50,34", "--max-frames", 10)
+        with register_engine(CallingEngine(drop, after=4)):
+            result = invoke("webcam", servers[0].address, *arguments)
     finally:
         restart.set()
         thread.join()
@@ -104,12 +118,11 @@ def test_a_stream_that_drops_out_and_comes_back(invoke, fake, monkeypatch):
     assert "10 frames" in result.stderr
 
 
-def test_a_stream_that_stays_away_leaves_a_whole_recording(invoke, fake, monkeypatch, tmp_path):
+def test_a_stream_that_stays_away_leaves_a_whole_recording(invoke, tmp_path):
     server = MjpegServer()
-    counted = itertools.count(1)
-    monkeypatch.setattr("vosctl.cli.reporting.Reporter.frame", lambda *_: server.stop() if next(counted) == 4 else None)
-    arguments = ["--no-window", "--box", "4,6,50,34", "--record", "o.mkv", "--reconnect", "0"]
-    result = invoke("webcam", server.address, *arguments)
+    arguments = ["--no-window", "--box", "4,6,50,34", "--window-size", 96, "--record", "o.mkv", "--reconnect", "0"]
+    with register_engine(CallingEngine(server.stop, after=4)):
+        result = invoke("webcam", server.address, *arguments)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == "Error: camera: the stream dropped; check it, or raise --reconnect"
     assert "Wrote o.mkv" in result.stderr
@@ -147,7 +160,7 @@ def test_bad_requests_get_one_clear_line(invoke, clip, fake, tmp_path, arguments
 
 
 def test_no_display_names_the_way_out(invoke, clip, monkeypatch):
-    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
     result = invoke("webcam", "clip.mp4")
     assert result.exit_code == 1

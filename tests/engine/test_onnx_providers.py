@@ -5,18 +5,12 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from vosctl.engine import create_engine, providers
+from vosctl.engine import create_engine
 from vosctl.engine.backend import EngineRequest
 from vosctl.engine.builtin import rank_openvino, rank_torch
-from vosctl.engine.providers import Provider, check_loaded, resolve_provider
+from vosctl.engine.providers import Provider, check_loaded, resolve_provider, why_unusable
 from vosctl.engine.table import backends, choose, registered_backend
 from vosctl.errors import UsageError, VosctlError
-
-
-@pytest.fixture
-def everything_works(monkeypatch):
-    monkeypatch.setattr(providers, "why_unusable", lambda provider: None)
-    monkeypatch.setattr(providers, "has_nvidia_gpu", lambda: True)
 
 
 @pytest.mark.parametrize(
@@ -30,15 +24,16 @@ def everything_works(monkeypatch):
         ("openvino", "cpu", Provider("openvino")),
     ],
 )
-def test_words_become_a_provider(provider, device, chosen, everything_works):
-    assert resolve_provider(provider, device) == chosen
+def test_words_become_a_provider(provider, device, chosen):
+    resolved = resolve_provider(provider, device, has_gpu=lambda: True, problem_of=lambda provider: None)
+    assert resolved == chosen
 
 
-def test_auto_takes_the_cpu_when_the_gpus_libraries_are_missing(everything_works, monkeypatch):
-    monkeypatch.setattr(providers, "why_unusable", lambda provider: "no cuDNN")
-    assert resolve_provider() == Provider("cpu")
+def test_auto_takes_the_cpu_when_the_gpus_libraries_are_missing():
+    resolve = partial(resolve_provider, has_gpu=lambda: True, problem_of=lambda provider: "no cuDNN")
+    assert resolve() == Provider("cpu")
     with pytest.raises(VosctlError, match="no cuDNN"):
-        resolve_provider("cuda")
+        resolve("cuda")
 
 
 @pytest.mark.parametrize(
@@ -60,16 +55,25 @@ def test_words_that_do_not_fit_are_named(provider, device, message):
     ("provider", "package"),
     [("cuda", "onnxruntime-gpu"), ("tensorrt", "onnxruntime-gpu"), ("openvino", "onnxruntime-openvino")],
 )
-def test_the_wrong_package_is_named(provider, package, monkeypatch):
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+def test_the_wrong_package_is_named(provider, package):
+    problem_of = partial(why_unusable, available=["CPUExecutionProvider"])
     with pytest.raises(VosctlError, match=f"`provider='{provider}'`: .* has no .*; install {package} in its place"):
-        create_engine("lite", provider=provider)
+        resolve_provider(provider, problem_of=problem_of)
 
 
-def test_the_missing_library_is_named(monkeypatch):
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
-    monkeypatch.setattr(providers, "_load_failure", lambda provider: "libcudnn.so.9: cannot open")
+def test_the_missing_library_is_named():
+    problem_of = partial(
+        why_unusable,
+        available=["CUDAExecutionProvider"],
+        load_failure=lambda provider: "libcudnn.so.9: cannot open",
+    )
     with pytest.raises(VosctlError, match=r"needs CUDA and cuDNN, but libcudnn\.so\.9: cannot open; install it"):
+        resolve_provider("cuda", problem_of=problem_of)
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this one has CUDA")
+def test_an_engine_is_not_made_on_a_provider_that_is_not_there():
+    with pytest.raises(VosctlError, match=r"`provider='cuda'`: .* has no CUDAExecutionProvider"):
         create_engine("lite", provider="cuda")
 
 

@@ -15,8 +15,7 @@ from vosctl.weights.networks import save_network
 
 pytest.importorskip("openvino")
 
-from vosctl.engine import openvino_models
-from vosctl.engine.openvino_models import compile_checkpoint, has_fast_bf16
+from vosctl.engine.openvino_models import compile_checkpoint, has_fast_bf16, resolve_precision
 
 SIZE = (64, 96)
 
@@ -127,11 +126,11 @@ def test_requests_that_cannot_be_served(request_, error, message):
         create_engine(**{"weights": "lite", "engine": "openvino", **request_})
 
 
-def test_a_cpu_without_bf16_runs_in_fp32(monkeypatch):
-    monkeypatch.setattr(openvino_models, "has_fast_bf16", lambda: False)
-    assert create_engine("lite", engine="openvino").info.precision == "fp32"
+def test_a_cpu_without_bf16_runs_in_fp32():
+    assert resolve_precision("auto", "fp32", has_bf16=lambda: True) == "bf16"
+    assert resolve_precision("auto", "fp32", has_bf16=lambda: False) == "fp32"
     with pytest.raises(VosctlError, match="`precision='bf16'`: this CPU has no bf16 instructions"):
-        create_engine("lite", engine="openvino", precision="bf16")
+        resolve_precision("bf16", "fp32", has_bf16=lambda: False)
 
 
 def test_what_is_not_installed_is_named(monkeypatch):

@@ -73,14 +73,14 @@ def test_unknown_devices_are_named(name):
         resolve_placement(name)
 
 
-def test_precisions_that_cannot_be_had_are_errors(monkeypatch):
+def test_precisions_that_cannot_be_had_are_errors():
     with pytest.raises(UsageError, match="`precision='fp8'`"):
         resolve_placement("cpu", "fp8")
     with pytest.raises(VosctlError, match="`precision='fp16'`"):
         resolve_placement("cpu", "fp16")
-    monkeypatch.setattr("vosctl.engine.devices.has_fast_cpu_bf16", lambda: False)
     with pytest.raises(VosctlError, match="no bf16 instructions"):
-        resolve_placement("cpu", "bf16")
+        resolve_placement("cpu", "bf16", has_cpu_bf16=lambda: False)
+    assert resolve_placement("cpu", has_cpu_bf16=lambda: False).precision == "fp32"
 
 
 def test_a_network_that_keeps_its_reference_gives_back_the_very_states(tiny_engine):

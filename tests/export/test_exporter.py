@@ -10,7 +10,6 @@ from vosctl import __version__
 from vosctl.engine import create_engine
 from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.errors import UsageError, VosctlError
-from vosctl.export import exporter
 from vosctl.export.exporter import export_network
 from vosctl.export.graphs import trace_graphs
 from vosctl.export.settings import ExportSettings, GraphShape
@@ -87,7 +86,7 @@ def test_fixed_sizes_refuse_others(static_export):
         engine.encode_reference(np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), np.float32))
 
 
-def test_what_differs_from_torch_is_not_written(tmp_path, monkeypatch):
+def test_what_differs_from_torch_is_not_written(tmp_path):
     def spoiled(*args):
         reference, step = trace_graphs(*args)
         for tensor in step.graph.initializer:
@@ -95,9 +94,8 @@ def test_what_differs_from_torch_is_not_written(tmp_path, monkeypatch):
             tensor.CopyFrom(onnx.numpy_helper.from_array(array * np.float32(1.3), tensor.name))
         return reference, step
 
-    monkeypatch.setattr(exporter, "trace_graphs", spoiled)
     with pytest.raises(VosctlError, match=r"differ from torch by .* nothing was written"):
-        export_network(tiny("lite"), SOURCE, tmp_path / "out", ExportSettings())
+        export_network(tiny("lite"), SOURCE, tmp_path / "out", ExportSettings(), trace=spoiled)
     assert not list(tmp_path.iterdir())
 
 
@@ -142,11 +140,11 @@ def test_the_readmes_loop_runs(static_export, dynamic_export, monkeypatch):
         assert masks[0][:, 110:].max() == 0  # beyond the window
 
 
-def test_fp16_halves_the_weights(dynamic_export, tmp_path, monkeypatch):
+def test_fp16_halves_the_weights(dynamic_export, tmp_path):
     network, folder, _ = dynamic_export
-    monkeypatch.setattr("vosctl.export.checking.LEAST_AGREEMENT", {"fp16": 0.9})  # the network has no opinion
+    settings = ExportSettings(precision="fp16", least_agreement=0.9)  # the network has no opinion
     told = []
-    export_network(network, SOURCE, tmp_path / "half", ExportSettings(precision="fp16"), tell=told.append)
+    export_network(network, SOURCE, tmp_path / "half", settings, tell=told.append)
     assert "mean J" in told[0]
     half, full = tmp_path / "half" / "weights.bin", folder / "weights.bin"
     assert half.stat().st_size < 0.6 * full.stat().st_size

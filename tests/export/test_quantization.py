@@ -23,23 +23,19 @@ def calibration(tmp_path):
     return Calibration(str(write_video(tmp_path / "c.mp4", [image for image, _ in made])), tmp_path / "m.png")
 
 
-@pytest.fixture
-def measured(monkeypatch):
-    """Times of int8 and fp32 that the export is to see, in seconds; a network that knows nothing may disagree."""
-    monkeypatch.setattr("vosctl.export.checking.LEAST_AGREEMENT", {"int8": 0.0})
-
-    def pretend(int8, fp32):
-        monkeypatch.setattr("vosctl.export.exporter.step_times", lambda engines, sample: [int8, fp32])
-
-    return pretend
+ANY_AGREEMENT = 0.0  # the network knows nothing, and may disagree
 
 
 @pytest.mark.parametrize("name", ["lite", "rgmp"])
-def test_int8_is_per_channel_and_keeps_its_ends_in_floats(name, calibration, measured, tmp_path):
-    measured(0.01, 0.02)
+def test_int8_is_per_channel_and_keeps_its_ends_in_floats(name, calibration, tmp_path):
     told = []
-    settings = ExportSettings(GraphShape(objects=2), precision="int8", calibration=calibration)
-    export_network(tiny(name), SOURCE, tmp_path / "out", settings, tell=told.append)
+    settings = ExportSettings(
+        GraphShape(objects=2), precision="int8", calibration=calibration, least_agreement=ANY_AGREEMENT
+    )
+    times = [0.01, 0.02]  # seconds, of int8 and fp32
+    export_network(
+        tiny(name), SOURCE, tmp_path / "out", settings, tell=told.append, time_steps=lambda engines, sample: times
+    )
     assert "mean J" in told[0]
     assert told[1] == "a step takes 10.0 ms in int8 and 20.0 ms in fp32 on this machine"
 
@@ -68,15 +64,15 @@ def test_int8_is_per_channel_and_keeps_its_ends_in_floats(name, calibration, mea
     assert np.isfinite(found).all()
 
 
-def test_int8_that_is_slower_is_not_written(calibration, measured, tmp_path):
-    measured(0.02, 0.01)
-    settings = ExportSettings(precision="int8", calibration=calibration)
+def test_int8_that_is_slower_is_not_written(calibration, tmp_path):
+    settings = ExportSettings(precision="int8", calibration=calibration, least_agreement=ANY_AGREEMENT)
+    times = [0.02, 0.01]
     with pytest.raises(VosctlError, match=r"20.0 ms in int8 and 10.0 ms in fp32 on this machine; nothing was written"):
-        export_network(tiny("lite"), SOURCE, tmp_path / "out", settings)
+        export_network(tiny("lite"), SOURCE, tmp_path / "out", settings, time_steps=lambda engines, sample: times)
     assert not (tmp_path / "out").exists()
 
 
-def test_one_frame_is_not_enough(calibration, measured, tmp_path):
+def test_one_frame_is_not_enough(calibration, tmp_path):
     frame, _ = square_frame(64, 96, (1, (230, 40, 40), 10, 16, 24))
     still = Calibration(str(write_video(tmp_path / "still.mp4", [frame])), calibration.first_mask)
     with pytest.raises(VosctlError, match="one frame only"):

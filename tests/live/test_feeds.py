@@ -1,3 +1,4 @@
+import sys
 import threading
 import time
 from fractions import Fraction
@@ -11,7 +12,7 @@ import pytest
 from tests.helpers.frames import write_video
 from tests.helpers.live import frame, picture
 from vosctl.errors import UsageError, VosctlError
-from vosctl.live import camera, stream
+from vosctl.live import camera
 from vosctl.live.camera import CameraFeed, CameraSettings
 from vosctl.live.feeds import CaptureClock, FileFeed
 from vosctl.live.opening import open_feed
@@ -90,13 +91,10 @@ class Drops(Source):
         self.closed = True
 
 
-@pytest.fixture
-def hurry(monkeypatch):
-    monkeypatch.setattr(stream, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(stream, "LONGEST_PAUSE", 0.004)
+HURRY = {"first_pause": 0.001, "longest_pause": 0.004}
 
 
-def test_a_dropped_stream_is_opened_again_and_its_frames_go_on(hurry):
+def test_a_dropped_stream_is_opened_again_and_its_frames_go_on():
     notes, first = [], Drops()
     answers = [VosctlError("refused"), VosctlError("refused"), Drops(3, size=2)]
 
@@ -106,7 +104,7 @@ def test_a_dropped_stream_is_opened_again_and_its_frames_go_on(hurry):
             raise answer
         return answer
 
-    feed = StreamFeed(first, reopen, 60.0, notes.append)
+    feed = StreamFeed(first, reopen, 60.0, notes.append, **HURRY)
     seen = []
     for captured in feed:
         seen.append(captured.frame)
@@ -121,16 +119,16 @@ def test_a_dropped_stream_is_opened_again_and_its_frames_go_on(hurry):
     assert "at attempt 3" in notes[1]
 
 
-def test_patience_ends(hurry):
+def test_patience_ends():
     def reopen():
         raise VosctlError("refused")
 
     notes = []
     with pytest.raises(VosctlError, match=r"did not come back within 0.03 s \(\d+ attempts\); check it, or raise"):
-        list(StreamFeed(Drops(), reopen, 0.03, notes.append))
+        list(StreamFeed(Drops(), reopen, 0.03, notes.append, **HURRY))
     assert len(notes) == 1
     with pytest.raises(VosctlError, match=r"door: the stream dropped; check it, or raise `reconnect`"):
-        list(StreamFeed(Drops(), reopen, 0, notes.append))
+        list(StreamFeed(Drops(), reopen, 0, notes.append, **HURRY))
     assert len(notes) == 1
 
 
@@ -171,14 +169,12 @@ class FakeCapture:
 
 
 @pytest.fixture
-def fake_camera(monkeypatch):
-    kind = type("OneCapture", (FakeCapture,), {})
-    monkeypatch.setattr(cv2, "VideoCapture", kind)
-    return kind
+def fake_camera():
+    return type("OneCapture", (FakeCapture,), {})
 
 
 def test_a_camera_gives_rgb_with_capture_times_and_its_end_is_an_error(fake_camera):
-    feed = CameraFeed("1", CameraSettings((640, 480), 60.0))
+    feed = CameraFeed("1", CameraSettings((640, 480), 60.0), fake_camera)
     assert fake_camera.asked == (1, cv2.CAP_ANY)
     assert (feed.info.name, feed.info.width, feed.info.height, feed.info.live) == ("camera1", 96, 64, True)
     assert feed.notes == [
@@ -198,7 +194,7 @@ def test_a_camera_gives_rgb_with_capture_times_and_its_end_is_an_error(fake_came
 def test_a_camera_that_opens_and_gives_nothing_is_busy(fake_camera):
     fake_camera.pictures = 0
     with pytest.raises(VosctlError, match="gives no picture; another program may be using it"):
-        CameraFeed("0", CameraSettings())
+        CameraFeed("0", CameraSettings(), fake_camera)
 
 
 @pytest.mark.parametrize(
@@ -206,15 +202,15 @@ def test_a_camera_that_opens_and_gives_nothing_is_busy(fake_camera):
 )
 def test_a_camera_that_is_not_there(fake_camera, monkeypatch, platform, message):
     fake_camera.opened = False
-    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr(sys, "platform", platform)
     with pytest.raises(VosctlError, match=message):
-        CameraFeed("97", CameraSettings())
+        CameraFeed("97", CameraSettings(), fake_camera)
 
 
 def test_a_backend_that_this_opencv_lacks(fake_camera, monkeypatch):
     monkeypatch.setattr(cv2.videoio_registry, "getCameraBackends", lambda: [cv2.CAP_V4L2])
     with pytest.raises(UsageError, match="`backend='msmf'`: is not in this OpenCV; use one of auto, v4l2"):
-        CameraFeed("0", CameraSettings(backend="msmf"))
+        CameraFeed("0", CameraSettings(backend="msmf"), fake_camera)
 
 
 @pytest.mark.parametrize("name", sorted(camera.BACKENDS))

@@ -7,26 +7,23 @@ import pytest
 
 from tests.helpers.live import MjpegServer
 from vosctl.errors import VosctlError
-from vosctl.live import stream
 from vosctl.live.camera import CameraSettings
 from vosctl.live.opening import open_feed
 from vosctl.live.stream import StreamFeed
+from vosctl.video.sources import open_source
 
 
-def test_a_stream_that_is_stopped_and_started_again_goes_on(monkeypatch):
-    monkeypatch.setattr(stream, "FIRST_PAUSE", 0.05)
+def test_a_stream_that_is_stopped_and_started_again_goes_on():
     servers, notes, refused = [MjpegServer()], [], threading.Event()
-    feed = open_feed(servers[0].address, CameraSettings(), 60.0, notes.append)
-    assert isinstance(feed, StreamFeed)
-    reopen = feed._reopen
+    address = servers[0].address
 
     def reopen_after_a_refusal():
         if refused.is_set():
             servers.append(MjpegServer(servers[0].port, size=2))  # it comes back with larger pictures
         refused.set()
-        return reopen()
+        return open_source(address)
 
-    monkeypatch.setattr(feed, "_reopen", reopen_after_a_refusal)
+    feed = StreamFeed(open_source(address), reopen_after_a_refusal, 60.0, notes.append, first_pause=0.05)
     seen = []
     try:
         for captured in feed:
@@ -45,10 +42,10 @@ def test_a_stream_that_is_stopped_and_started_again_goes_on(monkeypatch):
     assert "at attempt 2" in notes[1]
 
 
-def test_a_stream_that_stays_away(monkeypatch):
-    monkeypatch.setattr(stream, "FIRST_PAUSE", 0.02)
+def test_a_stream_that_stays_away():
     server = MjpegServer()
     feed = open_feed(server.address, CameraSettings(), 0.2, lambda note: None)
+    assert isinstance(feed, StreamFeed)
     frames = iter(feed)
     next(frames)
     server.stop()

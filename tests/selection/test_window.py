@@ -16,10 +16,9 @@ def test_keys_have_one_name_on_every_platform(code, name):
 
 
 def test_no_display_is_said_before_anything_aborts(monkeypatch):
-    monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(VosctlError, match=r"DISPLAY is not set\); add --no-window"):
-        window.require_display("add --no-window")
+        window.require_display("add --no-window", platform="linux")
 
 
 @pytest.mark.parametrize(
@@ -31,8 +30,6 @@ def test_no_display_is_said_before_anything_aborts(monkeypatch):
 )
 def test_a_display_that_does_not_answer_is_said(monkeypatch, status, errors, message):
     monkeypatch.setenv("DISPLAY", ":42")
-    monkeypatch.setattr(
-        subprocess, "run", lambda *args, **kwargs: subprocess.CompletedProcess(args, status, b"", errors)
-    )
+    answer = subprocess.CompletedProcess([], status, b"", errors)
     with pytest.raises(VosctlError, match=message):
-        window.require_display("add --no-window")
+        window.require_display("add --no-window", probe=lambda: answer)

@@ -20,7 +20,6 @@ from vosctl.video.masks import write_indexed_png
 
 RENDERED_WIDTH, RENDERED_HEIGHT = 960, 540  # drawing the scene in 4K takes seconds a frame: it is enlarged
 PERIOD = 24
-"""Frames that are drawn; they are shown forwards and backwards."""
 COPY_SCALE = 0.45
 RATE = Fraction(25)
 
@@ -33,12 +32,14 @@ class MadeClips:
 
     Args:
         folder: where the clips are written.
+        period: frames that are drawn; they are shown forwards and backwards.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, period: int = PERIOD) -> None:
         self._folder = folder
-        scene = Scene(RENDERED_WIDTH, RENDERED_HEIGHT)
-        self._scene = [scene.frame(index) for index in range(PERIOD)]
+        self._period = period
+        self._scene = Scene(RENDERED_WIDTH, RENDERED_HEIGHT)
+        self._drawn: dict[int, tuple[RGBImage, RGBImage]] = {}
 
     def write(self, size: str, objects: int, frames: int) -> tuple[Path, Path]:
         """An H.264 video and its first mask, an indexed PNG with the ids 1 to `objects`; made once, then found again.
@@ -66,12 +67,18 @@ class MadeClips:
     def pictures(self, objects: int, frames: int) -> Iterator[RGBImage]:
         """(540, 960, 3) uint8 RGB, each."""
         for index in range(frames):
-            turn = index % (2 * PERIOD - 2)
-            yield self._picture(min(turn, 2 * PERIOD - 2 - turn), objects)[0]
+            turn = index % (2 * self._period - 2)
+            yield self._picture(min(turn, 2 * self._period - 2 - turn), objects)[0]
+
+    def _frame(self, index: int) -> tuple[RGBImage, RGBImage]:
+        """Draw a frame of the scene and its labels, once."""
+        if index not in self._drawn:
+            self._drawn[index] = self._scene.frame(index)
+        return self._drawn[index]
 
     def _picture(self, index: int, objects: int) -> tuple[RGBImage, RGBImage]:
         """A frame and its labels, 1 to `objects`."""
-        image, scene_labels = self._scene[index]
+        image, scene_labels = self._frame(index)
         labels = np.where(scene_labels == CUP_ID, 1, 0).astype(np.uint8)
         if objects >= 2:
             labels[(scene_labels > 0) & (scene_labels != CUP_ID)] = 2
@@ -88,7 +95,7 @@ class MadeClips:
         return image, labels
 
     def _cup_box(self, index: int) -> tuple[int, int, int, int]:
-        x, y, width, height = cv2.boundingRect((self._scene[index][1] == CUP_ID).view(np.uint8))
+        x, y, width, height = cv2.boundingRect((self._frame(index)[1] == CUP_ID).view(np.uint8))
         return x, y, width, height
 
     def _cup_middle(self, index: int) -> tuple[float, float]:
@@ -98,7 +105,7 @@ class MadeClips:
     def _copy(self, index: int) -> tuple[RGBImage, NDArray[np.bool_]]:
         """The cup, shrunk, and where it is."""
         x, y, width, height = self._cup_box(index)
-        image, labels = (part[y : y + height, x : x + width] for part in self._scene[index])
+        image, labels = (part[y : y + height, x : x + width] for part in self._frame(index))
         size = round(width * COPY_SCALE), round(height * COPY_SCALE)
         shape = cv2.resize((labels == CUP_ID).view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), shape.astype(np.bool_)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from vosctl.benchmark.cases import OUTPUTS, Case, Measurement, Percentiles
 from vosctl.demo.scene import CUP_ID, Scene
-from vosctl.diagnosis.machine import nvidia_gpus
+from vosctl.diagnosis.machine import Gpu, nvidia_gpus
 from vosctl.engine import Engine, create_engine
 from vosctl.events import Events
 from vosctl.jobs import SegmentJob
@@ -26,22 +27,37 @@ from vosctl.tracking import GivenMask, TrackedFrame, Tracker, TrackingSettings
 from vosctl.video.frames import Frame
 from vosctl.video.sinks import OutputRequest
 
+Clock = Callable[[], float]
 
-def measure(case: Case) -> Measurement:
+
+def measure(
+    case: Case,
+    *,
+    folder: Path | None = None,
+    clock: Clock = time.perf_counter,
+    gpus: Callable[[], Sequence[Gpu]] = nvidia_gpus,
+) -> Measurement:
     """Measure a case.
+
+    Args:
+        case: what to measure.
+        folder: where its output is written and left; None takes a temporary one.
+        clock: gives the time, in seconds.
+        gpus: lists the NVIDIA GPUs and the memory that is used on them.
 
     Raises:
         VosctlError: the engine cannot be had, or the run failed.
     """
-    before = _gpu_memory() if case.backend.device == "cuda" else None
+    before = gpus()[0].used if case.backend.device == "cuda" else None
     backend = case.backend
     engine = create_engine(case.weights, engine=backend.engine, device=backend.device, precision=backend.precision)
-    measured = _measure_run(case, engine) if case.output else _measure_step(case, engine)
-    gpu = None if before is None else _gpu_memory() - before
+    measured = _measure_run(case, engine, folder, clock) if case.output else _measure_step(case, engine, clock)
+    # by anybody, on the first one: the only count that knows of every engine
+    gpu = None if before is None else gpus()[0].used - before
     return Measurement(**{**measured, "resident": peak_resident(), "gpu": gpu})
 
 
-def _measure_step(case: Case, engine: Engine[Any]) -> dict[str, Any]:
+def _measure_step(case: Case, engine: Engine[Any], clock: Clock) -> dict[str, Any]:
     """The network's two calls on what it is shown of a moving object, in the shape it was trained for."""
     scene = Scene(480, 270)
     size = case.window_size or engine.window
@@ -52,9 +68,9 @@ def _measure_step(case: Case, engine: Engine[Any]) -> dict[str, Any]:
     masks = np.stack([mask] * case.objects)
     times = []
     for index in range(case.warmup + case.frames):
-        begin = time.perf_counter()
+        begin = clock()
         states = engine.propagate(images[index % len(images)], masks, states).states
-        times.append(time.perf_counter() - begin)
+        times.append(clock() - begin)
     counted = times[case.warmup :]
     return {"frame": Percentiles.of(counted), "rate": len(counted) / sum(counted)}
 
@@ -62,29 +78,31 @@ def _measure_step(case: Case, engine: Engine[Any]) -> dict[str, Any]:
 class _TimedTracker(Tracker):
     """A tracker that keeps the time of every step."""
 
-    def __init__(self, engine: Engine[Any], window_size: int) -> None:
+    def __init__(self, engine: Engine[Any], window_size: int, clock: Clock) -> None:
         super().__init__(engine, TrackingSettings(window_size=window_size))
         self.times: list[float] = []
+        self._clock = clock
 
     def step(self, frame: Picture, mask: GivenMask | None = None, objects: Sequence[int] | None = None) -> TrackedFrame:
-        begin = time.perf_counter()
+        begin = self._clock()
         result = super().step(frame, mask, objects)
-        self.times.append(time.perf_counter() - begin)
+        self.times.append(self._clock() - begin)
         return result
 
 
 class _Moments(Events):
     """The moment at which each frame was done, and the one at which everything was."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.frames: list[float] = []
         self.done = 0.0
+        self._clock = clock
 
     def frame(self, frame: Frame, result: TrackedFrame) -> None:
-        self.frames.append(time.perf_counter())
+        self.frames.append(self._clock())
 
     def finished(self, summary: Summary) -> None:
-        self.done = time.perf_counter()
+        self.done = self._clock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,14 +115,14 @@ class _TimedJob(SegmentJob):
         return super(_TimedJob, self).make_tracker() if self.tracker is None else self.tracker
 
 
-def _measure_run(case: Case, engine: Engine[Any]) -> dict[str, Any]:
+def _measure_run(case: Case, engine: Engine[Any], folder: Path | None, clock: Clock) -> dict[str, Any]:
     """Decode, track and write, as `vosctl segment` does it."""
-    tracker = _TimedTracker(engine, case.window_size)
-    moments = _Moments()
-    with tempfile.TemporaryDirectory() as folder:
+    tracker = _TimedTracker(engine, case.window_size, clock)
+    moments = _Moments(clock)
+    with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as place:
         wanted: dict[str, Any] = {}
         if OUTPUTS[case.output]:
-            wanted[case.output] = Path(folder) / OUTPUTS[case.output]
+            wanted[case.output] = Path(place) / OUTPUTS[case.output]
         _TimedJob(
             source=case.clip,
             objects=FirstObjects(mask=case.mask),
@@ -132,8 +150,3 @@ def peak_resident() -> float | None:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes there
-
-
-def _gpu_memory() -> int:
-    """MB in use on the first GPU, by anybody: the only count that knows of every engine."""
-    return nvidia_gpus()[0].used

@@ -35,17 +35,44 @@ class Benchmark:
     results: tuple[tuple[Case, Measurement], ...]
 
 
-def run_benchmark(settings: BenchmarkSettings, on_case: Callable[[int, int, str], None]) -> Benchmark:
+class Worker:
+    """Answers requests, each in a fresh process."""
+
+    def ask(self, request: dict[str, Any], what: str) -> Any:
+        """Have a fresh process answer a request of `vosctl.benchmark.worker`.
+
+        Args:
+            request: in plain types, and paths.
+            what: the request in words, for messages.
+
+        Raises:
+            VosctlError: it failed.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", "vosctl.benchmark.worker"],
+            input=json.dumps(request, default=str), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            said = done.stderr.strip().splitlines()
+            raise VosctlError(f"{what}: {said[-1] if said else f'the process ended with status {done.returncode}'}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_benchmark(
+    settings: BenchmarkSettings, on_case: Callable[[int, int, str], None], worker: Worker | None = None
+) -> Benchmark:
     """Measure everything.
 
     Args:
         settings: what to measure.
         on_case: told before each case: how many are done, how many there are, and the next one in words.
+        worker: measures; None for processes of this package.
 
     Raises:
         VosctlError: no engine can be had, or a case failed; the message is the case's own.
     """
-    backends = [Backend(**one) for one in _ask({"probe": asdict(settings)}, "looking for engines")]
+    worker = worker or Worker()
+    backends = [Backend(**one) for one in worker.ask({"probe": asdict(settings)}, "looking for engines")]
     results = []
     with tempfile.TemporaryDirectory(prefix="vosctl-bench-") as folder:
         clips = MadeClips(Path(folder))
@@ -53,7 +80,7 @@ def run_benchmark(settings: BenchmarkSettings, on_case: Callable[[int, int, str]
         for number, planned in enumerate(cases):
             on_case(number, len(cases), describe(planned))
             case = _with_clip(planned, clips)
-            results.append((case, _measurement(_ask({"case": asdict(case)}, describe(case)))))
+            results.append((case, measurement(worker.ask({"case": asdict(case)}, describe(case)))))
     return Benchmark(settings, describe_machine(), package_versions(), tuple(results))
 
 
@@ -88,23 +115,8 @@ def _with_clip(case: Case, clips: MadeClips) -> Case:
     return replace(case, clip=clip, mask=mask)
 
 
-def _measurement(fields: dict[str, Any]) -> Measurement:
+def measurement(fields: dict[str, Any]) -> Measurement:
+    """Read the answer of a worker."""
     track = fields["track"]
     times = {"frame": Percentiles(**fields["frame"]), "track": Percentiles(**track) if track else None}
     return Measurement(**{**fields, **times})
-
-
-def _ask(request: dict[str, Any], what: str) -> Any:
-    """Have a fresh process do it.
-
-    Raises:
-        VosctlError: it failed.
-    """
-    done = subprocess.run(
-        [sys.executable, "-m", "vosctl.benchmark.worker"],
-        input=json.dumps(request, default=str), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise VosctlError(f"{what}: {said[-1] if said else f'the process ended with status {done.returncode}'}")
-    return json.loads(done.stdout.splitlines()[-1])

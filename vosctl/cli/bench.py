@@ -96,7 +96,8 @@ bench_options = grouped(
 @bench_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-def bench(options: BenchOptions, quiet: bool, as_json: bool) -> None:
+@click.pass_context
+def bench(context: click.Context, /, options: BenchOptions, quiet: bool, as_json: bool) -> None:
     """Measure speed and memory on this machine, on made clips.
 
     Every engine, device and precision that can be had here is measured: the network's step alone, then decoding,
@@ -109,11 +110,11 @@ def bench(options: BenchOptions, quiet: bool, as_json: bool) -> None:
       vosctl bench --json > here.json
     """
     from vosctl.benchmark import report
-    from vosctl.benchmark.run import run_benchmark
+    from vosctl.benchmark.run import Worker, run_benchmark
 
     settings = options.settings()
     with _progress(quiet) as on_case:
-        benchmark = run_benchmark(settings, on_case)
+        benchmark = run_benchmark(settings, on_case, context.find_object(Worker))
     if as_json:
         click.echo(json.dumps(report.as_json(benchmark), indent=2))
         return

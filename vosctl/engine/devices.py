@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -33,19 +34,27 @@ class Placement:
         return str(self.device)
 
 
-def resolve_placement(device: str = "auto", precision: str = "auto") -> Placement:
+def has_fast_cpu_bf16() -> bool:
+    """Whether this CPU has bf16 instructions: there bf16 is 1.5 to 2 times as fast as fp32, elsewhere slower."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def resolve_placement(
+    device: str = "auto", precision: str = "auto", has_cpu_bf16: Callable[[], bool] = has_fast_cpu_bf16
+) -> Placement:
     """Turn a request into what will really be used.
 
     Args:
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16" or "fp16".
+        has_cpu_bf16: says whether the CPU has bf16 instructions.
 
     Raises:
         UsageError: a word that is not known.
         VosctlError: a device or precision that this machine does not have.
     """
     chosen = _resolve_device(device)
-    return Placement(chosen, _resolve_precision(precision, chosen))
+    return Placement(chosen, _resolve_precision(precision, chosen, has_cpu_bf16))
 
 
 def _resolve_device(name: str) -> torch.device:
@@ -70,21 +79,16 @@ def _resolve_device(name: str) -> torch.device:
     return torch.device(kind)
 
 
-def _resolve_precision(precision: str, device: torch.device) -> str:
+def _resolve_precision(precision: str, device: torch.device, has_cpu_bf16: Callable[[], bool]) -> str:
     if precision == "auto":
         if device.type == "cuda":
             return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-        return "bf16" if device.type == "cpu" and has_fast_cpu_bf16() else "fp32"
+        return "bf16" if device.type == "cpu" and has_cpu_bf16() else "fp32"
     if precision not in DTYPES:
         raise UsageError(f"`precision={precision!r}`: unknown; give auto, {', '.join(DTYPES)}")
     if precision == "fp16" and device.type == "cpu":
         raise VosctlError("`precision='fp16'`: PyTorch is slow and inexact with it on a CPU; use auto or fp32")
-    if precision == "bf16" and device.type == "cpu" and not has_fast_cpu_bf16():
+    if precision == "bf16" and device.type == "cpu" and not has_cpu_bf16():
         # measured on an AVX2 CPU: 18 times the time of fp32
         raise VosctlError("`precision='bf16'`: this CPU has no bf16 instructions and would crawl; use auto or fp32")
     return precision
-
-
-def has_fast_cpu_bf16() -> bool:
-    """Whether this CPU has bf16 instructions: there bf16 is 1.5 to 2 times as fast as fp32, elsewhere slower."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

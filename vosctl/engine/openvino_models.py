@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -94,7 +94,7 @@ def _compile(graphs: list[onnx.ModelProto], source: Path, precision: str, thread
     metadata = pair_metadata(of_reference, of_step, source)
     names = [([value.name for value in one.graph.input], [value.name for value in one.graph.output]) for one in graphs]
     check_tensors(metadata, names[0], names[1], source)
-    chosen = _resolve_precision(precision, metadata.precision)
+    chosen = resolve_precision(precision, metadata.precision)
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[chosen]}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads  # type: ignore[assignment]
@@ -110,19 +110,29 @@ def _compile(graphs: list[onnx.ModelProto], source: Path, precision: str, thread
     return ModelPair(reference, step, metadata, chosen)
 
 
-def _resolve_precision(precision: str, exported: str) -> str:
-    """What to compute in, from what was asked for and what the graphs were exported in."""
+def resolve_precision(precision: str, exported: str, has_bf16: Callable[[], bool] = has_fast_bf16) -> str:
+    """Choose what to compute in.
+
+    Args:
+        precision: what was asked for, "auto" for the fastest that is exact enough.
+        exported: what the graphs were exported in.
+        has_bf16: says whether the CPU has bf16 instructions.
+
+    Raises:
+        UsageError: a precision that the engine or the graphs do not have.
+        VosctlError: bf16 on a CPU without it.
+    """
     if exported == "int8":
         if precision not in {"auto", "int8"}:
             raise UsageError(f"`precision={precision!r}`: the graphs were exported in int8; leave `precision` out")
         return "int8"
     if precision == "auto":
-        return "bf16" if has_fast_bf16() else "fp32"
+        return "bf16" if has_bf16() else "fp32"
     if precision not in {"fp32", "bf16"}:
         raise UsageError(
             f"`precision={precision!r}`: the openvino engine runs a checkpoint in fp32 or bf16; "
             "for int8 run `vosctl export-onnx --precision int8` and give its folder as `weights`"
         )
-    if precision == "bf16" and not has_fast_bf16():
+    if precision == "bf16" and not has_bf16():
         raise VosctlError("`precision='bf16'`: this CPU has no bf16 instructions; use auto or fp32")
     return precision

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -61,37 +62,6 @@ class Provider:
         return [(self.name, options), cuda]
 
 
-def resolve_provider(provider: str = "auto", device: str = "auto") -> Provider:
-    """Turn `provider` and `device` into a provider that this machine has.
-
-    Args:
-        provider: "auto" or a key of `PROVIDERS`.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-
-    Raises:
-        UsageError: a word that is not known, or two that do not go together.
-        VosctlError: this ONNX Runtime or this machine does not have it; says why.
-    """
-    if provider != "auto" and provider not in PROVIDERS:
-        raise UsageError(f"`provider={provider!r}`: unknown; give auto, {', '.join(PROVIDERS)}")
-    kind, _, index = device.partition(":")
-    if kind not in {"auto", "cpu", "cuda"} or (index and not (kind == "cuda" and index.isdigit())):
-        raise UsageError(f"`device={device!r}`: the onnx engine runs on auto, cpu, cuda or cuda:N")
-    if provider == "auto":
-        if kind == "auto":
-            # asked for nothing: the GPU if all it needs is there; the engine's info tells which it was
-            usable = has_nvidia_gpu() and why_unusable(Provider("cuda")) is None
-            return Provider("cuda" if usable else "cpu")
-        chosen = Provider(kind, int(index or 0))
-    else:
-        chosen = Provider(provider, int(index or 0))
-        if kind not in {"auto", chosen.memory}:
-            raise UsageError(f"`provider={provider!r}`: does not run on `device={device!r}`; leave `device` out")
-    if reason := why_unusable(chosen):
-        raise VosctlError(reason)
-    return chosen
-
-
 def has_nvidia_gpu() -> bool:
     """Whether the NVIDIA driver lists a device; asks the driver itself, so that neither torch nor CUDA is needed."""
     try:
@@ -100,26 +70,6 @@ def has_nvidia_gpu() -> bool:
         return False
     count = ctypes.c_int(0)
     return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
-
-
-def why_unusable(provider: Provider) -> str | None:
-    """What keeps the provider from being used, in one line that says what to do; None when nothing does."""
-    import onnxruntime
-
-    if provider.word == "cpu":
-        return None
-    cure = "or use `provider='cpu'`"
-    if provider.name not in onnxruntime.get_available_providers():
-        package = PACKAGES[provider.word]
-        return (
-            f"`provider={provider.word!r}`: the installed ONNX Runtime has no {provider.name}; "
-            f"install {package} in its place, {cure}"
-        )
-    if provider.memory == "cuda" and hasattr(onnxruntime, "preload_dlls"):
-        _preload(onnxruntime)
-    if reason := _load_failure(provider):
-        return f"`provider={provider.word!r}`: needs {LIBRARIES[provider.word]}, but {reason}; install it, {cure}"
-    return None
 
 
 def _preload(onnxruntime: ModuleType) -> None:
@@ -151,6 +101,74 @@ def _load_failure(provider: Provider) -> str | None:
     except OSError as error:
         return str(error)
     return None
+
+
+def why_unusable(
+    provider: Provider,
+    available: Sequence[str] | None = None,
+    load_failure: Callable[[Provider], str | None] = _load_failure,
+) -> str | None:
+    """Say what keeps the provider from being used, in one line that says what to do; None when nothing does.
+
+    Args:
+        provider: the provider.
+        available: what ONNX Runtime was built with, in its own words; None asks it.
+        load_failure: loads the provider's libraries; returns the complaint when one is missing.
+    """
+    import onnxruntime
+
+    if provider.word == "cpu":
+        return None
+    cure = "or use `provider='cpu'`"
+    if provider.name not in (onnxruntime.get_available_providers() if available is None else available):
+        package = PACKAGES[provider.word]
+        return (
+            f"`provider={provider.word!r}`: the installed ONNX Runtime has no {provider.name}; "
+            f"install {package} in its place, {cure}"
+        )
+    if provider.memory == "cuda" and hasattr(onnxruntime, "preload_dlls"):
+        _preload(onnxruntime)
+    if reason := load_failure(provider):
+        return f"`provider={provider.word!r}`: needs {LIBRARIES[provider.word]}, but {reason}; install it, {cure}"
+    return None
+
+
+def resolve_provider(
+    provider: str = "auto",
+    device: str = "auto",
+    has_gpu: Callable[[], bool] = has_nvidia_gpu,
+    problem_of: Callable[[Provider], str | None] = why_unusable,
+) -> Provider:
+    """Turn `provider` and `device` into a provider that this machine has.
+
+    Args:
+        provider: "auto" or a key of `PROVIDERS`.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        has_gpu: says whether there is an NVIDIA GPU.
+        problem_of: says what keeps a provider from being used.
+
+    Raises:
+        UsageError: a word that is not known, or two that do not go together.
+        VosctlError: this ONNX Runtime or this machine does not have it; says why.
+    """
+    if provider != "auto" and provider not in PROVIDERS:
+        raise UsageError(f"`provider={provider!r}`: unknown; give auto, {', '.join(PROVIDERS)}")
+    kind, _, index = device.partition(":")
+    if kind not in {"auto", "cpu", "cuda"} or (index and not (kind == "cuda" and index.isdigit())):
+        raise UsageError(f"`device={device!r}`: the onnx engine runs on auto, cpu, cuda or cuda:N")
+    if provider == "auto":
+        if kind == "auto":
+            # asked for nothing: the GPU if all it needs is there; the engine's info tells which it was
+            usable = has_gpu() and problem_of(Provider("cuda")) is None
+            return Provider("cuda" if usable else "cpu")
+        chosen = Provider(kind, int(index or 0))
+    else:
+        chosen = Provider(provider, int(index or 0))
+        if kind not in {"auto", chosen.memory}:
+            raise UsageError(f"`provider={provider!r}`: does not run on `device={device!r}`; leave `device` out")
+    if reason := problem_of(chosen):
+        raise VosctlError(reason)
+    return chosen
 
 
 def check_loaded(provider: Provider, loaded: list[str]) -> None:

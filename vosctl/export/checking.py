@@ -78,7 +78,13 @@ def _difference(exported: Engine[Any], torch: Engine[Any], clip: CheckClip, size
     return float(np.max(differences))
 
 
-def check_masks(exported: Engine[Any], torch: Engine[Any], size: tuple[int, int], precision: str) -> MaskCheck:
+def check_masks(
+    exported: Engine[Any],
+    torch: Engine[Any],
+    size: tuple[int, int],
+    precision: str,
+    least: float | None = None,
+) -> MaskCheck:
     """Follow the objects of the made clip with both engines, each fed with its own masks.
 
     Args:
@@ -86,16 +92,19 @@ def check_masks(exported: Engine[Any], torch: Engine[Any], size: tuple[int, int]
         torch: runs the network they were made from.
         size: height and width in pixels of what they are shown.
         precision: of the exported graphs, a key of `LEAST_AGREEMENT`.
+        least: share of the pixels that must agree in every frame, 0..1; None takes that of `LEAST_AGREEMENT`.
 
     Raises:
-        VosctlError: in some frame fewer pixels agree than `LEAST_AGREEMENT` asks.
+        VosctlError: in some frame fewer pixels agree.
     """
     clip = CheckClip.made(FOLLOWED_FRAMES)
     masks, masks_torch, truth = clip.follow(exported, size), clip.follow(torch, size), clip.truth(size)
     result = MaskCheck(least_agreement(masks, masks_torch), mean_j(masks, truth), mean_j(masks_torch, truth))
-    if result.agreement < LEAST_AGREEMENT[precision]:
+    if least is None:
+        least = LEAST_AGREEMENT[precision]
+    if result.agreement < least:
         raise VosctlError(
             f"`precision={precision!r}`: its masks agree with torch's on {result.agreement:.2%} of the pixels of the "
-            f"worst frame, {LEAST_AGREEMENT[precision]:.1%} is the least allowed; nothing was written, use fp32"
+            f"worst frame, {least:.1%} is the least allowed; nothing was written, use fp32"
         )
     return result

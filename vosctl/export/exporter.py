@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from vosctl import __version__
 from vosctl.engine.base import Engine
@@ -27,7 +29,7 @@ from vosctl.export.folder import check_replaceable, staged_folder, write_graphs
 from vosctl.export.graphs import describe_tensors, trace_graphs
 from vosctl.export.quantization import calibration_samples, quantize_step, step_times
 from vosctl.export.readme import readme
-from vosctl.export.settings import ExportSettings
+from vosctl.export.settings import ExportSettings, GraphShape
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.folding import fold_batch_norms
 from vosctl.weights.checkpoint import read_checkpoint
@@ -35,6 +37,8 @@ from vosctl.weights.networks import build_network
 from vosctl.weights.registry import locate_weights, registered_weights
 
 Tell = Callable[[str], None]
+Trace = Callable[[PropagationNetwork, GraphShape, int], tuple[onnx.ModelProto, onnx.ModelProto]]
+TimeSteps = Callable[[Sequence[Engine[Any]], tuple[NDArray[Any], NDArray[np.float32]]], list[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +94,27 @@ def export_network(
     *,
     overwrite: bool = False,
     tell: Tell = lambda line: None,
+    trace: Trace = trace_graphs,
+    time_steps: TimeSteps = step_times,
 ) -> None:
-    """Export a network in evaluation mode on the CPU; see `export_onnx`."""
+    """Export a network in evaluation mode on the CPU; see `export_onnx`.
+
+    Args:
+        network: the network; it is copied.
+        source: where its weights come from.
+        folder: the folder to write.
+        settings: what to export.
+        overwrite: whether an export of that name may be replaced.
+        tell: takes the measured figures, a line at a time.
+        trace: makes the two graphs of a network.
+        time_steps: measures the seconds of a step of each engine.
+    """
     metadata = _metadata(network, source, settings)
     torch = TorchEngine(deepcopy(network), resolve_placement("cpu", "fp32"), source.name)
     traced = fold_batch_norms(deepcopy(network))
     if settings.precision == "fp16":
         traced = traced.half()
-    graphs = dict(zip((REFERENCE, STEP), trace_graphs(traced, settings.shape, settings.opset), strict=True))
+    graphs = dict(zip((REFERENCE, STEP), trace(traced, settings.shape, settings.opset), strict=True))
     with tempfile.TemporaryDirectory() as scratch, staged_folder(folder, overwrite=overwrite) as partial:
         if settings.calibration:
             plain = _write(graphs, replace(metadata, precision="fp32"), Path(scratch))
@@ -110,7 +127,7 @@ def export_network(
         else:
             _check_reduced(exported, torch, settings, tell)
         if settings.calibration:
-            _check_faster(exported, plain, tell)
+            _check_faster(exported, plain, tell, time_steps)
     size = sum(file.stat().st_size for file in folder.iterdir())
     tell(f"{folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}; {size / 1e6:.1f} MB")
 
@@ -161,21 +178,21 @@ def _check_exact(exported: Engine[Any], torch: Engine[Any], settings: ExportSett
 
 
 def _check_reduced(exported: Engine[Any], torch: Engine[Any], settings: ExportSettings, tell: Tell) -> None:
-    result = check_masks(exported, torch, _view_size(torch, settings), settings.precision)
+    result = check_masks(exported, torch, _view_size(torch, settings), settings.precision, settings.least_agreement)
     tell(
         f"masks agree with torch's on {result.agreement:.2%} of the pixels of the worst frame of a made clip; "
         f"mean J {result.j:.3f}, torch's {result.j_torch:.3f}"
     )
 
 
-def _check_faster(exported: Engine[Any], plain: Engine[Any], tell: Tell) -> None:
+def _check_faster(exported: Engine[Any], plain: Engine[Any], tell: Tell, time_steps: TimeSteps) -> None:
     """Keep int8 only where it is faster.
 
     Raises:
         VosctlError: it is not.
     """
     image, mask = next(CheckClip.made(1).views(1, (exported.window, exported.window)))
-    quantized, floats = step_times([exported, plain], (image, mask))
+    quantized, floats = time_steps([exported, plain], (image, mask))
     measured = f"a step takes {quantized * 1e3:.1f} ms in int8 and {floats * 1e3:.1f} ms in fp32 on this machine"
     if quantized >= floats:
         raise VosctlError(

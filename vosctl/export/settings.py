@@ -56,12 +56,15 @@ class ExportSettings:
         precision: one of `PRECISIONS`.
         opset: version of the ONNX operators, one of `OPSETS`.
         calibration: for int8.
+        least_agreement: share of the pixels, 0..1, on which every mask of an fp16 or int8 export must agree with
+            torch's; None takes `vosctl.export.checking.LEAST_AGREEMENT`.
     """
 
     shape: GraphShape = GraphShape()
     precision: str = "fp32"
     opset: int = DEFAULT_OPSET
     calibration: Calibration | None = None
+    least_agreement: float | None = None
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

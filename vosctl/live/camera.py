@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol, overload
 
 import cv2
 import numpy as np
@@ -26,6 +27,15 @@ BACKENDS = {
     "avfoundation": cv2.CAP_AVFOUNDATION,
 }
 """OpenCV's ways to a camera, by the name that `backend` takes."""
+
+
+class OpenCapture(Protocol):
+    """Opens a camera, as `cv2.VideoCapture` does."""
+
+    @overload
+    def __call__(self, index: int, backend: int, /) -> cv2.VideoCapture: ...
+    @overload
+    def __call__(self, file: str, backend: int, /) -> cv2.VideoCapture: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class CameraFeed(Feed):
     Args:
         device: "0", "1", ... or a device file such as "/dev/video0".
         settings: what is asked of it.
+        open_capture: opens the device with a backend; OpenCV by default.
 
     Attributes:
         notes: what the camera gives instead of what was asked, one line each.
@@ -58,13 +69,18 @@ class CameraFeed(Feed):
         VosctlError: the camera is missing, busy or gives no picture.
     """
 
-    def __init__(self, device: str, settings: CameraSettings) -> None:
+    def __init__(
+        self,
+        device: str,
+        settings: CameraSettings,
+        open_capture: OpenCapture = cv2.VideoCapture,
+    ) -> None:
         super().__init__()
         self._label = f"camera {device}"
         backend = _checked_backend(settings.backend)
         _quieten()
         target = int(device) if device.isdigit() else device
-        self._capture = cv2.VideoCapture(target, backend)
+        self._capture = open_capture(target, backend)
         if not self._capture.isOpened():
             raise VosctlError(f"{self._label}: {_why_not_opened(device)}")
         self._configure(settings)

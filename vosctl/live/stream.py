@@ -15,9 +15,7 @@ from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources import Source
 
 FIRST_PAUSE = 0.5
-"""Seconds before the first attempt to open a dropped stream again; doubled after each failure."""
 LONGEST_PAUSE = 8.0
-"""Seconds the pause between two attempts grows to."""
 
 
 class StreamFeed(Feed):
@@ -28,10 +26,18 @@ class StreamFeed(Feed):
         reopen: opens it again.
         patience: seconds for which a dropped stream is tried again; 0 gives up at once.
         note: told in one line of each drop and recovery, on the thread that iterates.
+        first_pause: seconds before the first attempt to open a dropped stream again; doubled after each failure.
+        longest_pause: seconds the pause between two attempts grows to.
     """
 
     def __init__(
-        self, source: Source, reopen: Callable[[], Source], patience: float, note: Callable[[str], None]
+        self,
+        source: Source,
+        reopen: Callable[[], Source],
+        patience: float,
+        note: Callable[[str], None],
+        first_pause: float = FIRST_PAUSE,
+        longest_pause: float = LONGEST_PAUSE,
     ) -> None:
         super().__init__()
         known = source.info
@@ -40,6 +46,7 @@ class StreamFeed(Feed):
         self._reopen = reopen
         self._patience = patience
         self._note = note
+        self._pauses = first_pause, longest_pause
 
     def __iter__(self) -> Iterator[Captured]:
         clock = CaptureClock()
@@ -56,7 +63,7 @@ class StreamFeed(Feed):
     def _wait_for_it(self) -> Source | None:
         """Try until it is back; None when asked to stop."""
         dropped = time.monotonic()
-        pause, attempts = FIRST_PAUSE, 0
+        (pause, longest), attempts = self._pauses, 0
         self.trouble = "stream dropped, opening it again"
         while (left := dropped + self._patience - time.monotonic()) > 0:
             if not attempts:
@@ -67,7 +74,7 @@ class StreamFeed(Feed):
             try:
                 source = self._reopen()
             except VosctlError:
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = min(2 * pause, longest)
                 continue
             self._note(f"{self.info.name}: back after {time.monotonic() - dropped:.1f} s, at attempt {attempts}")
             self.trouble = None

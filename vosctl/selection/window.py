@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 
 import cv2
@@ -45,23 +46,32 @@ _ACTIONS: dict[int, tuple[MouseAction, bool]] = {  # and whether it is the right
 }
 
 
-def require_display(instead: str) -> None:
+def _probe_display() -> subprocess.CompletedProcess[bytes]:
+    """Open a window in another process."""
+    return subprocess.run(
+        [sys.executable, "-c", _PROBE], capture_output=True, timeout=_PROBE_SECONDS, stdin=subprocess.DEVNULL
+    )
+
+
+def require_display(
+    instead: str, probe: Callable[[], subprocess.CompletedProcess[bytes]] = _probe_display, platform: str = sys.platform
+) -> None:
     """Make sure that a window can be opened.
 
     OpenCV's window system ends the whole process where it finds no display, so another process tries it first.
 
     Args:
         instead: what the user can do without a window, for the message.
+        probe: opens a window in another process.
+        platform: as `sys.platform` names it.
 
     Raises:
         VosctlError: no window can be opened here.
     """
-    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+    if platform.startswith("linux") and not os.environ.get("DISPLAY"):
         raise VosctlError(f"no display to open a window on (DISPLAY is not set); {instead}")
     try:
-        tried = subprocess.run(
-            [sys.executable, "-c", _PROBE], capture_output=True, timeout=_PROBE_SECONDS, stdin=subprocess.DEVNULL
-        )
+        tried = probe()
     except subprocess.TimeoutExpired:
         raise VosctlError(f"no window opens on the display within {_PROBE_SECONDS} s; {instead}") from None
     if tried.returncode == 0:

@@ -16,7 +16,7 @@ from vosctl.video.sources.animation import AnimationSource, is_animated
 from vosctl.video.sources.base import Source
 from vosctl.video.sources.images import DEFAULT_FRAME_RATE, ImageSource, images_in, is_image
 from vosctl.video.sources.pictures import IMAGE_SUFFIXES
-from vosctl.video.sources.stream import VideoSource
+from vosctl.video.sources.stream import NETWORK_TIMEOUT, VideoSource
 
 __all__ = ["IMAGE_SUFFIXES", "Source", "open_source"]
 
@@ -24,7 +24,13 @@ _NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _PRINTF = re.compile(r"%0?\d*d")
 
 
-def open_source(spec: str, *, stdin: BinaryIO | None = None, frame_rate: Fraction | None = None) -> Source:
+def open_source(
+    spec: str,
+    *,
+    stdin: BinaryIO | None = None,
+    frame_rate: Fraction | None = None,
+    timeout: float = NETWORK_TIMEOUT,
+) -> Source:
     """Open a source of frames and decode its first one.
 
     Args:
@@ -32,6 +38,7 @@ def open_source(spec: str, *, stdin: BinaryIO | None = None, frame_rate: Fractio
             for a video on standard input.
         stdin: what "-" reads; the process's standard input by default. Need not be seekable.
         frame_rate: images per second, 24 by default; an animated image is shown as it says. A video has its own.
+        timeout: seconds to wait for a network address to answer, and for data later on.
 
     Returns:
         A context manager and an iterable of `Frame`, usable once.
@@ -53,7 +60,7 @@ def open_source(spec: str, *, stdin: BinaryIO | None = None, frame_rate: Fractio
             raise UsageError(
                 f"{scheme}://: not a kind of address that can be read; give rtsp://, http:// or https://, or a path"
             )
-        return VideoSource.from_address(spec)
+        return VideoSource.from_address(spec, timeout)
     return VideoSource.from_file(Path(spec))
 
 

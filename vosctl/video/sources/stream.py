@@ -30,7 +30,7 @@ from vosctl.video.sources.picture import PictureReader
 from vosctl.video.sources.timestamps import PresentationClock, nominal_frame_rate
 from vosctl.video.standard_input import PatientReader
 
-_NETWORK_TIMEOUT = 10.0  # seconds without an answer, or without data later on
+NETWORK_TIMEOUT = 10.0  # seconds without an answer, or without data later on
 _STDIN_BUFFER = 1 << 20  # bytes; a raw 1080p frame is 3 MB
 
 
@@ -114,12 +114,16 @@ class VideoSource(Source):
         return cls._open(f"file:{path}", _Origin(name=path.stem, label=str(path), file=file))
 
     @classmethod
-    def from_address(cls, address: str) -> VideoSource:
+    def from_address(cls, address: str, timeout: float = NETWORK_TIMEOUT) -> VideoSource:
         """Open an rtsp:// or http(s):// address.
+
+        Args:
+            address: the address.
+            timeout: seconds to wait for an answer, and for data later on.
 
         Raises:
             UsageError: it is not written as an address is.
-            VosctlError: it does not answer within ten seconds.
+            VosctlError: it does not answer in time.
         """
         try:
             parts = urlsplit(address)
@@ -140,7 +144,7 @@ class VideoSource(Source):
             live=live,
             advice="check the address",
         )
-        return cls._open(address, origin, timeout=_NETWORK_TIMEOUT, options={"rtsp_transport": "tcp"} if live else {})
+        return cls._open(address, origin, timeout=timeout, options={"rtsp_transport": "tcp"} if live else {})
 
     @classmethod
     def from_stdin(cls, stdin: BinaryIO | None = None) -> VideoSource:
