@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol, overload
 
 import cv2
 import numpy as np
@@ -29,13 +28,12 @@ BACKENDS = {
 """OpenCV's ways to a camera, by the name that `backend` takes."""
 
 
-class OpenCapture(Protocol):
-    """Opens a camera, as `cv2.VideoCapture` does."""
+OpenCapture = Callable[[int | str, int], cv2.VideoCapture]
+"""Opens a camera, a number or a device file, with a backend of OpenCV."""
 
-    @overload
-    def __call__(self, index: int, backend: int, /) -> cv2.VideoCapture: ...
-    @overload
-    def __call__(self, file: str, backend: int, /) -> cv2.VideoCapture: ...
+
+def _open_capture(target: int | str, backend: int) -> cv2.VideoCapture:
+    return cv2.VideoCapture(target, backend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class CameraFeed(Feed):
         self,
         device: str,
         settings: CameraSettings,
-        open_capture: OpenCapture = cv2.VideoCapture,
+        open_capture: OpenCapture = _open_capture,
     ) -> None:
         super().__init__()
         self._label = f"camera {device}"
