@@ -24,10 +24,9 @@ from time import perf_counter
 
 import numpy as np
 
-from vosctl.datasets import find_sequences, read_annotation
-from vosctl.evaluation.absences import AFTER, KINDS, AbsenceClip, AnnotatedClip, Image, Mask, make_absences
+from vosctl.evaluation.absences import AFTER, KINDS, AbsenceClip, AnnotatedClip, make_absences, read_clips
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
-from vosctl.video.sources.pictures import read_image
+from vosctl.types import Mask, RGBImage
 
 VISIBLE_PIXELS = 64  # from which on an object can be asked for
 SETTLED = 8  # of the frames afterwards: the last ones decide whether it is back
@@ -70,9 +69,15 @@ def main() -> None:
     """Measure and print."""
     arguments = _arguments()
     settings = TrackingSettings(window_size=arguments.window_size)
-    tracker = Tracker.load(arguments.weights, engine=arguments.engine, precision=arguments.precision, settings=settings)
+    tracker = Tracker.load(
+        arguments.weights,
+        engine=arguments.engine,
+        precision=arguments.precision,
+        threads=arguments.threads,
+        settings=settings,
+    )
     rows = []
-    clips = _clips(arguments.root)
+    clips = read_clips(arguments.root)
     names = arguments.clips.split(",") if arguments.clips else [clip.name for clip in clips]
     for index, clip in enumerate(clips):
         if clip.name not in names:
@@ -92,34 +97,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--weights", default="lite")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--window-size", type=int, default=0)
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--clips", default="", help="names, separated by commas; all by default")
     parser.add_argument("--json", default="", help="file for the figures of every clip")
     return parser.parse_args()
-
-
-def _clips(root: Path) -> list[AnnotatedClip]:
-    clips = []
-    for sequence in find_sequences(root):
-        stems = [stem for stem in sequence.images if stem in sequence.annotations]
-        frames, masks = _Files([sequence.images[stem] for stem in stems]), []
-        masks = [read_annotation(sequence.annotations[stem]) > 0 for stem in stems]
-        clips.append(AnnotatedClip(sequence.name, frames, masks))
-    return clips
-
-
-class _Files(Sequence[Image]):
-    """Frames that are read when they are asked for; the clip used last stays in memory."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        self._paths = paths
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, index: int) -> Image:  # type: ignore[override]
-        return read_image(self._paths[index])
 
 
 def _measure(tracker: Tracker, clip: AnnotatedClip, others: list[AnnotatedClip], kinds: list[str]) -> Iterator[Row]:
@@ -147,7 +130,7 @@ class Followed:
     seconds: float
 
 
-def _follow(tracker: Tracker, frames: Sequence[Image], masks: Sequence[Mask]) -> Followed:
+def _follow(tracker: Tracker, frames: Sequence[RGBImage], masks: Sequence[Mask]) -> Followed:
     results, j, seconds = [tracker.start(frames[0], masks[0].astype(np.uint8))], [1.0], []
     for index in range(1, len(frames)):
         frame = frames[index]

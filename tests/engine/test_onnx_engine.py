@@ -17,7 +17,7 @@ from vosctl.engine.onnx_sessions import open_checkpoint
 from vosctl.engine.providers import Provider
 from vosctl.engine.torch_engine import TorchEngine
 from vosctl.errors import UsageError, VosctlError
-from vosctl.network.table import PACKAGED, create_network, find_network
+from vosctl.network.table import PACKAGED, find_network
 from vosctl.tracking import Tracker
 from vosctl.weights.checkpoint import load_checkpoint
 from vosctl.weights.networks import save_network
@@ -39,15 +39,19 @@ def inputs():
 
 
 def run(engine, images, masks):
+    return step_of(engine, images, masks).probabilities
+
+
+def step_of(engine, images, masks):
     references = [engine.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
-    return engine.propagate(images, masks[::-1], references).probabilities
+    return engine.propagate(images, masks[::-1], references)
 
 
 @pytest.mark.parametrize("name", PACKAGED)
 def test_the_graphs_in_the_package_are_those_of_the_networks(name, inputs, tmp_path):
     """When this fails after a change of a network, run `python -m vosctl.export.shipped`."""
     torch.manual_seed(2)
-    network = create_network(name)
+    network = find_network(name).create_whole()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.2, 0.2)
@@ -57,7 +61,11 @@ def test_the_graphs_in_the_package_are_those_of_the_networks(name, inputs, tmp_p
     torch_engine = create_engine(str(tmp_path / "random.safetensors"), engine="torch", device="cpu", precision="fp32")
     assert (onnx_engine.stride, onnx_engine.window) == (torch_engine.stride, torch_engine.window)
     assert onnx_engine.info.network == name
-    found, wanted = run(onnx_engine, *inputs), run(torch_engine, *inputs)
+    steps = [step_of(engine, *inputs) for engine in (onnx_engine, torch_engine)]
+    found, wanted = (step.probabilities for step in steps)
+    if find_network(name).has_presence_head:
+        np.testing.assert_allclose(steps[0].presence, steps[1].presence, atol=1e-4)
+        assert steps[1].presence.std() > 0
     assert (found.shape, found.dtype) == ((3, *SIZE), np.float32)
     np.testing.assert_allclose(found, wanted, atol=1e-4)
     assert wanted.std() > 0

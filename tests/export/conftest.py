@@ -14,18 +14,20 @@ def tiny(name):
     """A tiny network whose window is small too."""
     torch.manual_seed(0)
     network: Lite | RGMP
-    if name == "lite":
+    if name.startswith("lite"):
         network = Lite(stem_channels=4, stages=TINY_STAGES, widths=(4, 4, 8, 8))
+        if name == "lite with presence":
+            network.add_presence()
     else:
         network = RGMP(width=4, channels=8)
     network.window = 96
     return randomise_norms(network)
 
 
-@pytest.fixture(scope="session", params=["lite", "rgmp"])
+@pytest.fixture(scope="session", params=["lite", "lite with presence", "rgmp"])
 def dynamic_export(request, tmp_path_factory):
     """Network, folder of its export with free sizes, and what the export told."""
-    folder = tmp_path_factory.mktemp(request.param) / "exported"
+    folder = tmp_path_factory.mktemp(request.param.replace(" ", "-")) / "exported"
     told = []
     network = tiny(request.param)
     export_network(network, SOURCE, folder, ExportSettings(), tell=told.append)

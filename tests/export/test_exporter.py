@@ -33,6 +33,8 @@ def test_free_sizes_are_free_and_the_rest_is_fixed(dynamic_export):
     assert inputs["image"] == ["objects", "height", "width", 3]
     assert inputs["mask"] == ["objects", "height", "width"]
     assert axes(step.graph.output[0]) == ["objects", "height", "width"]
+    further = {value.name: axes(value) for value in step.graph.output[1:]}
+    assert further == ({} if network.presence is None else {"presence": ["objects"]})
     assert [value.name for value in load(folder, "reference").graph.output] == list(network.state_names)
 
 

@@ -13,11 +13,11 @@ from tests.helpers.networks import register_network
 from vosctl.engine import create_engine
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.rgmp import RGMP
-from vosctl.network.table import PACKAGED, create_network, find_network, registered_network
-from vosctl.weights.checkpoint import read_checkpoint
+from vosctl.network.table import PACKAGED, create_network, find_network, part_of, registered_network
+from vosctl.weights.checkpoint import HEAD_OF, read_checkpoint
 from vosctl.weights.formats import safetensors_bytes
 from vosctl.weights.networks import load_network, save_network
-from vosctl.weights.registry import find_weights, registered_weights, shipped_folder, shipped_from
+from vosctl.weights.registry import file_sha256, find_weights, registered_weights, shipped_folder, shipped_from
 from vosctl.weights.store import import_weights
 
 
@@ -224,6 +224,69 @@ def test_a_presence_head_may_be_there_or_not(tiny_lite, tmp_path):
             read_checkpoint(write(tmp_path / "c.safetensors", own | head))
 
 
+def with_head(folder, trunk=None):
+    """A lite checkpoint and its head for presence in a file of its own; returns the checkpoint's path."""
+    torch.manual_seed(4)
+    network = create_network("lite")
+    network.add_presence()
+    arrays = {key: value.numpy() for key, value in network.state_dict().items()}
+    path = write(folder / "own.safetensors", {k: v for k, v in arrays.items() if part_of(k) != "presence"})
+    head = {key: array for key, array in arrays.items() if part_of(key) == "presence"}
+    write(folder / "own-presence.safetensors", head, {HEAD_OF: trunk or file_sha256(path)})
+    return path
+
+
+def test_a_head_for_presence_may_lie_beside_its_checkpoint(tmp_path):
+    checkpoint = read_checkpoint(with_head(tmp_path))
+    assert checkpoint.has_presence
+    network = load_network(checkpoint.path)
+    assert network.presence is not None
+    torch.testing.assert_close(
+        network.presence.embed1.weight, torch.from_numpy(checkpoint.floats()["presence.embed1.weight"])
+    )
+    save_network(network, tmp_path / "whole.safetensors")
+    assert read_checkpoint(tmp_path / "whole.safetensors").has_presence
+
+
+def test_a_head_of_other_weights_is_refused(tmp_path):
+    path = with_head(tmp_path, trunk="0" * 64)
+    with pytest.raises(VosctlError, match=r"own-presence\.safetensors: the head for presence of other weights"):
+        read_checkpoint(path)
+
+
+def test_a_head_beside_a_checkpoint_is_checked_like_the_rest(tmp_path):
+    path = with_head(tmp_path)
+    head = tmp_path / "own-presence.safetensors"
+    arrays = load_file(head)
+    del arrays["presence.verdict2.bias"]
+    save_file(arrays, head, {HEAD_OF: file_sha256(path)})
+    with pytest.raises(VosctlError, match=r"presence\.verdict2\.bias is missing"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx", "openvino"])
+def test_engines_tell_presence_where_there_is_a_head(engine, tmp_path):
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    path = with_head(tmp_path)
+    images = np.random.default_rng(1).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    masks = np.zeros((2, 64, 96), np.float32)
+    masks[:, 16:48, 16:64] = 1
+
+    def told(name):
+        made = create_engine(str(path), engine=name, device="cpu", precision="fp32")
+        return made.propagate(images, masks, [made.encode_reference(*one) for one in zip(images, masks, strict=True)])
+
+    with_it = told(engine)
+    assert with_it.presence.shape == (2,)
+    assert with_it.presence.dtype == np.float32
+    np.testing.assert_allclose(with_it.presence, told("torch").presence, atol=1e-4)
+    (tmp_path / "own-presence.safetensors").unlink()
+    without = told(engine)
+    assert without.presence is None
+    np.testing.assert_allclose(without.probabilities, with_it.probabilities, atol=1e-5)
+
+
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
 def test_bfloat16_is_read_and_kept(suffix, tiny_lite, tmp_path):
     path = tmp_path / f"half.{suffix}"
@@ -324,5 +387,5 @@ def test_a_tensor_that_claims_to_be_huge_costs_nothing(official, tmp_path):
 @pytest.mark.parametrize("name", PACKAGED)
 def test_the_shapes_in_the_package_are_those_of_the_networks(name):
     """When this fails after a change of a network, run `python -m vosctl.export.shipped`."""
-    expected = {key: tuple(value.shape) for key, value in create_network(name).state_dict().items()}
+    expected = {key: tuple(value.shape) for key, value in find_network(name).create_whole().state_dict().items()}
     assert list(find_network(name).shapes.items()) == list(expected.items())

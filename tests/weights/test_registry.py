@@ -1,5 +1,6 @@
 """The registry: what others wrote into the user's part of it never harms, and never stops the shipped weights."""
 
+import hashlib
 import json
 
 import pytest
@@ -142,3 +143,23 @@ def test_nothing_is_imported_into_a_broken_registry(write_registry, tmp_path):
 def test_names_that_no_file_can_have(name):
     with pytest.raises(UsageError, match="neither a file nor a registered name"):
         locate_weights(name)
+
+
+def test_a_head_for_presence_is_verified_with_its_weights(tmp_path):
+    """It lies in a file of its own beside them; its digest is in the registry too."""
+    for name in ("mine", "mine-presence"):
+        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
+    digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("mine", "mine-presence")}
+    fields = entry(sha256=digests["mine"], presence_sha256=digests["mine-presence"])
+    (tmp_path / "registry.json").write_text(json.dumps({"mine": fields}))
+    with shipped_from(tmp_path):
+        assert locate_weights("mine") == tmp_path / "mine.safetensors"
+        (tmp_path / "mine-presence.safetensors").write_bytes(b"other")
+        with pytest.raises(VosctlError, match=r"mine-presence\.safetensors: not the registered weights 'mine'"):
+            locate_weights("mine")
+        (tmp_path / "mine-presence.safetensors").unlink()
+        with pytest.raises(VosctlError, match=r"mine-presence\.safetensors: cannot be read"):
+            locate_weights("mine")
+    (tmp_path / "registry.json").write_text(json.dumps({"mine": fields | {"presence_sha256": "odd"}}))
+    with shipped_from(tmp_path), pytest.raises(VosctlError, match="no proper sha256"):
+        read_registry()

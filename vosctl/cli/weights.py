@@ -13,12 +13,24 @@ import click
 from vosctl.cli.command import VosctlGroup
 from vosctl.errors import VosctlError
 from vosctl.network.table import networks, part_of
-from vosctl.weights.registry import Registry, WeightsEntry, find_weights, read_registry, user_folder, verify_entry
+from vosctl.weights.registry import (
+    Registry,
+    WeightsEntry,
+    find_weights,
+    presence_file,
+    read_registry,
+    user_folder,
+    verify_entry,
+)
 from vosctl.weights.text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+PRESENCE = {
+    True: "a head tells whether what is marked is the object, which decides what is lost and found",
+    False: "no head: what is lost and found is decided by size and score",
+}
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 PIPE_WIDTH = 200
 """Columns of a table when standard output is no terminal: nothing is cut."""
@@ -67,7 +79,7 @@ def info(name: str, as_json: bool) -> None:
         ("state", state),
         ("sha256", entry.sha256),
         ("values", ", ".join(f"{count:,} {kind}" for kind, count in contents["values"].items())),
-        ("presence", "a head tells whether the object is in the image" if contents["presence"] else "no such head"),
+        ("presence", PRESENCE[contents["presence"]]),
         ("licence", entry.licence),
         ("trained on", entry.training_data),
         ("quality", entry.quality),
@@ -188,7 +200,7 @@ def _contents(entry: WeightsEntry) -> dict[str, Any]:
     values: dict[str, int] = {}
     tensors = 0
     description = networks().get(entry.network)
-    presence = False
+    presence = presence_file(entry.path).is_file()
     try:
         with safe_open(entry.path, framework="numpy") as file:
             for key in file.keys():  # noqa: SIM118 - not a mapping

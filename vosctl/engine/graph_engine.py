@@ -17,6 +17,7 @@ from vosctl.engine.memory import memory_errors
 from vosctl.errors import UsageError
 
 State = tuple[NDArray[np.float32], ...]
+Outputs = tuple[NDArray[np.float32], ...]
 
 
 class GraphEngine(ABC):
@@ -48,8 +49,12 @@ class GraphEngine(ABC):
         """Put the concatenated state of some objects where the step graph runs."""
 
     @abstractmethod
-    def _run_step(self, images: NDArray[np.uint8], masks: NDArray[np.float32], state: Any) -> NDArray[np.float32]:
-        """Run the step graph on (N, H, W, 3) and (N, H, W), both contiguous, and a placed state of N objects."""
+    def _run_step(self, images: NDArray[np.uint8], masks: NDArray[np.float32], state: Any) -> Outputs:
+        """Run the step graph on (N, H, W, 3) and (N, H, W), both contiguous, and a placed state of N objects.
+
+        Returns:
+            What `GraphMetadata.step_outputs` names.
+        """
 
     def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
         """See `Engine.encode_reference`."""
@@ -63,11 +68,9 @@ class GraphEngine(ABC):
         check_batch(self, images, masks, states)
         self._check_size(images)
         with self._lock, memory_errors(f"a step of the network for {len(images)} objects"):
-            return Step(self._propagate(images, masks, states), tuple(states))
+            return self._propagate(images, masks, states)
 
-    def _propagate(
-        self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]
-    ) -> NDArray[np.float32]:
+    def _propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
         count = self._count(len(images))
         padding = -len(images) % count  # a graph for a fixed number of objects is run on some of them twice
         members = [*range(len(images)), *[0] * padding]
@@ -79,8 +82,9 @@ class GraphEngine(ABC):
             for start in range(0, len(members), count)
             for part in [members[start : start + count]]
         ]
-        probabilities = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return probabilities[: len(images)]
+        joined = parts[0] if len(parts) == 1 else tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        probabilities, *presence = (array[: len(images)] for array in joined)
+        return Step(probabilities, tuple(states), presence[0] if presence else None)
 
     def _count(self, objects: int) -> int:
         """How many objects go through the step graph at once."""

@@ -6,7 +6,11 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vosctl.errors import VosctlError
+from vosctl.weights.checkpoint import Checkpoint
 
 GRAPHS_FOLDER = Path(__file__).parent / "graphs"
 GRAPHS_INDEX = GRAPHS_FOLDER / "index.json"
@@ -27,6 +31,18 @@ def graphs_index() -> dict[str, dict[str, list[str]]]:
 def package_graph(network: str, kind: str) -> Path:
     """Return the package's graph of a network, `REFERENCE`, `STEP`, `ENCODE` or `SEGMENT`, which lacks its weights."""
     return GRAPHS_FOLDER / f"{network}.{kind}.onnx"
+
+
+def package_weights(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
+    """The weights that the package's graphs take, by key.
+
+    The graphs have the head for presence whether the checkpoint has one or not; where it has none its weights are
+    zero, and what it says is not asked for.
+    """
+    arrays = checkpoint.floats()
+    shapes = checkpoint.description.shapes
+    keys = {key for graph in graphs_index()[checkpoint.network].values() for key in graph}
+    return {key: arrays[key] if key in arrays else np.zeros(shapes[key], np.float32) for key in keys}
 
 
 def folder_graphs(folder: Path) -> tuple[Path, Path]:

@@ -28,7 +28,9 @@ class GraphMetadata:
         weights: name or file name of the checkpoint; empty for graphs without weights.
         sha256: hex digest of the checkpoint.
         licence: what the weights may be used for.
+        tells_presence: whether `step` has the output `presence`.
         version: vosctl's version at export.
+        tells_presence: whether `step` has the output `presence`.
     """
 
     network: str
@@ -42,6 +44,12 @@ class GraphMetadata:
     sha256: str = ""
     licence: str = ""
     version: str = ""
+    tells_presence: bool = False
+
+    @property
+    def step_outputs(self) -> tuple[str, ...]:
+        """Names of the step graph's outputs that are asked for."""
+        return ("probability", "presence") if self.tells_presence else ("probability",)
 
     def to_properties(self) -> dict[str, str]:
         """As ONNX metadata properties: text by text."""
@@ -58,6 +66,7 @@ class GraphMetadata:
             "weights_sha256": self.sha256,
             "weights_licence": self.licence,
             "vosctl_version": self.version,
+            "presence": "yes" if self.tells_presence else "no",
         }
 
     @classmethod
@@ -82,6 +91,7 @@ class GraphMetadata:
             sha256=properties["weights_sha256"],
             licence=properties["weights_licence"],
             version=properties["vosctl_version"],
+            tells_presence=properties.get("presence") == "yes",  # older graphs do not say
         )
         numbers = (read.stride, read.window, *(read.size or ()), *(() if read.objects is None else (read.objects,)))
         if min(numbers) < 1 or max(numbers) > _LARGEST_NUMBER or read.window % read.stride:
@@ -109,7 +119,7 @@ def check_tensors(
     state = metadata.state_names
     wanted = (
         ("reference", reference, {"image", "mask"}, state),
-        ("step", step, {"image", "mask", *state}, ("probability",)),
+        ("step", step, {"image", "mask", *state}, metadata.step_outputs),
     )
     for name, (inputs, outputs), expected_inputs, expected_outputs in wanted:
         if set(inputs) != expected_inputs or tuple(outputs[: len(expected_outputs)]) != expected_outputs:

@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vosctl.engine.base import EngineInfo
-from vosctl.engine.graph_engine import GraphEngine, State
+from vosctl.engine.graph_engine import GraphEngine, Outputs, State
 from vosctl.engine.memory import is_memory_error
 from vosctl.engine.onnx_sessions import FAILURES, GraphPair, reason
 from vosctl.errors import VosctlError
@@ -53,14 +53,14 @@ class OnnxEngine(GraphEngine):
 
     def _run_step(
         self, images: NDArray[np.uint8], masks: NDArray[np.float32], state: Sequence[onnxruntime.OrtValue]
-    ) -> NDArray[np.float32]:
+    ) -> Outputs:
         binding = self._binding
         binding.bind_cpu_input("image", images)
         binding.bind_cpu_input("mask", masks)
         for name, value in zip(self._metadata.state_names, state, strict=True):
             binding.bind_ortvalue_input(name, value)
-        binding.bind_output("probability", "cpu")
+        for name in self._metadata.step_outputs:
+            binding.bind_output(name, "cpu")
         with self._failures():
             self._graphs.step.run_with_iobinding(binding)
-        probability: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
-        return probability
+        return tuple(binding.copy_outputs_to_cpu())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
-from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, graphs_index, package_graph
+from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, graphs_index, package_graph, package_weights
 from vosctl.engine.graph_metadata import GraphMetadata, check_tensors, pair_metadata
 from vosctl.engine.memory import is_memory_error
 from vosctl.engine.providers import Provider, check_loaded
@@ -60,7 +60,8 @@ def open_checkpoint(checkpoint: Checkpoint, provider: Provider, threads: int = 0
         VosctlError: the provider cannot be used.
     """
     (reference, step), values = open_package_graphs(checkpoint, (REFERENCE, STEP), provider, threads)
-    return GraphPair(reference, step, _metadata(reference, step, checkpoint.path), provider, values)
+    metadata = replace(_metadata(reference, step, checkpoint.path), tells_presence=checkpoint.has_presence)
+    return GraphPair(reference, step, metadata, provider, values)
 
 
 def open_package_graphs(
@@ -76,9 +77,8 @@ def open_package_graphs(
     """
     name = checkpoint.network
     index = graphs_index()[name]
-    arrays = checkpoint.floats()
-    keys = dict.fromkeys(key for graph in index.values() for key in graph)
-    values = {key: onnxruntime.OrtValue.ortvalue_from_numpy(arrays[key]) for key in keys}
+    weights = package_weights(checkpoint)
+    values = {key: onnxruntime.OrtValue.ortvalue_from_numpy(array) for key, array in weights.items()}
 
     def open_one(kind: str) -> onnxruntime.InferenceSession:
         options = _options(threads)

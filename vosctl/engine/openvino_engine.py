@@ -7,7 +7,7 @@ import openvino
 from numpy.typing import NDArray
 
 from vosctl.engine.base import EngineInfo
-from vosctl.engine.graph_engine import GraphEngine, State
+from vosctl.engine.graph_engine import GraphEngine, Outputs, State
 from vosctl.engine.openvino_models import ModelPair
 
 
@@ -34,7 +34,6 @@ class OpenVinoEngine(GraphEngine):
 
     def _run_step(
         self, images: NDArray[np.uint8], masks: NDArray[np.float32], state: dict[str, openvino.Tensor]
-    ) -> NDArray[np.float32]:
+    ) -> Outputs:
         outputs = self._step.infer({"image": images, "mask": masks, **state}, share_inputs=True)
-        probability: NDArray[np.float32] = outputs["probability"]
-        return probability
+        return tuple(outputs[name] for name in self._metadata.step_outputs)

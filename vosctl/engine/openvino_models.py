@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import openvino
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph
+from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph, package_weights
 from vosctl.engine.graph_metadata import GraphMetadata, check_tensors, pair_metadata
 from vosctl.errors import UsageError, VosctlError
 from vosctl.weights.checkpoint import Checkpoint
@@ -50,9 +50,10 @@ def compile_checkpoint(checkpoint: Checkpoint, precision: str, threads: int = 0)
     Raises:
         VosctlError: the precision cannot be used.
     """
-    arrays = checkpoint.floats()
+    arrays = package_weights(checkpoint)
     graphs = [_load(package_graph(checkpoint.network, kind), arrays) for kind in (REFERENCE, STEP)]
-    return _compile(graphs, checkpoint.path, precision, threads)
+    models = _compile(graphs, checkpoint.path, precision, threads)
+    return replace(models, metadata=replace(models.metadata, tells_presence=checkpoint.has_presence))
 
 
 def compile_folder(folder: Path, precision: str, threads: int = 0) -> ModelPair:

@@ -49,9 +49,14 @@ class TorchEngine:
     def propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
         check_batch(self, images, masks, states)
         with memory_errors(f"a step of the network for {len(images)} objects"):
-            state = self._batch.get(states)
-            probability = self._network.propagate(self._image(images), self._mask(masks), *state)
-            return Step(probability[:, 0].float().cpu().numpy(), tuple(states))
+            inputs = (self._image(images), self._mask(masks), *self._batch.get(states))
+            presence = None
+            if self._network.presence is None:
+                probability = self._network.propagate(*inputs)
+            else:
+                probability, told = self._network.propagate_with_presence(*inputs)
+                presence = told.float().cpu().numpy()
+            return Step(probability[:, 0].float().cpu().numpy(), tuple(states), presence)
 
     def _image(self, images: NDArray[Any]) -> Tensor:
         """(N, H, W, 3) bytes or floats to (N, 3, H, W) in [0, 1], channels last in memory as they came."""

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Kind = Literal["pan", "cut", "black", "occlusion", "look-alike"]
-Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+from vosctl.datasets import find_sequences, read_annotation
+from vosctl.types import Mask, RGBImage
+from vosctl.video.sources.pictures import read_image
+
+Kind = Literal["plain", "pan", "cut", "black", "occlusion", "look-alike"]
 
 LEAD = 12  # frames before anything happens
 SWEEP = 8  # frames in which the view pans away, or back
@@ -41,13 +43,34 @@ class AnnotatedClip:
     """
 
     name: str
-    frames: Sequence[Image]
+    frames: Sequence[RGBImage]
     masks: Sequence[Mask]
 
     def at(self, time: int) -> int:
         """The frame to show at a time: forwards to the last frame, then backwards, and so on."""
         last = len(self.frames) - 1
         return last - abs(time % (2 * last) - last)
+
+
+def read_clips(root: Path) -> list[AnnotatedClip]:
+    """The clips of a data set in the DAVIS layout; all ids are one object. Frames are read when they are asked for."""
+    clips = []
+    for sequence in find_sequences(root):
+        stems = [stem for stem in sequence.images if stem in sequence.annotations]
+        masks = [read_annotation(sequence.annotations[stem]) > 0 for stem in stems]
+        clips.append(AnnotatedClip(sequence.name, _Files([sequence.images[stem] for stem in stems]), masks))
+    return clips
+
+
+class _Files(Sequence[RGBImage]):
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> RGBImage:  # type: ignore[override]
+        return read_image(self._paths[index])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +89,7 @@ class AbsenceClip:
 
     kind: Kind
     name: str
-    frames: list[Image]
+    frames: list[RGBImage]
     masks: list[Mask]
     others: list[Mask]
     back: int
@@ -170,7 +193,7 @@ def interrupted(clip: AnnotatedClip, other: AnnotatedClip | None) -> AbsenceClip
     return AbsenceClip(kind, name, frames, masks, [nothing] * len(frames), LEAD + CUT_HOLD, plain)
 
 
-def _resized(frame: Image, size: tuple[int, ...]) -> Image:
+def _resized(frame: RGBImage, size: tuple[int, ...]) -> RGBImage:
     if frame.shape[1::-1] == size:
         return frame
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -45,7 +45,7 @@ def check_probabilities(
         objects: the most objects at once.
 
     Returns:
-        The largest difference of any probability.
+        The largest difference of any probability, and of the objects' presence where the network tells it.
 
     Raises:
         VosctlError: it is `LARGEST_DIFFERENCE` or more.
@@ -75,6 +75,9 @@ def _difference(exported: Engine[Any], torch: Engine[Any], clip: CheckClip, size
         states = [list(one.states) for one in steps]
         found, masks = (one.probabilities for one in steps)
         differences.append(np.abs(found - masks).max())
+        told = [one.presence for one in steps if one.presence is not None]
+        if told:
+            differences.append(np.abs(told[0] - told[-1]).max())
     return float(np.max(differences))
 
 

@@ -151,6 +151,7 @@ def _metadata(network: PropagationNetwork, source: WeightsSource, settings: Expo
         sha256=source.sha256,
         licence=source.licence,
         version=__version__,
+        tells_presence=network.presence is not None,
     )
 
 

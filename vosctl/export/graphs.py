@@ -20,6 +20,7 @@ MEANINGS = {
     "image": "RGB, 0..255",
     "mask": "the object, 0..1; in the step graph the last probability, not thresholded",
     "probability": "of the object, 0..1; the next mask",
+    "presence": "whether what is marked is the object, 0..1",
 }
 TRACED_SIZE = 64  # pixels: tracing is a run, and the dynamic graphs do not depend on its size
 
@@ -38,17 +39,24 @@ class ReferenceGraph(nn.Module):
 
 
 class StepGraph(nn.Module):
-    """`image`, `mask` and the reference state to `probability` (N, H, W) float32."""
+    """`image`, `mask` and the reference state to `probability` (N, H, W) and perhaps `presence` (N,), float32."""
 
     def __init__(self, network: PropagationNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor, mask: Tensor, *state: Tensor) -> Tensor:
+    def forward(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         dtype = _dtype(self.network)
-        state = tuple(_as(tensor, dtype) for tensor in state)
-        probability = self.network.propagate(_image(image, dtype), _as(mask[:, None], dtype), *state)
-        return _as(probability[:, 0], torch.float32)
+        inputs = (_image(image, dtype), _as(mask[:, None], dtype), *(_as(tensor, dtype) for tensor in state))
+        if self.network.presence is None:
+            return (_as(self.network.propagate(*inputs)[:, 0], torch.float32),)
+        probability, presence = self.network.propagate_with_presence(*inputs)
+        return _as(probability[:, 0], torch.float32), _as(presence, torch.float32)
+
+
+def step_outputs(network: PropagationNetwork) -> tuple[str, ...]:
+    """Names of the outputs of a network's step graph."""
+    return ("probability",) if network.presence is None else ("probability", "presence")
 
 
 def _dtype(network: PropagationNetwork) -> torch.dtype:
@@ -130,7 +138,9 @@ def trace_graphs(network: PropagationNetwork, shape: GraphShape, opset: int) -> 
     names = network.state_names
     one = slice(0, 1 if shape.objects else None)  # references are encoded one at a time
     reference = _trace(ReferenceGraph(network), (image[one], mask[one]), ("image", "mask"), names, shape, opset)
-    step = _trace(StepGraph(network), (image, mask, *state), ("image", "mask", *names), ("probability",), shape, opset)
+    step = _trace(
+        StepGraph(network), (image, mask, *state), ("image", "mask", *names), step_outputs(network), shape, opset
+    )
     return reference, step
 
 

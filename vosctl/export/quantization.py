@@ -36,6 +36,7 @@ DEFAULT_SEVERITY = 2
 # network's description names: the stem, and the last ones, whose errors are the mask's. With the stem and the head in
 # 8 bits the masks of the made clip were worse, and no faster.
 FLOAT_OPERATORS = {"Transpose", "Cast", "Unsqueeze", "Div", "Sub", "MatMul", "Softmax", "Sigmoid", "AveragePool"}
+PRESENCE_SCOPE = "/presence/"  # of the names of the head's nodes: it costs next to nothing, and its verdict is a number
 
 Sample = dict[str, NDArray[Any]]
 
@@ -109,7 +110,9 @@ def quantize_step(step: onnx.ModelProto, samples: Sequence[Sample], float_layers
     model = onnx.shape_inference.infer_shapes(step)
     add_pre_process_metadata(model)
     names = [
-        node.name for node in model.graph.node if node.op_type in FLOAT_OPERATORS or node.name.endswith(float_layers)
+        node.name
+        for node in model.graph.node
+        if node.op_type in FLOAT_OPERATORS or node.name.endswith(float_layers) or PRESENCE_SCOPE in node.name
     ]
     with tempfile.TemporaryDirectory() as folder, _quiet_runtime():
         path = Path(folder) / "step.onnx"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.tracking.framing import CONTEXT, REFERENCE_CONTEXT
+from vosctl.tracking.presence import LOST_BELOW
 
 TEMPLATE = """\
 # {weights}: video object segmentation in two ONNX graphs
@@ -23,7 +24,7 @@ weights from `weights.bin`, which must lie beside them. All of this is also in t
 | | in | `mask` | ({objects}, {height}, {width}) | float32, 0..1: the last probability, not thresholded |
 | | in | {state} | as they came | float32 |
 | | out | `probability` | ({objects}, {height}, {width}) | float32, 0..1: the object |
-
+{presence_row}
 Of the state only the mask changes from frame to frame: feed `probability` back as the next `mask`; the tensors of the
 reference stay as they are, and nothing grows. Height and width are {sizes}; a reference and the steps that use it have
 the same size. Several objects are a batch: concatenate their images, masks and states along the first axis{fixed}.
@@ -63,16 +64,27 @@ def follow(frames, first_mask):  # (H, W, 3) uint8 RGB each, (H, W) bool; yields
         if (mask > 0.5).any():  # else the object is lost: keep looking where it was
             rows, columns, scale = window(mask, {context})
         inputs = {{"image": look(frame, rows, columns), "mask": look(mask, rows, columns), **state}}
-        seen = np.pad(step.run(["probability"], inputs)[0][0], 1)  # nothing beyond the window
+        {outputs}
+        seen = np.pad(probability[0], 1)  # nothing beyond the window
         y, x = ((np.arange(n) - at[0]) // scale + 1 for n, at in zip(mask.shape, (rows, columns)))
         yield (mask := seen[y.clip(0, HEIGHT + 1).astype(int)][:, x.clip(0, WIDTH + 1).astype(int)])
 ```
 """
 
+PRESENCE_ROW = """\
+| | out | `presence` | ({objects},) | float32, 0..1: whether what is marked is the object |
+"""
+OUTPUTS = 'probability = step.run(["probability"], inputs)[0]'
+OUTPUTS_WITH_PRESENCE = f"""\
+probability, presence = step.run(["probability", "presence"], inputs)
+        if presence[0] < {LOST_BELOW}:  # what is marked is something else: the object is lost
+            probability = np.zeros_like(probability)"""
+
 
 def readme(metadata: GraphMetadata) -> str:
     """The README, in Markdown, with a loop that runs the graphs."""
     height, width = metadata.size or ("H", "W")
+    objects = metadata.objects or "N"
     view_height, view_width = metadata.size or (metadata.window, metadata.window)
     return TEMPLATE.format(
         weights=metadata.weights,
@@ -83,7 +95,9 @@ def readme(metadata: GraphMetadata) -> str:
         licence=metadata.licence,
         state=", ".join(f"`{name}`" for name in metadata.state_names),
         one=1 if metadata.objects else "N",
-        objects=metadata.objects or "N",
+        objects=objects,
+        presence_row=PRESENCE_ROW.format(objects=objects) if metadata.tells_presence else "",
+        outputs=OUTPUTS_WITH_PRESENCE if metadata.tells_presence else OUTPUTS,
         height=height,
         width=width,
         sizes=f"fixed to {height} and {width}" if metadata.size else f"free, multiples of {metadata.stride}",

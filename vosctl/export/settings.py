@@ -27,7 +27,7 @@ class GraphShape:
     def free_axes(self, name: str) -> dict[int, str]:
         """Names of the free axes of the input or output `name`."""
         first = {} if self.objects else {0: "objects"}
-        if self.size:
+        if self.size or name == "presence":
             return first
         if name in {"image", "mask", "probability"}:
             return first | {1: "height", 2: "width"}

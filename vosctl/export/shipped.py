@@ -16,7 +16,13 @@ from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.export.graphs import describe_tensors, trace_graphs
 from vosctl.export.prompt_graphs import trace_prompt_graphs
 from vosctl.export.settings import DEFAULT_OPSET, GraphShape
-from vosctl.network.table import PACKAGED, PROMPT, SHAPES_FILE, create_network, create_prompt_network
+from vosctl.network.table import (
+    PACKAGED,
+    PROMPT,
+    SHAPES_FILE,
+    create_prompt_network,
+    find_network,
+)
 
 NOWHERE = "weights.bin"  # never read: the engine gives every weight
 
@@ -27,9 +33,11 @@ def make_graphs(name: str) -> tuple[dict[str, onnx.ModelProto], dict[str, list[s
     Returns:
         The graphs, "reference" and "step", and for each the keys of the weights it takes.
     """
-    network = create_network(name)
+    network = find_network(name).create_whole()
     keys = set(network.state_dict())
-    metadata = GraphMetadata(name, network.stride, network.window, network.state_names)
+    metadata = GraphMetadata(
+        name, network.stride, network.window, network.state_names, tells_presence=network.presence is not None
+    )
     graphs = dict(zip(("reference", "step"), trace_graphs(network, GraphShape(), DEFAULT_OPSET), strict=True))
     taken = {kind: _without_weights(model, keys) for kind, model in graphs.items()}
     for model in graphs.values():
@@ -60,7 +68,7 @@ def main() -> None:
     index = {}
     shapes = {}
     for name in (*PACKAGED, PROMPT.name):
-        network = create_prompt_network() if name == PROMPT.name else create_network(name)
+        network = create_prompt_network() if name == PROMPT.name else find_network(name).create_whole()
         shapes[name] = {key: list(value.shape) for key, value in network.state_dict().items()}
         graphs, index[name] = make_prompt_graphs() if name == PROMPT.name else make_graphs(name)
         for kind, model in graphs.items():

@@ -7,10 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from vosctl.network.presence import PresenceHead
 from vosctl.network.table import NetworkDescription
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+APPEARANCE = "appearance"
+"""Name of the tensor of the reference state that a head for presence compares with."""
 
 State = tuple[Tensor, ...]
 
@@ -28,9 +32,11 @@ class PropagationNetwork(nn.Module):
         stride: what height and width must be multiples of.
         window: side in pixels of the square it sees, unless another is asked for.
         state_names: names of the tensors of the reference state, in order.
+        presence: the head that tells whether what is marked is the object; None where there is none.
     """
 
     description: ClassVar[NetworkDescription]
+    presence: PresenceHead | None
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,6 +44,20 @@ class PropagationNetwork(nn.Module):
         self.stride = self.description.stride
         self.window = self.description.crop_size
         self.state_names = self.description.state_names
+        self.presence = None
+
+    def add_presence(self) -> None:
+        """Give the network a head that tells presence, with random weights. Its states have one tensor more."""
+        self.presence = self._new_presence_head()
+        self.state_names = (*self.description.state_names, APPEARANCE)
+
+    def remove_presence(self) -> None:
+        """Take the head away, as when the features that it reads are going to change."""
+        self.presence = None
+        self.state_names = self.description.state_names
+
+    def _new_presence_head(self) -> PresenceHead:
+        raise NotImplementedError(f"the {self.name} network has no head that tells presence")
 
     def encode_reference(self, image: Tensor, mask: Tensor) -> State:
         """Run the reference stream.
@@ -71,6 +91,14 @@ class PropagationNetwork(nn.Module):
             (N, 1, H, W), the probability of the object.
         """
         return torch.sigmoid(self.propagate_scales(image, mask, *state)[0])
+
+    def propagate_with_presence(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the target stream of a network that has a head for presence.
+
+        Returns:
+            What `propagate` returns, and (N,), the probability that what it marks is the object.
+        """
+        raise NotImplementedError
 
     def train(self, mode: bool = True) -> PropagationNetwork:
         """Set training mode; batch norms stay on their stored statistics (as RGMP was trained, section 4.2)."""

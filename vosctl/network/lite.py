@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vosctl.network.base import IMAGENET_MEAN, IMAGENET_STD, PropagationNetwork, State
 from vosctl.network.efficientnet import LITE0_STAGES, SameConv2d, batch_norm, inverted_residual_stages
+from vosctl.network.presence import Marked, PresenceHead, places_of
 from vosctl.network.table import LITE
 
 KEY_CHANNELS = 64
@@ -181,23 +182,36 @@ class Lite(PropagationNetwork):
         self.decoder = Decoder(channels, value_channels, widths)
         self.eval()
 
+    def _new_presence_head(self) -> PresenceHead:
+        r3, r4 = self.encoder.channels[-3:-1]
+        return PresenceHead(r4 + r3)
+
     def encode_reference(self, image: Tensor, mask: Tensor) -> State:
-        r5, r4, *_ = self.encoder(image, mask)
-        key, value = self.reading.memorise(r4, mask)
-        return key, value, r5
+        r5, r4, r3, *_ = self.encoder(image, mask)
+        state = (*self.reading.memorise(r4, mask), r5)
+        return state if self.presence is None else (*state, self.presence.describe(places_of(r4, r3), mask))
 
     def propagate_scales(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        logit, (m3, m4, m5) = self._decode(image, mask, state)
+        logit, (m3, m4, m5) = self._decode(self.encoder(image, mask), state)
         decoder = self.decoder
         return logit, decoder.head3(F.relu(m3)), decoder.head4(F.relu(m4)), decoder.head5(F.relu(m5))
 
     def propagate(self, image: Tensor, mask: Tensor, *state: Tensor) -> Tensor:
-        return torch.sigmoid(self._decode(image, mask, state)[0])
+        return torch.sigmoid(self._decode(self.encoder(image, mask), state)[0])
 
-    def _decode(self, image: Tensor, mask: Tensor, state: State) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def propagate_with_presence(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, Tensor]:
+        if self.presence is None:
+            raise NotImplementedError("this network has no head that tells presence")
+        features = self.encoder(image, mask)
+        probability = torch.sigmoid(self._decode(features, state)[0])
+        _, r4, r3, *_ = features
+        marked = Marked.of(places_of(r4, r3), mask, probability)
+        return probability, torch.sigmoid(self.presence(marked, state[-1]))
+
+    def _decode(self, features: tuple[Tensor, ...], state: State) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the logit at full size, and the feature maps at 1/8, 1/16 and 1/32."""
-        key, value, reference = state
-        r5, r4, r3, r2, *finer = self.encoder(image, mask)
+        key, value, reference, *_ = state
+        r5, r4, r3, r2, *finer = features
         read = self.reading(r4, key, value)
         m2, *deeper = self.decoder(r5, reference, torch.cat((r4, read), dim=1), r3, r2)
         return self._full_logit(m2, *finer), tuple(deeper)

@@ -69,8 +69,9 @@ class NetworkDescription:
         grown_from: name of a smaller network whose weights it can start from.
         grow: "module:function" that does so.
         official: its authors' own release, whose files have keys that begin with `module.`; None where there is none.
-        presence_part: first part of the keys of the head that tells whether the object is in the image; such a head
-            is optional in a checkpoint.
+        has_presence_head: whether it can have a head that tells whether the object is in the image
+            (`PropagationNetwork.add_presence`); such a head is optional in a checkpoint.
+        presence_part: first part of the keys of that head.
         own_shapes: shapes of the weights by key, where they are not in the package's `shapes.json`.
     """
 
@@ -86,6 +87,7 @@ class NetworkDescription:
     grown_from: str = ""
     grow: str = ""
     official: OfficialRelease | None = None
+    has_presence_head: bool = False
     presence_part: str = "presence"
     own_shapes: Shapes | None = None
 
@@ -103,8 +105,15 @@ class NetworkDescription:
         """First parts of the keys that a checkpoint must have: what it is recognised by."""
         return frozenset(part_of(key) for key in self.shapes if not self.is_optional(key))
 
+    def create_whole(self) -> PropagationNetwork:
+        """Make the network with random weights and all the parts that it may have: see `create`."""
+        network = self.create()
+        if self.has_presence_head:
+            network.add_presence()
+        return network
+
     def create(self) -> PropagationNetwork:
-        """Make the network with random weights, in evaluation mode; imports torch.
+        """Make the network with random weights, without what is optional, in evaluation mode; imports torch.
 
         Raises:
             UsageError: it is no network that follows objects.
@@ -138,6 +147,7 @@ LITE = NetworkDescription(
     factory="vosctl.network.lite:Lite",
     detached_reference="encoder.blocks.4",
     float_layers=("/stem/Conv", "/stem_mask/Conv", "/head2/Conv"),
+    has_presence_head=True,
 )
 LITE_PLUS = NetworkDescription(
     name="lite-plus",
@@ -146,6 +156,7 @@ LITE_PLUS = NetworkDescription(
     factory="vosctl.network.lite_plus:LitePlus",
     detached_reference="encoder.blocks.6",
     float_layers=("/stem/Conv", "/stem_mask/Conv", "/head2/Conv"),
+    has_presence_head=True,
     grown_from="lite",
     grow="vosctl.network.growth:grow",
 )

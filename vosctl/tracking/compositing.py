@@ -23,7 +23,7 @@ class ObjectView:
         id: the user's id.
         crop: where the probability lies in the frame.
         probability: (size, size) float32 in [0, 1].
-        score: mean probability over the object's pixels, 0 when it is lost.
+        score: see `TrackedObject`.
         lost: an object that is lost is not drawn.
     """
 

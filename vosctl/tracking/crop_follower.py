@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vosctl.engine.base import Engine
 from vosctl.planar import Picture
@@ -15,12 +15,16 @@ from vosctl.tracking.crop import Crop, main_box, mask_box
 from vosctl.tracking.follower import FollowedObject, ObjectFollower
 from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, crop_of_box
 from vosctl.tracking.merging import soft_aggregation
+from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.results import TrackedFrame
+from vosctl.tracking.scene_change import SceneChange
+from vosctl.tracking.search import AFTER_CHANGE, View, views_all_over
 from vosctl.types import Mask, SoftMask
 
-# In crop pixels and mean probability: what counts as seen, and what it takes to be found again after a loss.
+# In crop pixels: what counts as seen, and what it takes to be found again after a loss.
 SEEN_PIXELS = 16
 FOUND_PIXELS = 48
+# Where the network does not tell an object's presence, its mean probability and its size have to.
 FOUND_SCORE = 0.75
 FOUND_GROWTH = 2.0  # against the object's area; what is larger is something else
 AREA_MEMORY = 0.97  # share of the area kept from frame to frame while less is seen: it goes out of sight bit by bit
@@ -34,11 +38,43 @@ class CroppedObject(FollowedObject):
         framing: where the next frame will be looked at.
         seen_in: the crop that `probability` belongs to.
         area: of the object in frame pixels: the largest lately seen.
+        sure: how it was seen when its presence was last beyond doubt; None where the network does not tell presence.
+        doubtful: frames in a row in which its presence was low, though not low enough to call it lost.
+        frames_lost: for how many frames it has been lost.
     """
 
     framing: Framing
     seen_in: Crop
     area: float
+    sure: View | None = None
+    doubtful: int = 0
+    frames_lost: int = 0
+
+    def next_view(self) -> View:
+        """Where to look in the next frame, and with which guidance."""
+        if self.frames_lost % 2 and self.sure is not None:
+            return self.sure  # it may be in its place again
+        crop = self.framing.crop
+        return View(crop, crop.resample(self.probability, self.seen_in))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """What the network made of one view of an object.
+
+    Attributes:
+        crop: the part of the frame that it was shown.
+        probability: (size, size), the object's.
+        state: the engine's state of the object afterwards.
+        belief: what it says of the object; None where the network does not tell presence.
+        presence: whether what is marked is the object, 0..1; 1 where the network does not tell.
+    """
+
+    crop: Crop
+    probability: SoftMask
+    state: Any
+    belief: Belief | None
+    presence: float
 
 
 class CropFollower(ObjectFollower[CroppedObject]):
@@ -56,6 +92,8 @@ class CropFollower(ObjectFollower[CroppedObject]):
         self._engine = engine
         self._height, self._width = height, width
         self._size = size
+        self._scene = SceneChange()
+        self._search_frames = 0  # for how many frames more the whole frame is searched
 
     def _referenced(self, frame: Picture, mask: Mask) -> CroppedObject:
         box = mask_box(mask)
@@ -84,31 +122,86 @@ class CropFollower(ObjectFollower[CroppedObject]):
         followed = list(self._objects.values())
         if not followed:
             return composite((), self._height, self._width)
-        crops = [one.framing.crop for one in followed]
-        images = np.stack([crop.cut(frame) for crop in crops])
-        guidance = np.stack([one.framing.crop.resample(one.probability, one.seen_in) for one in followed])
-        step = self._engine.propagate(images, guidance, [one.state for one in followed])
-        for one, state in zip(followed, step.states, strict=True):
-            one.state = state
-        merged = _merge(followed, crops, step.probabilities)
+        changed = self._scene.happened(frame)
+        self._search_frames = AFTER_CHANGE if changed else max(self._search_frames - 1, 0)
+        sightings = self._sight(frame, followed, [one.next_view() for one in followed], changed)
+        if self._search_frames:
+            sightings = self._search(frame, followed, sightings)
+        # what is not the object is no mask, takes nothing from the others, and guides nothing
+        claims = [
+            np.zeros_like(seen.probability) if seen.belief is not None and seen.belief.lost else seen.probability
+            for seen in sightings
+        ]
+        merged = _merge(followed, [seen.crop for seen in sightings], claims)
         views = [
-            self._update(object_id, one, probability)
-            for (object_id, one), probability in zip(self._objects.items(), merged, strict=True)
+            self._update(object_id, one, sighting, probability)
+            for (object_id, one), sighting, probability in zip(self._objects.items(), sightings, merged, strict=True)
         ]
         return composite(views, self._height, self._width)
 
-    def _update(self, object_id: int, one: CroppedObject, probability: SoftMask) -> ObjectView:
+    def _sight(
+        self, frame: Picture, followed: Sequence[CroppedObject], views: Sequence[View], scene_changed: bool
+    ) -> list[Sighting]:
+        """Show the network one view of each of some objects."""
+        images = np.stack([view.crop.cut(frame) for view in views])
+        guidance = np.stack([view.guidance for view in views])
+        step = self._engine.propagate(images, guidance, [one.state for one in followed])
+        presence = np.ones(len(views), np.float32) if step.presence is None else step.presence
+        sightings = []
+        for index, (one, view) in enumerate(zip(followed, views, strict=True)):
+            sighting = Sighting(view.crop, step.probabilities[index], step.states[index], None, float(presence[index]))
+            if step.presence is not None:
+                enough = _pixels(sighting.probability) >= (FOUND_PIXELS if one.lost else SEEN_PIXELS)
+                sure = sighting.presence if enough else 0.0
+                guided = bool(view.guidance.any())
+                belief = Belief(one.lost, one.doubtful).after(sure, guided=guided, scene_changed=scene_changed)
+                sighting = replace(sighting, belief=belief, presence=sure)
+            sightings.append(sighting)
+        return sightings
+
+    def _search(
+        self, frame: Picture, followed: Sequence[CroppedObject], sightings: Sequence[Sighting]
+    ) -> list[Sighting]:
+        """Look all over the frame for the objects that are not seen; return the best sighting of each."""
+        best = list(sightings)
+        missing = [index for index, seen in enumerate(sightings) if seen.belief is not None and seen.belief.lost]
+        asked = [(index, view) for index in missing for view in self._views_all_over(followed[index])]
+        if not asked:
+            return best
+        lost = [replace(followed[index], lost=True) for index, _ in asked]
+        found = self._sight(frame, lost, [view for _, view in asked], scene_changed=False)
+        for (index, _), sighting in zip(asked, found, strict=True):
+            if sighting.belief is not None and not sighting.belief.lost and sighting.presence > best[index].presence:
+                best[index] = sighting
+        return best
+
+    def _views_all_over(self, one: CroppedObject) -> Iterator[View]:
+        side = one.framing.crop.side
+        if one.sure is not None:
+            yield one.sure
+            side = one.sure.crop.side
+        yield from views_all_over(self._height, self._width, side, self._size)
+
+    def _update(self, object_id: int, one: CroppedObject, sighting: Sighting, probability: SoftMask) -> ObjectView:
         """Store what was seen, decide whether the object is lost, and move or widen its crop."""
-        crop, mask = one.framing.crop, probability > 0.5
+        crop, mask = sighting.crop, probability > 0.5
         pixels = int(np.count_nonzero(mask))
-        score = float(probability[mask].mean()) if pixels else 0.0
+        score = float(probability[mask].mean()) * sighting.presence if pixels else 0.0
         area = pixels / crop.scale**2
-        if one.lost:
+        if sighting.belief is not None:
+            seen = not sighting.belief.lost and pixels >= SEEN_PIXELS  # others may have taken it
+        elif one.lost:
             seen = pixels >= FOUND_PIXELS and score >= FOUND_SCORE and area <= FOUND_GROWTH * one.area
         else:
             seen = pixels >= SEEN_PIXELS
         box = main_box(mask) if seen else None
-        one.seen_in, one.probability = crop, probability
+        if sighting.belief is not None:
+            one.doubtful = sighting.belief.doubtful
+            if one.sure is None:
+                one.sure = View(one.seen_in, one.probability)  # the mask that was given
+            if seen and sighting.presence >= SURE_ABOVE:
+                one.sure = View(crop, probability)
+        one.seen_in, one.probability, one.state = crop, probability, sighting.state
         if box is None:
             one.framing = one.framing.unseen(self._height, self._width)
         elif one.lost:
@@ -118,10 +211,17 @@ class CropFollower(ObjectFollower[CroppedObject]):
         if box is not None:
             one.area = max(area, AREA_MEMORY * one.area)
         one.lost = box is None
-        return ObjectView(object_id, one.seen_in, probability, score, one.lost)
+        one.frames_lost = one.frames_lost + 1 if one.lost else 0
+        return ObjectView(object_id, crop, probability, score, one.lost)
 
 
-def _merge(followed: list[CroppedObject], crops: list[Crop], probabilities: NDArray[np.float32]) -> list[SoftMask]:
+def _pixels(probability: SoftMask) -> int:
+    return int(np.count_nonzero(probability > 0.5))
+
+
+def _merge(
+    followed: Sequence[CroppedObject], crops: Sequence[Crop], probabilities: Sequence[SoftMask]
+) -> list[SoftMask]:
     """Merge the objects by soft aggregation, each in its own crop, against those whose crops reach into it.
 
     Objects that yield take nothing away from those that do not.

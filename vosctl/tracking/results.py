@@ -16,8 +16,9 @@ class TrackedObject:
 
     Attributes:
         id: the id the user gave it in the first mask, 1..255.
-        status: "tracked", or "lost" while no pixel of it is found.
-        score: mean probability over the object's own pixels, 0..1 (0 when lost).
+        status: "tracked", or "lost" while it is not found, or what is marked is taken for something else.
+        score: mean probability over the object's own pixels, 0..1 (0 when lost), times the presence where the network
+            tells it: it falls when the mask is doubtful, and when what is marked may be something else.
         area: pixels labelled with it in this frame.
         box: x, y, width, height of those pixels; None when there are none.
     """

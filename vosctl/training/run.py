@@ -133,6 +133,7 @@ def _network(settings: TrainingSettings) -> PropagationNetwork:
     if not settings.init:
         return wanted.create()
     network = load_network(settings.init)
+    network.remove_presence()  # it reads features that are about to change
     if wanted.grown_from and network.name == wanted.grown_from:
         grown: PropagationNetwork = imported(wanted.grow)(network)
         return grown

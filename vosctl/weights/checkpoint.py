@@ -21,8 +21,11 @@ from vosctl.network.table import (
     part_of,
 )
 from vosctl.weights.formats import Array, read_file
-from vosctl.weights.registry import file_sha256, locate_weights
+from vosctl.weights.registry import file_sha256, locate_weights, presence_file
 from vosctl.weights.text import printable
+
+HEAD_OF = "trunk_sha256"
+"""Metadata of a file with a head for presence alone: digest of the checkpoint whose features it reads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +87,8 @@ def read_checkpoint(path: Path, task: Task | None = "follow") -> Checkpoint:
         path: a `.safetensors` file, or a pickled state dict (`.pth`, `.pt`, `.ckpt`, `.bin`), which is never run.
         task: what its network must do; None for anything.
 
+    A head for presence may lie in a file of its own beside it (`presence_file`).
+
     Raises:
         UsageError: its network does something else.
         VosctlError: missing, damaged, or not the weights of a network known here: a key is missing, unknown, of
@@ -94,8 +99,19 @@ def read_checkpoint(path: Path, task: Task | None = "follow") -> Checkpoint:
     if task is not None and description.task != task:
         does = DOES_NOT_FOLLOW if task == "follow" else "follows objects and finds none; give `prompt`"
         raise UsageError(f"{path}: a {description.name} network, which {does}")
+    head = presence_file(path)
+    if head.is_file() and not any(part_of(key) == description.presence_part for key in arrays):
+        arrays |= _read_head(head, path)
     _check(arrays, description, path)
     return Checkpoint(description.name, arrays, metadata, path, file_sha256(path))
+
+
+def _read_head(head: Path, path: Path) -> dict[str, Array]:
+    """Read the head that lies beside a checkpoint, which it must have been trained on: it reads its features."""
+    arrays, metadata = read_file(head)
+    if metadata.get(HEAD_OF) != file_sha256(path):
+        raise VosctlError(f"{head}: the head for presence of other weights than {path.name}; move it away")
+    return arrays
 
 
 def _recognise(arrays: Mapping[str, Array], metadata: Mapping[str, str], path: Path) -> NetworkDescription:

@@ -21,6 +21,8 @@ from vosctl.weights.formats import safetensors_bytes
 def build_network(checkpoint: Checkpoint) -> PropagationNetwork:
     """Make the network of a checkpoint with its weights: in evaluation mode, float32, on the CPU."""
     network = checkpoint.description.create()
+    if checkpoint.has_presence:
+        network.add_presence()
     tensors = {key: torch.from_numpy(np.array(array)) for key, array in checkpoint.floats().items()}
     network.load_state_dict(tensors, strict=False)
     return network

@@ -21,6 +21,8 @@ REGISTRY_FILE = "registry.json"
 DEFAULT_WEIGHTS = "lite"
 FACTS = ("licence", "training_data", "quality")
 """What is known of weights besides their values: fields of the registry and of a checkpoint's metadata."""
+PRESENCE_SHA256 = "presence_sha256"
+"""Field of the registry, which may lack: digest of the file with the head for presence (`presence_file`)."""
 _FIELDS = ("network", "file", "sha256", *FACTS)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -39,6 +41,7 @@ class WeightsEntry:
         training_data: what they were trained on.
         quality: measured quality, in words, with the set it was measured on.
         shipped: True for weights that came with vosctl, False for imported ones.
+        presence_sha256: hex digest of the file beside it with its head for presence; empty where there is none.
     """
 
     name: str
@@ -49,6 +52,7 @@ class WeightsEntry:
     training_data: str
     quality: str
     shipped: bool
+    presence_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +168,21 @@ def _entries(folder: Path, listed: Mapping[str, object], *, shipped: bool) -> di
         if wrong := next((key for key, value in fields.items() if not isinstance(value, str) or not value), None):
             raise ValueError(f"{where} has no {wrong}")
         texts = {key: str(value) for key, value in fields.items()}
-        if not _SHA256.fullmatch(texts["sha256"]):
+        head = given.get(PRESENCE_SHA256, "")
+        if not _SHA256.fullmatch(texts["sha256"]) or not (head == "" or _SHA256.fullmatch(str(head))):
             raise ValueError(f"{where} has no proper sha256")
         file = texts.pop("file")
         if not _lies_in(folder, file):
             raise ValueError(f"{where} names a file outside of its folder ({printable(file)})")
         facts = {key: printable(texts[key], 1000) for key in FACTS}
         entries[name] = WeightsEntry(
-            name, printable(texts["network"]), folder / file, texts["sha256"], **facts, shipped=shipped
+            name,
+            printable(texts["network"]),
+            folder / file,
+            texts["sha256"],
+            **facts,
+            shipped=shipped,
+            presence_sha256=str(head),
         )
     return entries
 
@@ -264,6 +275,15 @@ def verify_entry(entry: WeightsEntry) -> None:
     Raises:
         VosctlError: missing, or another file than the registered one.
     """
-    if file_sha256(entry.path) != entry.sha256:
-        cure = "reinstall vosctl" if entry.shipped else "import it again with `vosctl weights import`"
-        raise VosctlError(f"{entry.path}: not the registered weights '{entry.name}' (sha256 differs); {cure}")
+    files = {entry.path: entry.sha256}
+    if entry.presence_sha256:
+        files[presence_file(entry.path)] = entry.presence_sha256
+    for path, sha256 in files.items():
+        if file_sha256(path) != sha256:
+            cure = "reinstall vosctl" if entry.shipped else "import it again with `vosctl weights import`"
+            raise VosctlError(f"{path}: not the registered weights '{entry.name}' (sha256 differs); {cure}")
+
+
+def presence_file(path: Path) -> Path:
+    """Return where a checkpoint's head for presence lies when it is in a file of its own: NAME-presence.safetensors."""
+    return path.with_name(f"{path.stem}-presence.safetensors")

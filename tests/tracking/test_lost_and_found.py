@@ -1,0 +1,170 @@
+"""Tracking with a network that tells whether what it marks is the object."""
+
+import numpy as np
+import pytest
+
+from tests.helpers.frames import square_frame
+from vosctl.engine import EngineInfo, Step
+from vosctl.tracking import Tracker
+from vosctl.tracking.presence import LOST_BELOW, PATIENCE
+
+RED, BLUE, PINK = (230, 40, 40), (40, 40, 230), (230, 40, 140)
+GREEN = (60, 90, 60)
+
+
+class TellingEngine:
+    """Marks whatever is not a background's dull colour, and tells whether it has the colour of the reference."""
+
+    takes_float = False
+    stride = 32
+    window = 96
+    info = EngineInfo("fake", "telling", "telling", "cpu", "fp32")
+
+    def __init__(self):
+        self.guidance = []
+        self.doubt = None
+
+    def encode_reference(self, image, mask):
+        return np.median(image[mask > 0.5], axis=0)
+
+    def propagate(self, images, masks, states):
+        self.guidance.append(masks.copy())
+        marked = images.max(axis=-1) > 180
+        told = [self._presence(image, one, colour) for image, one, colour in zip(images, marked, states, strict=True)]
+        return Step(np.where(marked, np.float32(0.9), np.float32(0.02)), states, np.array(told, np.float32))
+
+    def _presence(self, image, marked, colour):
+        if self.doubt is not None:
+            return self.doubt
+        like = np.abs(image[marked] - colour).max(axis=-1) < 40 if marked.any() else np.zeros(1)
+        return 0.95 if like.mean() > 0.8 else 0.02
+
+
+@pytest.fixture
+def engine():
+    return TellingEngine()
+
+
+@pytest.fixture
+def tracker(engine):
+    """Follows a red square for a few frames."""
+    tracker = Tracker(engine)
+    frame, labels = square_frame(240, 400, (1, RED, 60, 80, 40))
+    tracker.start(frame, labels)
+    for _ in range(3):
+        tracker.step(frame)
+    return tracker
+
+
+def iou(one, other):
+    return (one & other).sum() / max((one | other).sum(), 1)
+
+
+def status(result):
+    return result.objects[0].status
+
+
+def elsewhere():
+    """Another scene, all bright, with something in it."""
+    return square_frame(240, 400, (1, BLUE, 100, 60, 120), background=(170, 170, 160))[0]
+
+
+def test_something_else_in_its_place_is_not_the_object(tracker):
+    other, _ = square_frame(240, 400, (1, BLUE, 60, 80, 40))
+    for _ in range(6):
+        result = tracker.step(other)
+        assert status(result) == "lost"
+        assert not result.labels.any()
+
+
+def test_what_is_not_the_object_guides_nothing(tracker, engine):
+    """Once it is lost the guidance is empty, or the object's own mask from before, in its place."""
+    own = engine.guidance[-1].sum()
+    large, _ = square_frame(240, 400, (1, BLUE, 40, 60, 110))
+    tracker.step(large)
+    engine.guidance.clear()
+    for _ in range(6):
+        tracker.step(large)
+    given = [mask.sum() / own for masks in engine.guidance for mask in masks]
+    assert any(share == 0 for share in given)
+    assert all(share == 0 or share == pytest.approx(1, abs=0.2) for share in given), given
+
+
+def test_after_a_cut_and_back_it_is_found_in_the_first_frame(tracker):
+    frame, labels = square_frame(240, 400, (1, RED, 60, 80, 40))
+    for _ in range(5):
+        assert status(tracker.step(elsewhere())) == "lost"
+    result = tracker.step(frame)
+    assert status(result) == "tracked"
+    assert iou(result.labels == 1, labels == 1) > 0.85
+
+
+def test_after_black_frames_it_is_found_in_the_first_frame(tracker):
+    frame, labels = square_frame(240, 400, (1, RED, 60, 80, 40), background=(90, 120, 90))
+    tracker.step(frame)
+    for _ in range(5):
+        assert status(tracker.step(np.zeros_like(frame))) == "lost"
+    result = tracker.step(frame)
+    assert status(result) == "tracked"
+    assert iou(result.labels == 1, labels == 1) > 0.85
+
+
+@pytest.mark.parametrize(("x", "y", "side"), [(330, 180, 40), (10, 10, 14), (150, 40, 150)])
+def test_a_cut_to_another_view_of_it_is_followed_at_once(tracker, x, y, side):
+    """Farther, nearer or somewhere else: the whole frame is searched at more than one scale."""
+    frame, labels = square_frame(240, 400, (1, RED, x, y, side), background=(170, 170, 160))
+    result = tracker.step(frame)
+    assert status(result) == "tracked"
+    assert iou(result.labels == 1, labels == 1) > 0.7
+    assert iou(tracker.step(frame).labels == 1, labels == 1) > 0.8
+
+
+def test_in_its_place_it_is_found_while_the_search_has_widened(tracker):
+    """Something passes in front of all of it; nothing else in the picture changes."""
+    hidden, _ = square_frame(240, 400)
+    for _ in range(9):
+        assert status(tracker.step(hidden)) == "lost"
+    frame, labels = square_frame(240, 400, (1, RED, 60, 80, 40))
+    results = [tracker.step(frame) for _ in range(2)]
+    assert status(results[-1]) == "tracked"
+    assert iou(results[-1].labels == 1, labels == 1) > 0.85
+
+
+def test_a_moment_of_doubt_loses_nothing_but_shows_in_the_score(tracker, engine):
+    frame, _ = square_frame(240, 400, (1, RED, 60, 80, 40))
+    sure = tracker.step(frame).objects[0].score
+    engine.doubt = LOST_BELOW - 0.01
+    for _ in range(PATIENCE - 1):
+        result = tracker.step(frame)
+        assert status(result) == "tracked"
+        assert result.objects[0].score == pytest.approx(0.9 * engine.doubt, abs=0.02)
+        assert result.objects[0].score < 0.5 * sure
+    assert status(tracker.step(frame)) == "lost"
+    engine.doubt = None
+    assert "tracked" in {status(tracker.step(frame)) for _ in range(2)}
+
+
+def test_what_one_object_is_mistaken_for_is_not_taken_from_another(engine):
+    tracker = Tracker(engine)
+    tracker.start(*square_frame(240, 400, (1, RED, 60, 80, 40), (2, BLUE, 140, 80, 40)))
+    alone, labels = square_frame(240, 400, (2, BLUE, 140, 80, 40))
+    for _ in range(8):
+        result = tracker.step(alone)
+        assert [one.status for one in result.objects] == ["lost", "tracked"]
+        assert iou(result.labels == 2, labels == 2) > 0.85
+
+
+def test_the_state_of_a_lost_object_does_not_grow(tracker, engine):
+    import tracemalloc
+
+    def run(steps):
+        for step in range(steps):
+            tracker.step(elsewhere() if step % 7 else np.zeros((240, 400, 3), np.uint8))
+            engine.guidance.clear()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    before = run(20)
+    grown = run(60) - before
+    tracemalloc.stop()
+    assert grown < 100_000

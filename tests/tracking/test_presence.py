@@ -1,0 +1,50 @@
+import pytest
+
+from vosctl.tracking.presence import (
+    FOUND_ABOVE,
+    FOUND_IN_PLACE_ABOVE,
+    GONE_BELOW,
+    LOST_BELOW,
+    PATIENCE,
+    Belief,
+)
+
+DOUBTFUL = (GONE_BELOW + LOST_BELOW) / 2
+BETWEEN = (LOST_BELOW + FOUND_IN_PLACE_ABOVE) / 2
+
+
+def after(presences, belief=None):
+    belief = belief or Belief()
+    for presence in presences:
+        belief = belief.after(presence)
+    return belief
+
+
+def test_what_is_surely_gone_is_lost_at_once():
+    assert after([0.0]).lost
+
+
+def test_one_doubtful_frame_loses_nothing_but_several_do():
+    assert not after([DOUBTFUL] * (PATIENCE - 1)).lost
+    assert after([DOUBTFUL] * PATIENCE).lost
+    assert not after([*[DOUBTFUL] * (PATIENCE - 1), 0.9, *[DOUBTFUL] * (PATIENCE - 1)]).lost
+
+
+@pytest.mark.parametrize("presence", [DOUBTFUL, BETWEEN])
+def test_after_a_cut_what_is_followed_has_to_be_found(presence):
+    assert Belief().after(presence, scene_changed=True).lost
+    assert not Belief().after(FOUND_ABOVE + 0.01, scene_changed=True).lost
+
+
+@pytest.mark.parametrize("presence", [DOUBTFUL, BETWEEN])
+def test_finding_asks_for_more_than_following(presence):
+    assert after([presence] * 50, Belief(lost=True)).lost
+    assert not after([FOUND_ABOVE + 0.01], Belief(lost=True)).lost
+    assert not after([BETWEEN] * 50).lost
+
+
+def test_anywhere_more_is_asked_for_than_in_its_place():
+    presence = (FOUND_IN_PLACE_ABOVE + FOUND_ABOVE) / 2
+    assert not Belief(lost=True).after(presence, guided=True).lost
+    assert Belief(lost=True).after(presence, guided=False).lost
+    assert not Belief(lost=True).after(FOUND_ABOVE + 0.01, guided=False).lost
