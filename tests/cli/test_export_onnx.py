@@ -11,7 +11,7 @@ def tiny_weights(tmp_path_factory):
     from vosctl.network.lite import Lite
 
     network = randomise_norms(Lite(stem_channels=4, stages=TINY_STAGES, widths=(4, 4, 8, 8)))
-    network.window = 96
+    network.crop_size = 96
     path = tmp_path_factory.mktemp("tiny") / "lite.safetensors"
     save_network(network, path)
     with register_network(network):
@@ -36,7 +36,7 @@ def test_one_number_is_a_square_and_quiet_is_quiet(invoke, tiny_weights, tmp_pat
     result = invoke("export-onnx", "--weights", tiny_weights, "--size", "64", "-o", "out", "-q")
     assert result.exit_code == 0, result.output
     assert result.output == ""
-    assert create_engine(str(tmp_path / "out"), device="cpu").window == 64
+    assert create_engine(str(tmp_path / "out"), device="cpu").crop_size == 64
 
 
 @pytest.mark.parametrize(

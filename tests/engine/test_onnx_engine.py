@@ -59,7 +59,7 @@ def test_the_graphs_in_the_package_are_those_of_the_networks(name, inputs, tmp_p
     save_network(network, tmp_path / "random.safetensors")
     onnx_engine = create_engine(str(tmp_path / "random.safetensors"), engine="onnx", device="cpu")
     torch_engine = create_engine(str(tmp_path / "random.safetensors"), engine="torch", device="cpu", precision="fp32")
-    assert (onnx_engine.stride, onnx_engine.window) == (torch_engine.stride, torch_engine.window)
+    assert (onnx_engine.stride, onnx_engine.crop_size) == (torch_engine.stride, torch_engine.crop_size)
     assert onnx_engine.info.network == name
     steps = [step_of(engine, *inputs) for engine in (onnx_engine, torch_engine)]
     found, wanted = (step.probabilities for step in steps)

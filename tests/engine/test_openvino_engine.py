@@ -39,7 +39,7 @@ def test_every_network_agrees_with_torch(name, inputs, tmp_path):
     ours, torchs = (
         create_engine(str(path), engine=engine, device="cpu", precision="fp32") for engine in ("openvino", "torch")
     )
-    assert (ours.stride, ours.window, ours.takes_float) == (torchs.stride, torchs.window, False)
+    assert (ours.stride, ours.crop_size, ours.takes_float) == (torchs.stride, torchs.crop_size, False)
     found, wanted = run(ours, *inputs), run(torchs, *inputs)
     assert (found.shape, found.dtype) == ((3, *SIZE), np.float32)
     np.testing.assert_allclose(found, wanted, atol=1e-4)

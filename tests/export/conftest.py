@@ -11,7 +11,7 @@ SOURCE = WeightsSource("tiny", "0" * 64, "none")
 
 
 def tiny(name):
-    """A tiny network whose window is small too."""
+    """A tiny network whose crop is small too."""
     torch.manual_seed(0)
     network: Lite | RGMP
     if name.startswith("lite"):
@@ -20,7 +20,7 @@ def tiny(name):
             network.add_presence()
     else:
         network = RGMP(width=4, channels=8)
-    network.window = 96
+    network.crop_size = 96
     return randomise_norms(network)
 
 

@@ -14,7 +14,7 @@ class Echo:
 
     info = EngineInfo("fake", "echo", "echo", "cpu", "fp32")
     stride = 32
-    window = 96
+    crop_size = 96
     takes_float = False
 
     def __init__(self, change=lambda masks: masks):

@@ -58,7 +58,7 @@ def test_metadata_and_readme_say_what_it_is(dynamic_export):
     network, folder, told = dynamic_export
     properties = {entry.key: entry.value for entry in load(folder, "step").metadata_props}
     metadata = GraphMetadata.from_properties(properties)
-    assert (metadata.network, metadata.stride, metadata.window) == (network.name, 32, 96)
+    assert (metadata.network, metadata.stride, metadata.crop_size) == (network.name, 32, 96)
     assert (metadata.weights, metadata.sha256, metadata.licence) == ("tiny", "0" * 64, "none")
     assert metadata.version == __version__
     assert properties["input image"] == "uint8 (objects, height, width, 3): RGB, 0..255"
@@ -111,7 +111,7 @@ def test_an_export_is_replaced_only_when_asked(tmp_path):
     assert (folder / "step.onnx").read_text() == "older"
     export_network(tiny("lite"), SOURCE, folder, settings, overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
-    assert create_engine(str(folder), device="cpu").window == 64
+    assert create_engine(str(folder), device="cpu").crop_size == 64
 
 
 def test_a_folder_of_other_things_is_never_replaced(tmp_path):
@@ -128,7 +128,7 @@ def test_sizes_must_fit_the_stride(tmp_path):
 
 
 def test_the_readmes_loop_runs(static_export, dynamic_export, monkeypatch):
-    """On a network that knows nothing: the loop's shapes, its window and what it feeds back."""
+    """On a network that knows nothing: the loop's shapes, its crop and what it feeds back."""
     for folder in (static_export, dynamic_export[1]):
         monkeypatch.chdir(folder)
         code = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL).group(1)
@@ -139,7 +139,7 @@ def test_the_readmes_loop_runs(static_export, dynamic_export, monkeypatch):
         assert len(masks) == 3
         assert all(mask.shape == (70, 120) and mask.dtype == np.float32 for mask in masks)
         assert all(0 < mask.max() <= 1 and mask.min() >= 0 for mask in masks)
-        assert masks[0][:, 110:].max() == 0  # beyond the window
+        assert masks[0][:, 110:].max() == 0  # beyond the crop
 
 
 def test_fp16_halves_the_weights(dynamic_export, tmp_path):

@@ -205,5 +205,5 @@ def _exports(folder: Path) -> None:
 
     torch.manual_seed(0)
     network = Lite(stem_channels=4, stages=TINY_STAGES, widths=(4, 4, 8, 8))
-    network.window = 96
+    network.crop_size = 96
     export_network(network, WeightsSource("tiny", "0" * 64, "none"), folder, ExportSettings(GraphShape((64, 96), 1)))

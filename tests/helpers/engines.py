@@ -12,7 +12,7 @@ class BrightObjectEngine:
 
     takes_float = False
     stride = 32
-    window = 96
+    crop_size = 96
 
     def __init__(self) -> None:
         self.info = EngineInfo("fake", "bright", "bright", "cpu", "fp32")

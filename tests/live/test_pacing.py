@@ -9,7 +9,7 @@ class TimedEngine:
     """An engine whose step takes a time that grows with the crop's area, on a clock of its own."""
 
     stride = 32
-    window = 256
+    crop_size = 256
     takes_float = False
     info = EngineInfo("fake", "timed", "timed", "cpu", "fp32")
 

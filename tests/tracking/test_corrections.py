@@ -23,7 +23,7 @@ class GuidedEngine:
 
     takes_float = False
     stride = 32
-    window = 96
+    crop_size = 96
     info = EngineInfo("fake", "guided", "guided", "cpu", "fp32")
 
     def __init__(self, reach=40):

@@ -17,7 +17,7 @@ class TellingEngine:
 
     takes_float = False
     stride = 32
-    window = 96
+    crop_size = 96
     info = EngineInfo("fake", "telling", "telling", "cpu", "fp32")
 
     def __init__(self):

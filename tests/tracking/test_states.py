@@ -23,7 +23,7 @@ class MemoryEngine:
 
     takes_float = True
     stride = 32
-    window = 96
+    crop_size = 96
     info = EngineInfo("fake", "memory", "memory", "cpu", "fp32")
 
     def __init__(self):

@@ -35,7 +35,7 @@ class BenchmarkSettings:
             every size with the first number of objects and the fastest engine, for they cost the same with any.
         frames: frames that count in each case.
         warmup: frames before them that do not.
-        window_size: side in pixels of the tracker's windows, a multiple of 32; 0 takes the network's own.
+        window_size: side in pixels of the tracker's crops, a multiple of 32; 0 takes the network's own.
     """
 
     weights: str = "lite"
@@ -49,7 +49,7 @@ class BenchmarkSettings:
     window_size: int = 0
 
     def __post_init__(self) -> None:
-        TrackingSettings(window_size=self.window_size)  # raises for a size that no window can have
+        TrackingSettings(window_size=self.window_size)  # raises for a size that no crop can have
         _check_words("engines", self.engines, ("all", *backends()))
         _check_words("devices", self.devices, ("all", *device_kinds()))
         _check_words("sizes", self.sizes, tuple(SIZES))

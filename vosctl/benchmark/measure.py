@@ -60,7 +60,7 @@ def measure(
 def _measure_step(case: Case, engine: Engine[Any], clock: Clock) -> dict[str, Any]:
     """The network's two calls on what it is shown of a moving object, in the shape it was trained for."""
     scene = Scene(480, 270)
-    size = case.window_size or engine.window
+    size = case.window_size or engine.crop_size
     views = [[cv2.resize(part, (size, size)) for part in scene.frame(index)] for index in range(8)]
     images = [np.stack([np.asarray(image, np.uint8)] * case.objects) for image, _ in views]
     mask = (np.asarray(views[0][1]) == CUP_ID).astype(np.float32)

@@ -19,12 +19,12 @@ def heading(benchmark: Benchmark) -> list[str]:
     """The lines that say what the figures belong to."""
     machine, settings = benchmark.machine, benchmark.settings
     memory = f", {machine.memory / 1000:.0f} GB" if machine.memory else ""
-    window = f", windows of {settings.window_size} pixels" if settings.window_size else ""
+    crops = f", crops of {settings.window_size} pixels" if settings.window_size else ""
     gpus = ", ".join(f"{gpu.name} (driver {gpu.driver})" for gpu in machine.gpus) or "no NVIDIA GPU"
     return [
         f"{machine.cpu}, {machine.cores} cores{memory}; {gpus}; {machine.system}",
         ", ".join(f"{package} {version}" for package, version in benchmark.versions.items()),
-        f"weights {settings.weights}{window}; {settings.frames} frames counted after {settings.warmup} of warm-up; "
+        f"weights {settings.weights}{crops}; {settings.frames} frames counted after {settings.warmup} of warm-up; "
         "milliseconds, MB",
     ]
 

@@ -84,7 +84,7 @@ bench_options = grouped(
         help="The first one is written in every case, the others once a size; none decodes and tracks only.",
     ),
     click.option(
-        "--window-size", type=int, default=0, metavar="PIXELS", help="Side of the windows  [default: the network's own]"
+        "--window-size", type=int, default=0, metavar="PIXELS", help="Side of the crops  [default: the network's own]"
     ),
     click.option("--weights", default="lite", show_default=True, metavar="NAME|FILE", shell_complete=complete_weights),
     click.option("--frames", type=int, default=60, show_default=True, help="Frames that count in each case."),

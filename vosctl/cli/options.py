@@ -155,14 +155,14 @@ tracking_options = grouped(
     click.option(
         "--window",
         type=click.Choice(["on", "off"]),
-        help="Follow each object in a window around it [default: on], or run on the full frame.",
+        help="Follow each object in a square crop around it [default: on], or run on the full frame.",
     ),
     click.option(
         "--window-size",
         type=int,
         default=0,
         metavar="PIXELS",
-        help="Side the window is resampled to, a multiple of 32: less is faster, more is finer.  "
+        help="Side the crop is resampled to, a multiple of 32: less is faster, more is finer.  "
         f"[default: {', '.join(f'{one.name} {one.crop_size}' for one in networks('follow').values())}]",
     ),
     click.option(

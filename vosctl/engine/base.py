@@ -57,13 +57,13 @@ class Engine(Protocol[State]):
     Attributes:
         info: what was really chosen.
         stride: what image height and width must be multiples of.
-        window: side in pixels of the square working window, unless another is asked for.
+        crop_size: side in pixels of the square crop it sees, unless another is asked for.
         takes_float: whether images may also be float32 in [0, 1] (the exported graphs take bytes only).
     """
 
     info: EngineInfo
     stride: int
-    window: int
+    crop_size: int
     takes_float: bool
 
     def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:

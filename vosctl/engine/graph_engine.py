@@ -35,7 +35,7 @@ class GraphEngine(ABC):
         self.info = info
         self.takes_float = False
         self.stride = metadata.stride
-        self.window = metadata.size[0] if metadata.size and len(set(metadata.size)) == 1 else metadata.window
+        self.crop_size = metadata.size[0] if metadata.size and len(set(metadata.size)) == 1 else metadata.crop_size
         self._metadata = metadata
         self._lock = Lock()  # the buffers of a step are the engine's own, and are filled anew by each
         self._batch = StateBatch(self._place_all)

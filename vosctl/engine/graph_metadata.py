@@ -20,7 +20,7 @@ class GraphMetadata:
     Attributes:
         network: name of the network.
         stride: what height and width must be multiples of.
-        window: side in pixels of the square working window, unless another is asked for.
+        crop_size: side in pixels of the square crop it sees, unless another is asked for.
         state_names: names of the reference state's tensors: outputs of `reference`, inputs of `step`.
         precision: "fp32", "fp16" or "int8".
         size: height and width in pixels the graphs are fixed to; None when free.
@@ -35,7 +35,7 @@ class GraphMetadata:
 
     network: str
     stride: int
-    window: int
+    crop_size: int
     state_names: tuple[str, ...]
     precision: str = "fp32"
     size: tuple[int, int] | None = None
@@ -57,7 +57,7 @@ class GraphMetadata:
             "format": FORMAT,
             "network": self.network,
             "stride": str(self.stride),
-            "window": str(self.window),
+            "window": str(self.crop_size),  # the key keeps its first name: older exports have it
             "state": " ".join(self.state_names),
             "precision": self.precision,
             "size": f"{self.size[0]}x{self.size[1]}" if self.size else "dynamic",
@@ -82,7 +82,7 @@ class GraphMetadata:
         read = cls(
             network=properties["network"],
             stride=int(properties["stride"]),
-            window=int(properties["window"]),
+            crop_size=int(properties["window"]),
             state_names=tuple(properties["state"].split()),
             precision=properties["precision"],
             size=(int(height), int(width)) if width else None,
@@ -93,9 +93,9 @@ class GraphMetadata:
             version=properties["vosctl_version"],
             tells_presence=properties.get("presence") == "yes",  # older graphs do not say
         )
-        numbers = (read.stride, read.window, *(read.size or ()), *(() if read.objects is None else (read.objects,)))
-        if min(numbers) < 1 or max(numbers) > _LARGEST_NUMBER or read.window % read.stride:
-            raise ValueError(f"stride {read.stride}, window {read.window}, size {properties['size']}")
+        numbers = (read.stride, read.crop_size, *(read.size or ()), *(() if read.objects is None else (read.objects,)))
+        if min(numbers) < 1 or max(numbers) > _LARGEST_NUMBER or read.crop_size % read.stride:
+            raise ValueError(f"stride {read.stride}, crop {read.crop_size}, size {properties['size']}")
         return read
 
 

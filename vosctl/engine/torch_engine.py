@@ -31,7 +31,7 @@ class TorchEngine:
 
     def __init__(self, network: PropagationNetwork, placement: Placement, weights: str) -> None:
         self.stride = network.stride
-        self.window = network.window
+        self.crop_size = network.crop_size
         self.info = EngineInfo("torch", weights, network.name, str(placement), placement.precision)
         self._placement = placement
         network = fold_batch_norms(network.eval())

@@ -142,7 +142,7 @@ def _metadata(network: PropagationNetwork, source: WeightsSource, settings: Expo
     return GraphMetadata(
         network=network.name,
         stride=network.stride,
-        window=network.window,
+        crop_size=network.crop_size,
         state_names=network.state_names,
         precision=settings.precision,
         size=shape.size,
@@ -167,7 +167,7 @@ def _write(graphs: dict[str, onnx.ModelProto], metadata: GraphMetadata, folder: 
 
 
 def _view_size(torch: Engine[Any], settings: ExportSettings) -> tuple[int, int]:
-    return settings.shape.size or (torch.window, torch.window)
+    return settings.shape.size or (torch.crop_size, torch.crop_size)
 
 
 def _check_exact(exported: Engine[Any], torch: Engine[Any], settings: ExportSettings, tell: Tell) -> None:
@@ -192,7 +192,7 @@ def _check_faster(exported: Engine[Any], plain: Engine[Any], tell: Tell, time_st
     Raises:
         VosctlError: it is not.
     """
-    image, mask = next(CheckClip.made(1).views(1, (exported.window, exported.window)))
+    image, mask = next(CheckClip.made(1).views(1, (exported.crop_size, exported.crop_size)))
     quantized, floats = time_steps([exported, plain], (image, mask))
     measured = f"a step takes {quantized * 1e3:.1f} ms in int8 and {floats * 1e3:.1f} ms in fp32 on this machine"
     if quantized >= floats:

@@ -47,7 +47,7 @@ class _Recorder:
     takes_float = False
 
     def __init__(self, engine: OnnxEngine, state_names: Sequence[str]) -> None:
-        self.info, self.stride, self.window = engine.info, engine.stride, engine.window
+        self.info, self.stride, self.crop_size = engine.info, engine.stride, engine.crop_size
         self.samples: list[Sample] = []
         self._engine = engine
         self._state_names = state_names

@@ -29,9 +29,9 @@ Of the state only the mask changes from frame to frame: feed `probability` back 
 reference stay as they are, and nothing grows. Height and width are {sizes}; a reference and the steps that use it have
 the same size. Several objects are a batch: concatenate their images, masks and states along the first axis{fixed}.
 
-The network is made for square windows around the object, {context} times as wide as it ({reference_context} times
-for the reference), resampled to {window}x{window}, and sees small objects best that way. This runs it so, with nothing
-but NumPy and ONNX Runtime (vosctl itself also moves the window on along the object's path, and keeps it wide for a
+The network is made for square crops around the object, {context} times as wide as it ({reference_context} times
+for the reference), resampled to {crop_size}x{crop_size}, and sees small objects best that way. This runs it so, with nothing
+but NumPy and ONNX Runtime (vosctl itself also moves the crop on along the object's path, and keeps it wide for a
 while when a part of the object is hidden):
 
 ```python
@@ -42,30 +42,30 @@ reference, step = onnxruntime.InferenceSession("reference.onnx"), onnxruntime.In
 HEIGHT, WIDTH, OBJECTS = {view_height}, {view_width}, {view_objects}
 
 
-def window(mask, context):  # rows and columns of the frame to look at, and their distance in pixels
+def crop(mask, context):  # rows and columns of the frame to look at, and their distance in pixels
     ys, xs = np.nonzero(mask > 0.5)
     scale = context * max(np.ptp(ys) / HEIGHT, np.ptp(xs) / WIDTH, 48 / HEIGHT)
     rows = ys.min() + np.ptp(ys) / 2 + (np.arange(HEIGHT) - HEIGHT / 2) * scale
     return rows, xs.min() + np.ptp(xs) / 2 + (np.arange(WIDTH) - WIDTH / 2) * scale, scale
 
 
-def look(array, rows, columns):  # the window's part of a frame or mask, its border continued
+def look(array, rows, columns):  # the crop of a frame or mask, its border continued
     rows, columns = rows.astype(int).clip(0, len(array) - 1), columns.astype(int).clip(0, array.shape[1] - 1)
     return np.stack([array[rows][:, columns]] * OBJECTS)
 
 
 def follow(frames, first_mask):  # (H, W, 3) uint8 RGB each, (H, W) bool; yields (H, W) float32, 0..1
     frames, mask = iter(frames), first_mask.astype(np.float32)
-    rows, columns, scale = window(mask, {reference_context})
+    rows, columns, scale = crop(mask, {reference_context})
     first = {{"image": look(next(frames), rows, columns)[:1], "mask": look(mask, rows, columns)[:1]}}
     outputs = zip(reference.get_outputs(), reference.run(None, first))
     state = {{output.name: np.concatenate([tensor] * OBJECTS) for output, tensor in outputs}}
     for frame in frames:
         if (mask > 0.5).any():  # else the object is lost: keep looking where it was
-            rows, columns, scale = window(mask, {context})
+            rows, columns, scale = crop(mask, {context})
         inputs = {{"image": look(frame, rows, columns), "mask": look(mask, rows, columns), **state}}
         {outputs}
-        seen = np.pad(probability[0], 1)  # nothing beyond the window
+        seen = np.pad(probability[0], 1)  # nothing beyond the crop
         y, x = ((np.arange(n) - at[0]) // scale + 1 for n, at in zip(mask.shape, (rows, columns)))
         yield (mask := seen[y.clip(0, HEIGHT + 1).astype(int)][:, x.clip(0, WIDTH + 1).astype(int)])
 ```
@@ -85,7 +85,7 @@ def readme(metadata: GraphMetadata) -> str:
     """The README, in Markdown, with a loop that runs the graphs."""
     height, width = metadata.size or ("H", "W")
     objects = metadata.objects or "N"
-    view_height, view_width = metadata.size or (metadata.window, metadata.window)
+    view_height, view_width = metadata.size or (metadata.crop_size, metadata.crop_size)
     return TEMPLATE.format(
         weights=metadata.weights,
         version=metadata.version,
@@ -102,7 +102,7 @@ def readme(metadata: GraphMetadata) -> str:
         width=width,
         sizes=f"fixed to {height} and {width}" if metadata.size else f"free, multiples of {metadata.stride}",
         fixed=f" to exactly {metadata.objects}, repeating some if need be" if metadata.objects else "",
-        window=metadata.window,
+        crop_size=metadata.crop_size,
         context=CONTEXT,
         reference_context=REFERENCE_CONTEXT,
         view_height=view_height,

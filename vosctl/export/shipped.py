@@ -36,7 +36,7 @@ def make_graphs(name: str) -> tuple[dict[str, onnx.ModelProto], dict[str, list[s
     network = find_network(name).create_whole()
     keys = set(network.state_dict())
     metadata = GraphMetadata(
-        name, network.stride, network.window, network.state_names, tells_presence=network.presence is not None
+        name, network.stride, network.crop_size, network.state_names, tells_presence=network.presence is not None
     )
     graphs = dict(zip(("reference", "step"), trace_graphs(network, GraphShape(), DEFAULT_OPSET), strict=True))
     taken = {kind: _without_weights(model, keys) for kind, model in graphs.items()}

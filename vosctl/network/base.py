@@ -30,7 +30,7 @@ class PropagationNetwork(nn.Module):
         description: what the table of networks says of it.
         name: its name there.
         stride: what height and width must be multiples of.
-        window: side in pixels of the square it sees, unless another is asked for.
+        crop_size: side in pixels of the square it sees, unless another is asked for.
         state_names: names of the tensors of the reference state, in order.
         presence: the head that tells whether what is marked is the object; None where there is none.
     """
@@ -42,7 +42,7 @@ class PropagationNetwork(nn.Module):
         super().__init__()
         self.name = self.description.name
         self.stride = self.description.stride
-        self.window = self.description.crop_size
+        self.crop_size = self.description.crop_size
         self.state_names = self.description.state_names
         self.presence = None
 

@@ -72,7 +72,7 @@ class Tracker:
     @property
     def crop_size(self) -> int | None:
         """Side in pixels of the square that the network sees of each object; None on the full frame."""
-        return (self._settings.window_size or self._engine.window) if self._settings.window else None
+        return (self._settings.window_size or self._engine.crop_size) if self._settings.window else None
 
     @classmethod
     def load(
@@ -217,7 +217,7 @@ class Tracker:
     def _new_follower(self, frame: Picture, labels: Labels) -> Follower:
         height, width = frame.shape[:2]
         if self._settings.window:
-            size = self._settings.window_size or self._engine.window
+            size = self._settings.window_size or self._engine.crop_size
             return CropFollower(self._engine, height, width, size)
         multi_scale = MultiScale(self._engine, height, width, self._settings.scales)
         if not self._settings.paper_protocol:

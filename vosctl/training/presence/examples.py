@@ -85,7 +85,7 @@ class RecordingEngine:
     takes_float = False
 
     def __init__(self, network: Lite) -> None:
-        self.stride, self.window = network.stride, network.window
+        self.stride, self.crop_size = network.stride, network.crop_size
         self.info = EngineInfo("torch", network.name, network.name, "cpu", "fp32")
         self._network = network
         self._dtype = next(network.parameters()).dtype
