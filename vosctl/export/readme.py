@@ -30,9 +30,9 @@ reference stay as they are, and nothing grows. Height and width are {sizes}; a r
 the same size. Several objects are a batch: concatenate their images, masks and states along the first axis{fixed}.
 
 The network is made for square crops around the object, {context} times as wide as it ({reference_context} times
-for the reference), resampled to {crop_size}x{crop_size}, and sees small objects best that way. This runs it so, with nothing
-but NumPy and ONNX Runtime (vosctl itself also moves the crop on along the object's path, and keeps it wide for a
-while when a part of the object is hidden):
+for the reference), resampled to {crop_size}x{crop_size}, and sees small objects best that way. This runs it so, with
+nothing but NumPy and ONNX Runtime (vosctl itself also moves the crop on along the object's path, and keeps it wide for
+a while when a part of the object is hidden):
 
 ```python
 import numpy as np
