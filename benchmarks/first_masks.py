@@ -43,7 +43,7 @@ EVERY_FRAME = 10
 
 
 def finder_for(image: RGBImage) -> Finder:
-    """What answers prompts on a picture; a refusal counts as an empty mask."""
+    """Return what answers prompts on a picture; a refusal counts as an empty mask."""
     find_or_refuse = prompts.finder_for(image)
 
     def find(prompt: Prompt) -> MaskPrediction:
@@ -56,7 +56,7 @@ def finder_for(image: RGBImage) -> Finder:
 
 
 def true_mask(path: Path) -> Mask:
-    """(H, W) bool: grey masks cut at one half, of indexed ones all ids but 255."""
+    """Return (H, W) bool: grey masks cut at one half, of indexed ones all ids but 255."""
     values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if values is None:
         raise SystemExit(f"{path}: cannot be read")
@@ -92,26 +92,26 @@ def iou(found: Mask, true: Mask) -> float:
 
 
 def box_of(mask: Mask) -> RealBox:
-    """The smallest box round a mask."""
+    """Return the smallest box round a mask."""
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
     return float(x), float(y), float(width), float(height)
 
 
 def grown(box: RealBox, share: float) -> RealBox:
-    """A box whose sides are longer by a share."""
+    """Return a box whose sides are longer by a share."""
     x, y, width, height = box
     return x - share * width / 2, y - share * height / 2, width * (1 + share), height * (1 + share)
 
 
 def loosened(box: RealBox, rng: np.random.Generator) -> RealBox:
-    """A box each edge of which is moved by up to 15 % of its side."""
+    """Return a box each edge of which is moved by up to 15 % of its side."""
     x, y, width, height = box
     left, top, right, bottom = rng.uniform(-LOOSE, LOOSE, 4)
     return x + left * width, y + top * height, width * (1 + right - left), height * (1 + bottom - top)
 
 
 def next_click(found: Mask, true: Mask) -> tuple[float, float, bool]:
-    """The deepest point of the largest error."""
+    """Return the deepest point of the largest error."""
     missing, surplus = deepest(true & ~found), deepest(found & ~true)
     x, y, _ = max(missing, surplus, key=lambda one: one[2])
     return float(x), float(y), missing[2] >= surplus[2]
@@ -129,7 +129,7 @@ def clicked(find: Finder, true: Mask) -> list[tuple[float, MaskPrediction, Promp
 
 
 def speed() -> tuple[float, float]:
-    """Seconds until the first click on a 1080p picture is answered, and for each further one, medians of 9."""
+    """Return seconds until the first click on a 1080p picture is answered, and for each further one, medians of 9."""
     rng = np.random.default_rng(0)
     image = cv2.resize(rng.integers(0, 255, (27, 48, 3), np.uint8), (1920, 1080), interpolation=cv2.INTER_CUBIC)
     first, further = [], []
@@ -146,7 +146,7 @@ def speed() -> tuple[float, float]:
 
 
 def followed(videos: Path, weights: str) -> list[tuple[str, float, float]]:
-    """Of each clip: its name, J of the frames after the first from the box's mask and from the true one."""
+    """Return of each clip its name, and J after the first frame from the box's mask and from the true one."""
     rows = []
     for clip in sorted((videos / "Annotations").iterdir()):
         masks = [true_mask(path) for path in sorted(clip.iterdir())[: FOLLOWED + 1]]
@@ -166,7 +166,7 @@ def followed(videos: Path, weights: str) -> list[tuple[str, float, float]]:
 
 
 def panel(image: RGBImage, answer: MaskPrediction, prompt: Prompt, score: float, side: int = 260) -> RGBImage:
-    """A picture of the sheet: the mask's outline, the prompt and the IoU."""
+    """Draw a picture of the sheet: the mask's outline, the prompt and the IoU."""
     shown = image.copy()
     shown[answer.mask] = (0.55 * shown[answer.mask] + 0.45 * np.array((40, 220, 90))).astype(np.uint8)
     width = max(1, round(max(image.shape) / 200))

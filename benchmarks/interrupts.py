@@ -139,7 +139,7 @@ CASES = (
 
 
 def make_inputs(folder: Path) -> None:
-    """A 1080p clip of some seconds as mp4 and, for standard input, as Matroska; the mask of its first frame."""
+    """Return a 1080p clip of some seconds as mp4 and, for standard input, as Matroska; the mask of its first frame."""
     frames = list(render_demo(FRAMES, WIDTH, HEIGHT))
     write_indexed_png(folder / "mask.png", frames[0][1])
     for name in ("clip.mp4", "clip.mkv"):
@@ -154,7 +154,7 @@ def make_inputs(folder: Path) -> None:
 
 @contextmanager
 def silent_server() -> Iterator[int]:
-    """A server that takes connections and never says a word; gives its port."""
+    """Run a server that takes connections and never says a word; yields its port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -214,7 +214,7 @@ def wait_for_outputs(folder: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def written_in(folder: Path) -> int:
-    """Bytes in the files of a folder, links to the inputs not counted."""
+    """Return the bytes in the files of a folder, links to the inputs not counted."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(OSError):
@@ -247,7 +247,7 @@ def judge(outcome: Outcome, case: Case, folder: Path) -> None:
 
 
 def plays(path: Path) -> bool:
-    """Whether every frame of a video decodes, or a folder holds pictures."""
+    """Return whether every frame of a video decodes, or a folder holds pictures."""
     if path.is_dir():
         return any(path.iterdir())
     try:
@@ -258,7 +258,7 @@ def plays(path: Path) -> bool:
 
 
 def row(case: Case, outcomes: list[Outcome]) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     statuses = ", ".join(f"{status}: {count}" for status, count in sorted(Counter(o.status for o in outcomes).items()))
     faults = ", ".join(f"{what}: {count}" for what, count in Counter(f for o in outcomes for f in o.faults).items())
     kept, longest = sum(o.kept for o in outcomes), max(o.seconds for o in outcomes)
@@ -266,6 +266,7 @@ def row(case: Case, outcomes: list[Outcome]) -> str:
 
 
 def main() -> None:
+    """Interrupt every case and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="runs of each case")
     parser.add_argument("--seed", type=int, default=0)

@@ -52,7 +52,7 @@ class HeapUse(ctypes.Structure):
 
 
 def megabytes_in_use() -> float:
-    """What is allocated and not freed, in all arenas and in mappings of its own, MB."""
+    """Return what is allocated and not freed, in all arenas and in mappings of its own, MB."""
     mallinfo2 = ctypes.CDLL(None).mallinfo2
     mallinfo2.restype = HeapUse
     heap = mallinfo2()
@@ -60,7 +60,7 @@ def megabytes_in_use() -> float:
 
 
 def y4m_pictures(width: int, height: int) -> tuple[list[bytes], NDArray[np.uint8]]:
-    """One period of the scene as y4m frames, and the first frame's labels."""
+    """Return one period of the scene as y4m frames, and the first frame's labels."""
     scene = Scene(width, height)
     pictures: list[bytes] = []
     for index in range(PERIOD):
@@ -93,6 +93,7 @@ class Readings:
         self.in_use: list[float] = []
 
     def __call__(self, frame: Frame, result: TrackedFrame) -> None:
+        """Note what is held after every `STEP` frames."""
         done = frame.index + 1
         if done % STEP:
             return
@@ -111,6 +112,7 @@ class Readings:
 
 
 def outputs(folder: Path) -> OutputRequest:
+    """Ask for every kind of output, in a folder."""
     return OutputRequest(
         overlay=folder / "overlay.mp4",
         masks=folder / "masks",
@@ -121,7 +123,7 @@ def outputs(folder: Path) -> OutputRequest:
 
 
 def run(frames: int, window_size: int, weights: str, width: int, height: int) -> Readings:
-    """One run with every output, read from a pipe."""
+    """Run once with every output, read from a pipe."""
     pictures, first = y4m_pictures(width, height)
     reading, writing = os.pipe()
     feeder = threading.Thread(target=feed, args=(writing, pictures, width, height, frames), daemon=True)
@@ -140,7 +142,7 @@ def run(frames: int, window_size: int, weights: str, width: int, height: int) ->
 
 
 def arguments() -> tuple[int, int, str, int, int]:
-    """Frames, window size, weights, width and height."""
+    """Return frames, window size, weights, width and height."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--window-size", type=int, default=160, help="0: the network's own")

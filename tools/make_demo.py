@@ -25,7 +25,7 @@ TUNE = (0, 7, 12, 16, 14, 12, 7, 4)
 
 
 def soundtrack(seconds: float) -> NDArray[np.float32]:
-    """A quiet plucked tune; (1, samples) float32 in -1..1 at `SAMPLE_RATE`."""
+    """Return a quiet plucked tune; (1, samples) float32 in -1..1 at `SAMPLE_RATE`."""
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     sound = np.zeros_like(time)
     step = float(PERIOD / FRAME_RATE) / len(TUNE)
@@ -40,7 +40,7 @@ def soundtrack(seconds: float) -> NDArray[np.float32]:
 
 
 def write_sound(output: av.container.OutputContainer, stream: av.AudioStream, seconds: float) -> None:
-    """Encodes the tune into the container's AAC stream."""
+    """Encode the tune into the container's AAC stream."""
     samples = soundtrack(seconds)
     for start in range(0, samples.shape[1], 1024):
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[:, start : start + 1024]), "fltp", "mono")
@@ -50,7 +50,7 @@ def write_sound(output: av.container.OutputContainer, stream: av.AudioStream, se
 
 
 def make(folder: Path, width: int, height: int, frames: int, crf: int, every_mask: bool) -> None:
-    """Writes clip.mp4, first-mask.png and, with `every_mask`, masks/NNNNN.png into the folder."""
+    """Write clip.mp4, first-mask.png and, with `every_mask`, masks/NNNNN.png into the folder."""
     with av.open(str(folder / "clip.mp4"), "w", options={"movflags": "+faststart"}) as output:
         video = output.add_stream("libx264", rate=FRAME_RATE)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
@@ -87,6 +87,7 @@ def parse_size(_context: click.Context, _parameter: click.Parameter, value: str)
 )
 @click.option("--masks", "every_mask", is_flag=True, help="Write the mask of every frame into FOLDER/masks.")
 def main(folder: Path, size: tuple[int, int], frames: int, crf: int, every_mask: bool) -> None:
+    """Make the demo clip, its first mask and, when asked, every mask."""
     (folder / "masks" if every_mask else folder).mkdir(parents=True, exist_ok=True)
     make(folder, *size, frames, crf, every_mask)
     click.echo(

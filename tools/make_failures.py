@@ -51,11 +51,12 @@ class Place:
 
 
 def photo(name: str) -> Image8:
+    """Read a photograph of the demo, (H, W, 3) uint8 RGB."""
     return np.asarray(Image.open(PHOTOS / name).convert("RGB"))
 
 
 def cut_out(name: str, least: int, most: int) -> Piece:
-    """An object of a photograph: where its mask is `least` to `most`."""
+    """Return an object of a photograph: where its mask is `least` to `most`."""
     values = np.asarray(Image.open(PHOTOS / f"{name}-mask.png"))
     mask = ((values >= least) & (values <= most)).astype(np.uint8)
     x, y, width, height = cv2.boundingRect(mask)
@@ -86,7 +87,7 @@ def paste(image: NDArray[np.float32], labels: Image8, piece: Piece, place: Place
 
 
 def backdrop(name: str, moment: float) -> NDArray[np.float32]:
-    """A photograph that drifts slowly, (HEIGHT, WIDTH, 3) float32."""
+    """Return a photograph that drifts slowly, (HEIGHT, WIDTH, 3) float32."""
     picture = photo(name)
     zoom = 1.15 * max(WIDTH / picture.shape[1], HEIGHT / picture.shape[0])
     spare_x, spare_y = zoom * picture.shape[1] - WIDTH, zoom * picture.shape[0] - HEIGHT
@@ -112,12 +113,13 @@ def scene(make: Callable[[float], tuple[NDArray[np.float32], Image8]]) -> Callab
 
 
 def empty() -> Image8:
+    """Return a mask of nothing, (HEIGHT, WIDTH) uint8."""
     return np.zeros((HEIGHT, WIDTH), np.uint8)
 
 
 @scene
 def look_alike(moment: float) -> tuple[NDArray[np.float32], Image8]:
-    """A second cup, the same in every pixel, passes in front of the first."""
+    """Draw a second cup, the same in every pixel, that passes in front of the first."""
     image, labels = backdrop("raccoon.jpg", moment), empty()
     paste(image, labels, CUP, Place(220 + 200 * moment, 190, 110), 1)
     paste(image, labels, CUP, Place(520 - 400 * moment, 205, 115, 4), 2)
@@ -126,7 +128,7 @@ def look_alike(moment: float) -> tuple[NDArray[np.float32], Image8]:
 
 @scene
 def hidden(moment: float) -> tuple[NDArray[np.float32], Image8]:
-    """The cup goes behind the raccoon and comes out far from where it went in, much smaller."""
+    """Draw the cup going behind the raccoon and coming out far from where it went in, much smaller."""
     image, labels = np.asarray(cv2.GaussianBlur(backdrop("raccoon.jpg", moment), (0, 0), 16), np.float32), empty()
     paste(image, labels, CUP, Place(60 + 560 * moment, 210 - 60 * moment, 110 - 60 * moment), 1)
     paste(image, labels, RACCOON, Place(330, 220, 330), 2)
@@ -135,7 +137,7 @@ def hidden(moment: float) -> tuple[NDArray[np.float32], Image8]:
 
 @scene
 def far_away(moment: float) -> tuple[NDArray[np.float32], Image8]:
-    """The cup goes off into the distance until it is a few pixels high."""
+    """Draw the cup going off into the distance until it is a few pixels high."""
     image, labels = backdrop("raccoon.jpg", moment), empty()
     paste(image, labels, CUP, Place(200 + 250 * moment, 180, 120 * 0.04**moment, 30 * moment), 1)
     return image, labels
@@ -143,7 +145,7 @@ def far_away(moment: float) -> tuple[NDArray[np.float32], Image8]:
 
 @scene
 def camouflage(moment: float) -> tuple[NDArray[np.float32], Image8]:
-    """A round piece of the raccoon's own fur moves over its fur."""
+    """Draw a round piece of the raccoon's own fur that moves over its fur."""
     image, labels = backdrop("raccoon.jpg", 0.3 * moment), empty()
     fur = photo("raccoon.jpg")[330:530, 480:680]
     y, x = np.mgrid[-100:100, -100:100]
@@ -154,7 +156,7 @@ def camouflage(moment: float) -> tuple[NDArray[np.float32], Image8]:
 
 @scene
 def thin_bars(moment: float) -> tuple[NDArray[np.float32], Image8]:
-    """The cup passes behind thin bars of its own colour."""
+    """Draw the cup passing behind thin bars of its own colour."""
     image, labels = backdrop("raccoon.jpg", moment), empty()
     paste(image, labels, CUP, Place(120 + 400 * moment, 190, 150), 1)
     bar = Piece(np.full((HEIGHT, 5, 3), (196, 160, 120), np.uint8), np.ones((HEIGHT, 5), np.float32))

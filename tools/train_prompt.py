@@ -35,7 +35,7 @@ HELD_OUT_SEQUENCES = frozenset({"hike", "surf"})
 
 
 def start_from(lite: Lite) -> PromptNetwork:
-    """A prompt network whose trunk is lite's, with an empty mask."""
+    """Return a prompt network whose trunk is lite's, with an empty mask."""
     network = PromptNetwork()
     lite.encoder.stem_mask.weight.data.zero_()
     fold_batch_norms(lite)

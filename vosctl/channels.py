@@ -51,7 +51,7 @@ class Channel(Generic[Item]):
             return not self._cancelled
 
     def take(self, give_up: Callable[[], bool] = _never) -> Item | None:
-        """The next item, waiting for it; None when the channel has ended or the wait was given up, see `put`."""
+        """Return the next item, waiting for it; None when the channel has ended or the wait was given up, see `put`."""
         with self._changed:
             while not (self._items or self._finished or self._cancelled):
                 if give_up():

@@ -41,30 +41,30 @@ class Events:
     """
 
     def started(self, start: Started) -> None:
-        """The engine is loaded, and the first frame is about to be read."""
+        """Hear that the engine is loaded and the first frame is about to be read."""
 
     def frame(self, frame: Frame, result: TrackedFrame) -> None:
-        """A frame was tracked."""
+        """Hear that a frame was tracked."""
 
     def lost(self, frame: Frame, object_id: int) -> None:
-        """An object is no longer found, from this frame on. Called before `frame`."""
+        """Hear that an object is no longer found, from this frame on. Called before `frame`."""
 
     def found(self, frame: Frame, object_id: int) -> None:
-        """An object that was lost is found again in this frame. Called before `frame`."""
+        """Hear that an object that was lost is found again in this frame. Called before `frame`."""
 
     def note(self, line: str) -> None:
-        """Something that was done or chosen for the user."""
+        """Hear of something that was done or chosen for the user."""
         _log.info(line)
 
     def warning(self, line: str) -> None:
-        """Something the user should know of. May be called from another thread."""
+        """Hear of something the user should know. May be called from another thread."""
         _log.warning(line)
 
     def kept(self, path: Path) -> None:
-        """What an interrupted or failed run leaves of an output."""
+        """Hear what an interrupted or failed run leaves of an output."""
 
     def finished(self, summary: Summary) -> None:
-        """The run is complete and every output has its name."""
+        """Hear that the run is complete and every output has its name."""
 
 
 def tell_frame(events: Events, record: LossRecord, frame: Frame, result: TrackedFrame) -> None:

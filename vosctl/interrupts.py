@@ -87,12 +87,12 @@ def install() -> None:
 
 
 def pending() -> int | None:
-    """The number of the signal that asked the run to end; None when there was none."""
+    """Return the number of the signal that asked the run to end; None when there was none."""
     return _state.noted
 
 
 def interrupted() -> bool:
-    """Whether a signal asked the run to end."""
+    """Return whether a signal asked the run to end."""
     return _state.noted is not None
 
 
@@ -113,7 +113,7 @@ def ending(seconds: float) -> None:
 
 
 def quiet_until() -> float:
-    """`time.monotonic()` until which the end of the run is known to be under way; see `ending`."""
+    """Return `time.monotonic()` until which the end of the run is known to be under way; see `ending`."""
     return _state.quiet_until
 
 

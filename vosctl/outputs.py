@@ -40,7 +40,7 @@ class Patience:
         self._deadline = time.monotonic() + seconds
 
     def ran_out(self) -> bool:
-        """Whether nothing has changed for too long."""
+        """Return whether nothing has changed for too long."""
         seen = self._progress()
         if seen != self._seen:
             self._seen, self._deadline = seen, time.monotonic() + self._seconds

@@ -60,10 +60,11 @@ class LatencyHistogram:
     bins: NDArray[np.int64] = field(default_factory=lambda: np.zeros(600_000, np.int64))
 
     def add(self, seconds: float) -> None:
+        """Count a time of so many seconds."""
         self.bins[min(int(seconds * 10_000), len(self.bins) - 1)] += 1
 
     def percentile(self, percent: float) -> float:
-        """In seconds, exact to a bin; 0 when there is nothing."""
+        """Return a percentile in seconds, exact to a bin; 0 when there is nothing."""
         cumulative = np.cumsum(self.bins)
         if not cumulative[-1]:
             return 0.0

@@ -28,7 +28,7 @@ _LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 
 
 def matrix_by_size(width: int, height: int) -> str:
-    """The matrix of a video that names none, "bt709" in HD and "bt601" below, as players take it."""
+    """Return the matrix of a video that names none, "bt709" in HD and "bt601" below, as players take it."""
     return "bt709" if width >= 1280 or height > 576 else "bt601"
 
 
@@ -55,13 +55,13 @@ class Coding:
         return 16 + luma * 219 / 255, 128 + cb * 224 / 255, 128 + cr * 224 / 255
 
     def decode(self, ycbcr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 luma, Cb, Cr to (H, W, 3) uint8 RGB."""
+        """Return (H, W, 3) uint8 luma, Cb, Cr to (H, W, 3) uint8 RGB."""
         return np.asarray(cv2.transform(ycbcr, _rgb_matrix(self)), np.uint8)
 
 
 @lru_cache
 def _rgb_matrix(coding: Coding) -> NDArray[np.float32]:
-    """(3, 4) from luma, Cb, Cr and 1 to red, green and blue."""
+    """Return (3, 4) from luma, Cb, Cr and 1 to red, green and blue."""
     red_weight, blue_weight = _LUMA_WEIGHTS[coding.matrix]
     green_weight = 1 - red_weight - blue_weight
     red, blue = 2 - 2 * red_weight, 2 - 2 * blue_weight
@@ -113,7 +113,7 @@ class PlanarPicture:
 
 
 def plane_of(frame: VideoFrame, index: int, channels: int = 1) -> Plane:
-    """One plane of a PyAV frame without its padding, as a view that keeps it alive.
+    """Return one plane of a PyAV frame without its padding, as a view that keeps it alive.
 
     Args:
         frame: of 8 bits a value.
@@ -132,7 +132,7 @@ def plane_of(frame: VideoFrame, index: int, channels: int = 1) -> Plane:
 
 
 def planes_of(frame: VideoFrame) -> Planes:
-    """The three planes of a PyAV frame without their padding, as views that keep it alive."""
+    """Return the three planes of a PyAV frame without their padding, as views that keep it alive."""
     return plane_of(frame, 0), plane_of(frame, 1), plane_of(frame, 2)
 
 
@@ -141,5 +141,5 @@ Picture = RGBImage | PlanarPicture
 
 
 def rgb_of(picture: Picture) -> RGBImage:
-    """A picture as (H, W, 3) uint8 RGB; an array is returned as it is."""
+    """Return a picture as (H, W, 3) uint8 RGB; an array is returned as it is."""
     return picture.to_rgb() if isinstance(picture, PlanarPicture) else picture

@@ -28,7 +28,7 @@ class Losses:
     more: int = 0
 
     def __str__(self) -> str:
-        """The frames as a person writes them: "12-40, 60"."""
+        """Return the frames as a person writes them: "12-40, 60"."""
         named = [str(first) if first == last else f"{first}-{last}" for first, last in self.ranges]
         if self.more:
             named.append(f"{self.more} more")

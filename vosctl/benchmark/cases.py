@@ -126,6 +126,7 @@ class Percentiles:
 
     @classmethod
     def of(cls, seconds: list[float]) -> Percentiles:
+        """Take the percentiles of times in seconds."""
         p50, p95, p99 = np.percentile(np.array(seconds) * 1e3, (50, 95, 99))
         return cls(float(p50), float(p95), float(p99))
 

@@ -42,7 +42,7 @@ class MadeClips:
         self._drawn: dict[int, tuple[RGBImage, RGBImage]] = {}
 
     def write(self, size: str, objects: int, frames: int) -> tuple[Path, Path]:
-        """An H.264 video and its first mask, an indexed PNG with the ids 1 to `objects`; made once, then found again.
+        """Write an H.264 video and its first mask, an indexed PNG with the ids 1 to `objects`, unless they are there.
 
         Args:
             size: key of `SIZES`.
@@ -65,7 +65,7 @@ class MadeClips:
         return clip, mask
 
     def pictures(self, objects: int, frames: int) -> Iterator[RGBImage]:
-        """(540, 960, 3) uint8 RGB, each."""
+        """Yield the pictures, (540, 960, 3) uint8 RGB."""
         for index in range(frames):
             turn = index % (2 * self._period - 2)
             yield self._picture(min(turn, 2 * self._period - 2 - turn), objects)[0]
@@ -77,7 +77,7 @@ class MadeClips:
         return self._drawn[index]
 
     def _picture(self, index: int, objects: int) -> tuple[RGBImage, RGBImage]:
-        """A frame and its labels, 1 to `objects`."""
+        """Return a frame and its labels, 1 to `objects`."""
         image, scene_labels = self._frame(index)
         labels = np.where(scene_labels == CUP_ID, 1, 0).astype(np.uint8)
         if objects >= 2:
@@ -103,7 +103,7 @@ class MadeClips:
         return x + width / 2, y + height / 2
 
     def _copy(self, index: int) -> tuple[RGBImage, NDArray[np.bool_]]:
-        """The cup, shrunk, and where it is."""
+        """Return the cup, shrunk, and where it is."""
         x, y, width, height = self._cup_box(index)
         image, labels = (part[y : y + height, x : x + width] for part in self._frame(index))
         size = round(width * COPY_SCALE), round(height * COPY_SCALE)

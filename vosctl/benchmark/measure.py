@@ -58,7 +58,7 @@ def measure(
 
 
 def _measure_step(case: Case, engine: Engine[Any], clock: Clock) -> dict[str, Any]:
-    """The network's two calls on what it is shown of a moving object, in the shape it was trained for."""
+    """Time the network's two calls on what it is shown of a moving object, in the shape it was trained for."""
     scene = Scene(480, 270)
     size = case.window_size or engine.crop_size
     views = [[cv2.resize(part, (size, size)) for part in scene.frame(index)] for index in range(8)]
@@ -140,7 +140,7 @@ def _measure_run(case: Case, engine: Engine[Any], folder: Path | None, clock: Cl
 
 
 def peak_resident() -> float | None:
-    """The most memory this process has had resident, in MB; None where the system does not tell."""
+    """Return the most memory this process has had resident, in MB; None where the system does not tell."""
     status = Path("/proc/self/status")
     if status.exists():  # `getrusage` counts the parent's memory too, from before the program was replaced
         line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))

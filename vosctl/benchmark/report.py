@@ -16,7 +16,7 @@ Result = tuple[Case, Measurement]
 
 
 def heading(benchmark: Benchmark) -> list[str]:
-    """The lines that say what the figures belong to."""
+    """Return the lines that say what the figures belong to."""
     machine, settings = benchmark.machine, benchmark.settings
     memory = f", {machine.memory / 1000:.0f} GB" if machine.memory else ""
     crops = f", crops of {settings.window_size} pixels" if settings.window_size else ""
@@ -30,7 +30,7 @@ def heading(benchmark: Benchmark) -> list[str]:
 
 
 def tables(benchmark: Benchmark) -> list[Table]:
-    """The network's step, and end to end."""
+    """Return the tables of the network's step and of whole runs."""
     steps = [result for result in benchmark.results if not result[0].output]
     runs = [result for result in benchmark.results if result[0].output]
     return [_step_table(steps), _run_table(runs)]
@@ -66,7 +66,7 @@ def _step_table(results: list[Result]) -> Table:
 
 
 def _plain_step(case: Case, results: list[Result]) -> float | None:
-    """The median step of torch in fp32 on the same device, for as many objects: what the others are held against."""
+    """Return the median step of torch in fp32 on the same device, for as many objects: the others' yardstick."""
     for other, measured in results:
         backend = other.backend
         if (backend.engine, backend.precision) == ("torch", "fp32") and (other.objects, backend.device) == (

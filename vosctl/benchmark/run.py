@@ -85,7 +85,7 @@ def run_benchmark(
 
 
 def plan(settings: BenchmarkSettings, backends: list[Backend]) -> list[Case]:
-    """The cases, in order: the network's step, then end to end with each engine, then the other outputs."""
+    """Return the cases, in order: the network's step, then end to end with each engine, then the other outputs."""
 
     def case(backend: Backend, objects: int, size: str = "", output: str = "") -> Case:
         made = Case(settings.weights, backend, objects, settings.frames, settings.warmup, size, output)
@@ -102,7 +102,7 @@ def plan(settings: BenchmarkSettings, backends: list[Backend]) -> list[Case]:
 
 
 def describe(case: Case) -> str:
-    """The case in words."""
+    """Return the case in words."""
     backend = f"{case.backend.engine} {case.backend.precision} on {case.backend.device_name}"
     what = f"{case.size}, to {case.output}" if case.output else "network step"
     return f"{backend}, {case.objects} object{'s' if case.objects > 1 else ''}, {what}"

@@ -30,7 +30,7 @@ def answer(request: dict[str, Any]) -> Any:
 
 
 def main() -> int:
-    """Returns the exit status; an error is one line on standard error."""
+    """Return the exit status; an error is one line on standard error."""
     try:
         print(json.dumps(answer(json.load(sys.stdin))))
     except VosctlError as error:

@@ -33,9 +33,11 @@ class LazyGroup(click.Group):
     """A group that imports a command's module only when that command is asked for, and words every failure."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
@@ -43,6 +45,7 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; every failure ends as one line and an exit status."""
         try:
             return super().invoke(ctx)
         except VosctlError as error:

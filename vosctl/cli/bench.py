@@ -38,7 +38,7 @@ class BenchOptions:
     warmup: int
 
     def settings(self) -> BenchmarkSettings:
-        """What is to be measured.
+        """Return what is to be measured.
 
         Raises:
             UsageError: an unknown word, or a number that cannot be.
@@ -140,7 +140,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """The case that is running, on standard error while it is a terminal."""
+    """Show the case that is running, on standard error while it is a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)

@@ -39,6 +39,7 @@ class VosctlCommand(click.Command):
         self.spelled = spelled or {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line, and name the environment variables that no option has."""
         name_variables(ctx)
         if not ctx.resilient_parsing:
             for name, meant in unknown_variables(ctx):
@@ -53,6 +54,7 @@ class VosctlCommand(click.Command):
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; its errors are worded with its own flags."""
         try:
             return super().invoke(ctx)
         except VosctlError as error:

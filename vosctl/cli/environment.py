@@ -24,7 +24,7 @@ def name_variables(context: click.Context) -> None:
 
 
 def variable_of(context: click.Context, parameter: click.Parameter) -> str | None:
-    """The environment variable that a parameter's value is from; None where it is from somewhere else."""
+    """Return the environment variable that a parameter's value is from; None where it is from somewhere else."""
     if parameter.name is None or context.get_parameter_source(parameter.name) is not ParameterSource.ENVIRONMENT:
         return None
     return next((name for name in parameter.envvar or () if os.environ.get(name)), None)
@@ -56,7 +56,7 @@ def _options(command: click.Command) -> list[click.Option]:
 
 
 def _variables(path: str, option: click.Option) -> list[str]:
-    """The names of an option's variables, those of the command at `path` ("vosctl weights import") first."""
+    """Return the names of an option's variables, those of the command at `path` ("vosctl weights import") first."""
     flag = max(option.opts, key=len).lstrip("-")
     words = [*path.split()[1:], flag]
     names = ["_".join(words), flag]

@@ -42,7 +42,7 @@ class EvaluationOptions:
     overwrite: bool
 
     def request(self, root: Path) -> EvaluationRequest:
-        """The evaluation of the data set in `root`."""
+        """Return the evaluation of the data set in `root`."""
         from vosctl.evaluation.evaluate import EvaluationRequest
 
         return EvaluationRequest(
@@ -137,7 +137,7 @@ def eval_command(
 
 
 def _refuse_tracker_options(context: click.Context, names: Iterable[str]) -> None:
-    """An option that would have no effect is a mistake worth telling; one from the environment is not."""
+    """Refuse options that would have no effect; those from the environment are ignored."""
     for name in names:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             flag = "--" + name.replace("_", "-")
@@ -145,7 +145,7 @@ def _refuse_tracker_options(context: click.Context, names: Iterable[str]) -> Non
 
 
 def _make_tracker(quiet: bool, tracking: TrackingRequest, engine: EngineRequest) -> tuple[Tracker, dict[str, Any]]:
-    """The tracker and what the report says of it."""
+    """Return the tracker and what the report says of it."""
     settings = tracking.settings()
     tracker = engine.tracker(settings)
     info = tracker.info
@@ -192,7 +192,7 @@ def _show(evaluation: Evaluation, *, as_json: bool) -> None:
 
 @contextmanager
 def _progress(quiet: bool, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on standard error while it is a terminal."""
+    """Show a progress bar on standard error while it is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

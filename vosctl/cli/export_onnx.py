@@ -32,7 +32,7 @@ class GraphOptions:
     calibrate_mask: Path | None
 
     def settings(self) -> ExportSettings:
-        """What to export.
+        """Return what to export.
 
         Raises:
             UsageError: options that do not go together, or a size that cannot be.

@@ -61,6 +61,7 @@ class BoxType(click.ParamType):  # type: ignore[type-arg]  # generic only in rec
     name = "[ID=]x,y,w,h"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> BoxMark:
+        """Parse what was typed; fail with one line that says how to write it."""
         if isinstance(value, BoxMark):
             return value
         object_id, text = self._split(value, param, ctx)
@@ -73,7 +74,7 @@ class BoxType(click.ParamType):  # type: ignore[type-arg]  # generic only in rec
         return BoxMark(object_id, (x, y, width, height))
 
     def _split(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int | None, str]:
-        """The object's number, if it is given, and the rest."""
+        """Return the object's number, if it is given, and the rest."""
         number, equals, rest = value.partition("=")
         if not equals:
             return None, value
@@ -90,6 +91,7 @@ class PointType(BoxType):
     name = "[ID=]x,y[:-]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PointMark:  # type: ignore[override]
+        """Parse what was typed; fail with one line that says how to write it."""
         if isinstance(value, PointMark):
             return value
         object_id, text = self._split(value, param, ctx)
@@ -138,7 +140,7 @@ class FirstMaskRequest:
         return bool(self.first_mask or self.box or self.point or self.select)
 
     def objects(self) -> FirstObjects:
-        """The objects to follow.
+        """Return the objects to follow.
 
         Raises:
             UsageError: it is not clear which object a point belongs to.

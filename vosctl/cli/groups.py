@@ -42,10 +42,11 @@ class ListOption(click.Option):
     """An option that may be repeated; in its environment variable, `;` stands between the values."""
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
+        """Split the environment variable at `;`."""
         text = self.resolve_envvar_value(ctx)
         return None if text is None else tuple(part.strip() for part in text.split(";") if part.strip())
 
 
 def repeatable(*flags: str, **settings: Any) -> Decorator:
-    """`click.option` for one that may be repeated."""
+    """Return `click.option` for one that may be repeated."""
     return click.option(*flags, cls=ListOption, multiple=True, **settings)

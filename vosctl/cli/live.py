@@ -132,7 +132,7 @@ def _new_tracker(
 
 
 def _check_requests(request: OutputRequest, objects: FirstObjects | None, info: SourceInfo) -> None:
-    """What is wrong with the outputs or the mask is said before the network is loaded."""
+    """Check the outputs and the mask before the network is loaded."""
     check_outputs(request)
     if objects is not None and "first_mask" in objects.given:
         objects.read_mask((info.height, info.width), lambda repair: None)
@@ -153,7 +153,7 @@ def _open_displays(
 def _open_outputs(
     stack: ExitStack, request: OutputRequest, info: SourceInfo, reporter: Reporter
 ) -> tuple[Recorder, Recorder | None]:
-    """The outputs that last as long as the run, and the recording that the user may stop earlier."""
+    """Open the outputs that last as long as the run, and the recording that the user may stop earlier."""
     recorders = []
     recorded = OutputRequest(overlay=request.overlay, overwrite=request.overwrite, audio=False, colors=request.colors)
     for one in (replace(request, overlay=None, colors=ColourRequest()), recorded):

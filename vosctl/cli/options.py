@@ -50,7 +50,7 @@ class EngineRequest:
     threads: int
 
     def settings(self) -> EngineSettings:
-        """The engine to be made."""
+        """Return the engine to be made."""
         from vosctl.engine.settings import EngineSettings
 
         return EngineSettings(**asdict(self))
@@ -125,7 +125,7 @@ class TrackingRequest:
     paper_protocol: bool = False
 
     def settings(self) -> TrackingSettings:
-        """How objects are to be followed.
+        """Return how objects are to be followed.
 
         Raises:
             UsageError: options that do not go together.
@@ -193,7 +193,7 @@ class OutputOptions:
     colors: str | None = None
 
     def request(self, info: SourceInfo) -> OutputRequest:
-        """The outputs; an overlay named after the source where none is asked for."""
+        """Return the outputs; an overlay named after the source where none is asked for."""
         from vosctl.video.colours import ColourRequest
         from vosctl.video.sinks import OutputRequest
 
@@ -219,7 +219,7 @@ class OutputOptions:
 
 
 def path_option(flag: str, metavar: str, text: str) -> Decorator:
-    """An option that names an output."""
+    """Return an option that names an output."""
     return click.option(flag, type=click.Path(path_type=Path, allow_dash=flag == "--rle"), metavar=metavar, help=text)
 
 
@@ -254,7 +254,7 @@ class ReportingRequest:
     as_json: bool
 
     def reporter(self) -> Reporter:
-        """What tells the user of a run."""
+        """Return what tells the user of a run."""
         from vosctl.cli.reporting import Reporter
 
         return Reporter(self.quiet, self.verbose, self.as_json)

@@ -49,14 +49,14 @@ class Reporter(Events):
             self._event("error", message=self._worded(str(error)))
 
     def warning(self, line: str) -> None:
-        """Something the user should know of; said even when quiet."""
+        """Tell something the user should know, even when quiet."""
         if self._as_json:
             self._event("warning", message=self._worded(line))
         else:
             self._say(f"Warning: {self._worded(line)}")
 
     def note(self, line: str) -> None:
-        """Something that was done for the user."""
+        """Tell something that was done for the user."""
         if self._as_json:
             self._event("note", message=self._worded(line))
         elif not self._quiet:
@@ -86,9 +86,11 @@ class Reporter(Events):
             self._start_progress(start.frames)
 
     def lost(self, frame: Frame, object_id: int) -> None:
+        """Tell that an object is lost from this frame on."""
         self._change("lost", frame, object_id)
 
     def found(self, frame: Frame, object_id: int) -> None:
+        """Tell that an object is found again in this frame."""
         self._change("found", frame, object_id)
 
     def _change(self, change: str, frame: Frame, object_id: int) -> None:
@@ -98,6 +100,7 @@ class Reporter(Events):
             self._say(f"frame {frame.index} ({frame.time:.2f} s): object {object_id} {change}")
 
     def frame(self, frame: Frame, result: TrackedFrame) -> None:
+        """Move the progress bar on, or print the frame's event."""
         if self._as_json:
             objects = [{"id": one.id, "status": one.status, "score": round(one.score, 4)} for one in result.objects]
             self._event("frame", frame=frame.index, pts=frame.pts, time=round(frame.time, 6), objects=objects)
@@ -114,6 +117,7 @@ class Reporter(Events):
             )
 
     def kept(self, path: Path) -> None:
+        """Name what an unfinished run leaves."""
         self._stop_progress()
         if self._as_json:
             self._event("kept", path=str(path))
@@ -121,6 +125,7 @@ class Reporter(Events):
             self._say(f"Kept what was whole: {path}")
 
     def finished(self, summary: Summary) -> None:
+        """Print the summary."""
         self._stop_progress()
         if self._as_json:
             self._event("summary", **_summary_fields(summary))
@@ -139,7 +144,7 @@ class Reporter(Events):
                 self._say(f"Wrote {path}" if str(path) != "-" else "Wrote to standard output")
 
     def latency(self, p50: float, p95: float, captured: int, dropped: int, to: str) -> None:
-        """How live a live run was: seconds from capture `to` "display" or "result", and frames."""
+        """Tell how live a live run was: seconds from capture `to` "display" or "result", and frames."""
         if self._as_json:
             figures = {"p50_ms": round(p50 * 1e3, 2), "p95_ms": round(p95 * 1e3, 2)}
             self._event("latency", to=to, **figures, captured=captured, dropped=dropped)

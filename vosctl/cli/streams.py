@@ -80,7 +80,7 @@ class _Stream(io.TextIOWrapper):
 
     @classmethod
     def like(cls, stream: TextIO) -> TextIO:
-        """A stream with the settings of `stream` on its buffer; itself, where it is none of Python's own."""
+        """Return a stream with the settings of `stream` on its buffer; itself, where it is none of Python's own."""
         if not isinstance(stream, io.TextIOWrapper):
             return stream
         return cls(stream.buffer, encoding=stream.encoding, errors=stream.errors, line_buffering=stream.line_buffering)

@@ -22,7 +22,7 @@ def explained(error: Exception) -> VosctlError | None:
 
 
 def _broken_package(error: ImportError | AttributeError) -> VosctlError | None:
-    """A package that is there but cannot be imported, or lacks its contents."""
+    """Explain a package that is there but cannot be imported, or lacks its contents."""
     if isinstance(error, ImportError):
         name = (error.name or "").partition(".")[0] or _importing(error)
         problem = str(error).splitlines()[0] if str(error) else "cannot be imported"
@@ -36,7 +36,7 @@ def _broken_package(error: ImportError | AttributeError) -> VosctlError | None:
 
 
 def _importing(error: BaseException) -> str:
-    """The package of ours that an import failed in, where the error itself does not say: a library it needs is gone."""
+    """Return the package of ours whose import failed, where the error itself does not name the missing library."""
     found = ""
     trace = error.__traceback__
     while trace is not None:

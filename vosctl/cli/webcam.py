@@ -33,6 +33,7 @@ class SizeType(click.ParamType):  # type: ignore[type-arg]  # generic only in re
     name = "WxH"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Parse `WIDTHxHEIGHT` into whole numbers above 0."""
         if isinstance(value, tuple):
             return value
         try:
@@ -70,7 +71,7 @@ class LiveOutputOptions(OutputOptions):
     record: Path | None = None
 
     def live_request(self, inputs: tuple[Path, ...]) -> OutputRequest:
-        """The outputs; there are none where none is asked for."""
+        """Return the outputs; there are none where none is asked for."""
         from vosctl.video.sinks import OutputRequest
 
         paths = {name: getattr(self, name) for name in ("masks", "matte", "cutout", "rle")}
@@ -148,8 +149,10 @@ def webcam(
     engine: EngineRequest,
     reporting: ReportingRequest,
 ) -> None:
-    """Follow objects live, in SOURCE: a camera's number or device [default: 0], an rtsp:// or http:// (MJPEG) address,
-    or a file, played at its own speed.
+    """Follow objects live, in a camera, a stream or a file.
+
+    SOURCE is a camera's number or device [default: 0], an rtsp:// or http:// (MJPEG) address, or a file, which is
+    played at its own speed.
 
     Drag a box round an object in the window and press Enter; the other keys are on the screen. Only the newest frame is
     followed: what comes faster than it can be followed is dropped. Recordings (r) and snapshots (s) go to the current

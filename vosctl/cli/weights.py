@@ -194,7 +194,7 @@ def _warn(registry: Registry) -> None:
 
 
 def _contents(entry: WeightsEntry) -> dict[str, Any]:
-    """How many tensors the file has, how many values of each type, and whether it has a presence head."""
+    """Return how many tensors the file has, how many values of each type, and whether it has a presence head."""
     from safetensors import SafetensorError, safe_open
 
     values: dict[str, int] = {}

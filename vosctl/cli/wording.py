@@ -46,7 +46,7 @@ class Wording:
 
     @classmethod
     def current(cls) -> Wording:
-        """The wording of the command that runs; outside of one, messages stay as they are."""
+        """Return the wording of the command that runs; outside of one, messages stay as they are."""
         context = click.get_current_context(silent=True)
         return cls() if context is None else cls.of(context.command)
 
@@ -94,7 +94,7 @@ def _flag(parameter: click.Parameter) -> str:
 
 
 def _items(value: str) -> list[object] | None:
-    """The members of a sequence of several values; None for one value, such as the numbers of one box."""
+    """Return the members of a sequence of several values; None for one value, such as the numbers of one box."""
     literal = _literal(value)
     if not isinstance(literal, (list, tuple)) or not all(isinstance(one, (list, tuple, str)) for one in literal):
         return None
@@ -111,7 +111,7 @@ def _literal(value: str) -> object:
 
 
 def _typed(value: str) -> str:
-    """A value as it is typed in a shell."""
+    """Return a value as it is typed in a shell."""
     return _join(_literal(value))
 
 

@@ -66,27 +66,27 @@ class Objects:
 
     @classmethod
     def of(cls, first_annotation: Labels, task: Task, sequence: str) -> Objects:
-        """The objects of a sequence's first annotation, (H, W) uint8. Raises VosctlError when there are none."""
+        """Return the objects of a sequence's first annotation, (H, W) uint8; raise VosctlError when there are none."""
         ids = ids_of(first_annotation)
         if not ids:
             raise VosctlError(f"the first annotation of sequence {sequence!r} holds no object: there is none to follow")
         return cls(ids[:1] if task == "single" else ids, merged=task == "single")
 
     def keep(self, annotation: Labels) -> Labels:
-        """(H, W) labels of these objects alone: void, and objects that came later, are background."""
+        """Return (H, W) labels of these objects alone: void, and objects that came later, are background."""
         labels = np.zeros_like(annotation)
         for value, mask in zip(self.ids, self.masks(annotation), strict=True):
             labels[mask] = value
         return labels
 
     def masks(self, annotation: Labels) -> list[Mask]:
-        """One (H, W) mask an object, in the order of `ids`."""
+        """Return one (H, W) mask an object, in the order of `ids`."""
         if self.merged:
             return [annotation != 0 if self.ids == (VOID,) else (annotation != 0) & (annotation != VOID)]
         return [annotation == value for value in self.ids]
 
     def predicted_masks(self, labels: Labels) -> list[Mask]:
-        """One (H, W) mask an object out of a prediction, which may write a single object as 1, as 255 or as its id."""
+        """Return a predicted (H, W) mask for each object; a single object may be written as 1, as 255 or as its id."""
         if self.merged or self.ids == (VOID,):
             return [labels != 0]
         if len(self.ids) == 1:
@@ -94,7 +94,7 @@ class Objects:
         return [labels == value for value in self.ids]
 
     def later(self, annotation: Labels) -> tuple[int, ...]:
-        """Ids of a later annotation that are not followed: their objects appear after the first frame."""
+        """Return the ids of a later annotation that are not followed: their objects appear after the first frame."""
         if self.merged or self.ids == (VOID,):
             return ()
         present = np.flatnonzero(np.bincount(annotation.ravel(), minlength=VOID + 1))

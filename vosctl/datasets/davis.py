@@ -86,7 +86,7 @@ def check_trackable(sequence: Sequence) -> None:
 
 
 def _media_folder(root: Path, kind: str, resolution: str | None = None) -> Path | None:
-    """The folder of a kind's sequences, of a resolution where there are several; None when there is none."""
+    """Return the folder of a kind's sequences, of a resolution where there are several; None when there is none."""
     first = [resolution] if resolution else []
     for folder in (root / kind / name for name in (*first, *RESOLUTIONS)):
         if folder.is_dir():

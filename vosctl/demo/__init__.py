@@ -10,7 +10,7 @@ _FOLDER = Path(__file__).parent
 
 
 def demo_clip() -> tuple[Path, Path]:
-    """The clip that `vosctl demo` segments: a flower opens.
+    """Return the clip that `vosctl demo` segments, of an opening flower.
 
     Returns:
         The H.264 video with sound, 960x540, and an indexed PNG with the mask of its first frame, one object.
@@ -19,7 +19,7 @@ def demo_clip() -> tuple[Path, Path]:
 
 
 def made_clip() -> tuple[Path, Path]:
-    """The clip of the made scene, whose masks are exact.
+    """Return the clip of the made scene, whose masks are exact.
 
     Returns:
         The H.264 video with sound, 854x480, and an indexed PNG of its first frame with the ids of `vosctl.demo.scene`.

@@ -73,7 +73,7 @@ class Scene:
         self._cups = _cup_levels()
 
     def frame(self, index: int) -> tuple[RGBImage, RGBImage]:
-        """One frame and its exact masks.
+        """Draw one frame and its exact masks.
 
         Args:
             index: frame number, from 0; the scene repeats every `PERIOD` frames.
@@ -96,14 +96,14 @@ class Scene:
         return np.clip(np.rint(picture * light), 0, 255).astype(np.uint8), labels
 
     def _camera(self, turn: float) -> Matrix:
-        """From the raccoon's photograph to the picture."""
+        """Map the raccoon's photograph to the picture."""
         middle = 514 + 34 * math.cos(turn - 0.3), 312 + 16 * math.sin(2 * turn + 0.4)
         fit = max(self.width / _VIEW_WIDTH, self.height / _VIEW_HEIGHT)
         zoom = fit * (1.02 + 0.025 * math.sin(turn + 2.0))
         return _affine(zoom, 0.8 * math.sin(turn), middle, ((self.width - 1) / 2, (self.height - 1) / 2))
 
     def _background(self, turn: float, camera: Matrix) -> tuple[RGBImage, RGBImage]:
-        """The photograph as the camera sees it, the raccoon's head turned; (H, W, 3) RGB and (H, W, 2) masks."""
+        """Draw the photograph as the camera sees it, the raccoon's head turned; (H, W, 3) RGB and (H, W, 2) masks."""
         height, width = self._photo.shape[:2]
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         head_x, head_y = _HEAD
@@ -121,7 +121,7 @@ class Scene:
         return outputs[0], outputs[1]
 
     def _cup(self, turn: float) -> NDArray[np.float32]:
-        """The moving cup, averaged over the time the shutter is open; (H, W, 4) premultiplied RGBA, 0..255."""
+        """Draw the moving cup, averaged over the time the shutter is open; (H, W, 4) premultiplied RGBA, 0..255."""
         total = np.zeros((self.height, self.width, 4), np.float32)
         for step in range(_EXPOSURES):
             moment = turn + (step / (_EXPOSURES - 1) - 0.5) * _SHUTTER * 2 * math.pi / PERIOD
@@ -136,7 +136,7 @@ class Scene:
         return total
 
     def _shadow(self, alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The cup's soft shadow, right of and below it; (H, W, 1), 0..1."""
+        """Draw the cup's soft shadow, right of and below it; (H, W, 1), 0..1."""
         unit = self.height / 480
         shift = np.array([[1, 0, 16 * unit], [0, 1, 34 * unit]])
         moved = cv2.warpAffine(alpha, shift, (self.width, self.height))
@@ -146,7 +146,7 @@ class Scene:
 
 
 def _cup_levels() -> list[RGBImage]:
-    """The cut-out cup, premultiplied RGBA, at its own size, a half and a quarter, each with an empty margin."""
+    """Return the cut-out cup, premultiplied RGBA, at its own size, a half and a quarter, each with an empty margin."""
     colour, mask = _read("coffee.jpg", "RGB"), _read("coffee-mask.png", "L")
     alpha = cv2.GaussianBlur(mask, (0, 0), 0.8).astype(np.float32) / 255
     level = np.dstack([colour * alpha[..., None], alpha * 255]).astype(np.uint8)
@@ -158,7 +158,7 @@ def _cup_levels() -> list[RGBImage]:
 
 
 def _cup_pose(turn: float) -> Matrix:
-    """From the cup's photograph (430x392) to the raccoon's: a tilted orbit round its face, smaller when farther."""
+    """Map the cup's photograph (430x392) to the raccoon's: a tilted orbit round its face, smaller when farther."""
     phase = turn + math.radians(20)
     along, across = 335 * math.cos(phase), 162 * math.sin(phase)
     tilt = math.radians(-6)
@@ -173,7 +173,7 @@ def _cup_pose(turn: float) -> Matrix:
 
 
 def render_demo(frames: int = PERIOD, width: int = 854, height: int = 480) -> Iterator[tuple[RGBImage, RGBImage]]:
-    """The scene's first frames, as `Scene.frame` gives them.
+    """Return the scene's first frames, as `Scene.frame` gives them.
 
     Args:
         frames: how many.

@@ -35,18 +35,21 @@ class Finding:
 
 
 def ok(subject: str, message: str) -> Finding:
+    """Make a finding that all is well."""
     return Finding(subject, Severity.OK, message)
 
 
 def warning(subject: str, message: str, cure: str) -> Finding:
+    """Make a finding of something that limits what can be done."""
     return Finding(subject, Severity.WARNING, message, cure)
 
 
 def error(subject: str, message: str, cure: str) -> Finding:
+    """Make a finding of something that must be repaired."""
     return Finding(subject, Severity.ERROR, message, cure)
 
 
 def reason(problem: BaseException) -> str:
-    """An exception in one line."""
+    """Return an exception in one line."""
     text = str(problem).strip()
     return text.splitlines()[0] if text else type(problem).__name__

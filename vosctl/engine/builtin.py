@@ -25,7 +25,7 @@ def torch_has_gpu() -> bool:
 
 
 def rank_torch(request: EngineRequest, has_gpu: Callable[[], bool] = torch_has_gpu) -> int:
-    """First where a GPU computes, and for what ONNX Runtime does not do with a checkpoint."""
+    """Rank first where a GPU computes, and for what ONNX Runtime does not do with a checkpoint."""
     if request.is_folder or request.provider != "auto":
         return 0
     wants_gpu = request.precision == "fp16" or request.device not in {"auto", "cpu"}
@@ -33,7 +33,7 @@ def rank_torch(request: EngineRequest, has_gpu: Callable[[], bool] = torch_has_g
 
 
 def rank_onnx(request: EngineRequest) -> int:
-    """First on a CPU: with AVX2 0.6 of torch's time for lite, 0.9 for rgmp. It runs a checkpoint in fp32."""
+    """Rank first on a CPU: with AVX2 0.6 of torch's time for lite, 0.9 for rgmp; a checkpoint runs in fp32."""
     if request.is_folder or request.provider != "auto":
         return 4
     return 0 if request.precision in {"bf16", "fp16"} else 2
@@ -45,7 +45,7 @@ def openvino_is_missing() -> bool:
 
 
 def rank_openvino(request: EngineRequest, is_missing: Callable[[], bool] = openvino_is_missing) -> int:
-    """First for bf16 on a CPU, where it is installed."""
+    """Rank first for bf16 on a CPU, where it is installed."""
     wanted = request.precision == "bf16" and request.device in {"auto", "cpu"}
     if request.is_folder or request.provider != "auto" or not wanted:
         return 0

@@ -26,6 +26,7 @@ class Placement:
 
     @property
     def dtype(self) -> torch.dtype:
+        """Return the precision as torch's type."""
         return DTYPES[self.precision]
 
     def __str__(self) -> str:
@@ -35,7 +36,7 @@ class Placement:
 
 
 def has_fast_cpu_bf16() -> bool:
-    """Whether this CPU has bf16 instructions: there bf16 is 1.5 to 2 times as fast as fp32, elsewhere slower."""
+    """Return whether this CPU has bf16 instructions: there bf16 is 1.5 to 2 times as fast as fp32, elsewhere slower."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

@@ -87,7 +87,7 @@ class GraphEngine(ABC):
         return Step(probabilities, tuple(states), presence[0] if presence else None)
 
     def _count(self, objects: int) -> int:
-        """How many objects go through the step graph at once."""
+        """Return how many objects go through the step graph at once."""
         return self._metadata.objects or objects
 
     def _place_all(self, states: Sequence[State]) -> list[Any]:
@@ -99,7 +99,7 @@ class GraphEngine(ABC):
         ]
 
     def _check_size(self, images: NDArray[Any]) -> None:
-        """A graph of a fixed size runs on nothing else."""
+        """Refuse images of another size than the one a graph is fixed to."""
         size = self._metadata.size
         if size is not None and images.shape[1:3] != size:
             (height, width), (fixed_height, fixed_width) = images.shape[1:3], size

@@ -34,7 +34,7 @@ def package_graph(network: str, kind: str) -> Path:
 
 
 def package_weights(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
-    """The weights that the package's graphs take, by key.
+    """Return the weights that the package's graphs take, by key.
 
     The graphs have the head for presence whether the checkpoint has one or not; where it has none its weights are
     zero, and what it says is not asked for.
@@ -46,7 +46,7 @@ def package_weights(checkpoint: Checkpoint) -> dict[str, NDArray[np.float32]]:
 
 
 def folder_graphs(folder: Path) -> tuple[Path, Path]:
-    """The reference and the step graph of a folder written by `vosctl export-onnx`.
+    """Return the reference and the step graph of a folder written by `vosctl export-onnx`.
 
     Raises:
         VosctlError: one is missing.

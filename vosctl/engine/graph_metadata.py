@@ -52,7 +52,7 @@ class GraphMetadata:
         return ("probability", "presence") if self.tells_presence else ("probability",)
 
     def to_properties(self) -> dict[str, str]:
-        """As ONNX metadata properties: text by text."""
+        """Return the metadata as ONNX properties: text by text."""
         return {
             "format": FORMAT,
             "network": self.network,
@@ -130,7 +130,7 @@ def check_tensors(
 
 
 def pair_metadata(reference: Mapping[str, str], step: Mapping[str, str], source: Path) -> GraphMetadata:
-    """What the two graphs of a pair both say of themselves.
+    """Return what the two graphs of a pair both say of themselves.
 
     Args:
         reference: metadata properties of the reference graph.

@@ -72,7 +72,7 @@ def compile_folder(folder: Path, precision: str, threads: int = 0) -> ModelPair:
 
 @lru_cache
 def has_fast_bf16() -> bool:
-    """Whether this CPU has bf16 instructions."""
+    """Return whether this CPU has bf16 instructions."""
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 

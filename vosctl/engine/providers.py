@@ -47,7 +47,7 @@ class Provider:
         return "cuda" if self.word in {"cuda", "tensorrt"} else "cpu"
 
     def session_providers(self) -> list[tuple[str, dict[str, Any]]]:
-        """The providers to ask a session for, in order; the later ones take the nodes the earlier ones cannot."""
+        """Return the providers to ask a session for, in order; the later ones take what the earlier ones cannot."""
         if self.memory == "cpu":
             return [(self.name, {})]
         cuda = (PROVIDERS["cuda"], {"device_id": self.index})
@@ -63,7 +63,7 @@ class Provider:
 
 
 def has_nvidia_gpu() -> bool:
-    """Whether the NVIDIA driver lists a device; asks the driver itself, so that neither torch nor CUDA is needed."""
+    """Ask the NVIDIA driver itself whether it lists a device, so that neither torch nor CUDA is needed."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:

@@ -40,6 +40,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
+        """See `Engine.encode_reference`."""
         check_reference(self, image, mask)
         with memory_errors("encoding a reference"):
             state: State = self._network.encode_reference(self._image(image[None]), self._mask(mask[None]))
@@ -47,6 +48,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
+        """See `Engine.propagate`."""
         check_batch(self, images, masks, states)
         with memory_errors(f"a step of the network for {len(images)} objects"):
             inputs = (self._image(images), self._mask(masks), *self._batch.get(states))
@@ -59,13 +61,13 @@ class TorchEngine:
             return Step(probability[:, 0].float().cpu().numpy(), tuple(states), presence)
 
     def _image(self, images: NDArray[Any]) -> Tensor:
-        """(N, H, W, 3) bytes or floats to (N, 3, H, W) in [0, 1], channels last in memory as they came."""
+        """Return (N, H, W, 3) bytes or floats to (N, 3, H, W) in [0, 1], channels last in memory as they came."""
         tensor = torch.from_numpy(np.ascontiguousarray(images)).to(self._placement.device)
         scale = 1.0 if tensor.is_floating_point() else 255.0
         return (tensor.permute(0, 3, 1, 2).to(torch.float32) / scale).to(self._placement.dtype)
 
     def _mask(self, masks: NDArray[np.float32]) -> Tensor:
-        """(N, H, W) to (N, 1, H, W)."""
+        """Convert (N, H, W) to (N, 1, H, W)."""
         return torch.from_numpy(np.ascontiguousarray(masks)).to(self._placement.device, self._placement.dtype)[:, None]
 
 

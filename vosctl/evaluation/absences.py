@@ -47,13 +47,13 @@ class AnnotatedClip:
     masks: Sequence[Mask]
 
     def at(self, time: int) -> int:
-        """The frame to show at a time: forwards to the last frame, then backwards, and so on."""
+        """Return the frame to show at a time: forwards to the last frame, then backwards, and so on."""
         last = len(self.frames) - 1
         return last - abs(time % (2 * last) - last)
 
 
 def read_clips(root: Path) -> list[AnnotatedClip]:
-    """The clips of a data set in the DAVIS layout; all ids are one object. Frames are read when they are asked for."""
+    """Yield the clips of a data set in the DAVIS layout; all ids are one object. Frames are read when needed."""
     clips = []
     for sequence in find_sequences(root):
         stems = [stem for stem in sequence.images if stem in sequence.annotations]
@@ -123,7 +123,7 @@ def _some(made: AbsenceClip | None) -> Iterator[AbsenceClip]:
 
 
 def panned(clip: AnnotatedClip) -> AbsenceClip | None:
-    """A view that pans away from the object, rests and pans back; None when no view can look away from it."""
+    """Make a view that pans away from the object, rests and pans back; None when no view can look away from it."""
     height, width = clip.masks[0].shape
     count = LEAD + 2 * SWEEP + PAN_HOLD + AFTER
     times = [clip.at(time) for time in range(count)]
@@ -174,7 +174,7 @@ def _ramp(time: int, start: int, rise: int, hold: int) -> float:
 
 
 def interrupted(clip: AnnotatedClip, other: AnnotatedClip | None) -> AbsenceClip:
-    """A cut to another clip, or to black, and back; time goes on meanwhile."""
+    """Make a cut to another clip, or to black, and back; time goes on meanwhile."""
     size = clip.masks[0].shape[::-1]
     nothing = np.zeros_like(clip.masks[0])
     frames, masks, plain = [], [], []
@@ -200,7 +200,7 @@ def _resized(frame: RGBImage, size: tuple[int, ...]) -> RGBImage:
 
 
 def hidden(clip: AnnotatedClip, other: AnnotatedClip) -> AbsenceClip | None:
-    """A picture of something else slides in front of the object, hides all of it for a while, and slides away."""
+    """Slide a picture of something else in front of the object; it hides all of it for a while and slides away."""
     width = clip.masks[0].shape[1]
     count = LEAD + 2 * SLIDE + OCCLUSION_HOLD + AFTER
     times = [clip.at(time) for time in range(count)]
@@ -230,7 +230,7 @@ def hidden(clip: AnnotatedClip, other: AnnotatedClip) -> AbsenceClip | None:
 
 
 def passed(clip: AnnotatedClip, other: AnnotatedClip) -> AbsenceClip | None:
-    """The object of another clip, enlarged to this one's height, passes in front of this one's and stays in sight."""
+    """Move another clip's object, enlarged to this one's height, past the front of this one's; it stays in sight."""
     height, width = clip.masks[0].shape
     count = LEAD + PASSING + AFTER
     frames, masks, others, times = [], [], [], []
@@ -268,7 +268,7 @@ def passed(clip: AnnotatedClip, other: AnnotatedClip) -> AbsenceClip | None:
 def _clipped(
     left: int, top: int, size: tuple[int, int], width: int, height: int
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
-    """Where a cut-out lies in the frame, and which part of it that is; None when it lies outside."""
+    """Return where a cut-out lies in the frame, and which part of it that is; None when it lies outside."""
     right, bottom = min(left + size[0], width), min(top + size[1], height)
     begin_x, begin_y = max(left, 0), max(top, 0)
     if right <= begin_x or bottom <= begin_y:

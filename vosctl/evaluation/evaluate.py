@@ -136,7 +136,7 @@ def _check_file(name: str, path: Path, overwrite: bool) -> None:
 
 @contextmanager
 def _masks_folder(request: EvaluationRequest) -> Iterator[Path]:
-    """Where the masks to score are, or will be: a temporary folder when they are not kept."""
+    """Return where the masks to score are, or will be: a temporary folder when they are not kept."""
     given = request.predictions or request.masks
     if given is not None:
         yield given

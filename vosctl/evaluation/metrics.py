@@ -36,7 +36,7 @@ class Statistics:
 
 
 def statistics(values: NDArray[np.float64]) -> Statistics:
-    """Mean, recall and decay of one object's measure.
+    """Return the mean, recall and decay of one object's measure.
 
     Args:
         values: (N,) one value a scored frame, in order, N >= 1.
@@ -54,7 +54,7 @@ def statistics(values: NDArray[np.float64]) -> Statistics:
 
 
 def mean_statistics(parts: list[Statistics]) -> Statistics:
-    """The mean of each of the three figures over objects."""
+    """Return the mean of each of the three figures over objects."""
     mean, recall, decay = np.mean([(part.mean, part.recall, part.decay) for part in parts], axis=0).tolist()
     return Statistics(mean, recall, decay)
 
@@ -83,7 +83,7 @@ def region_and_boundary(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) 
 
 
 def boundary_map(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The thin boundary of a mask: pixels that differ from their right, lower or lower right neighbour.
+    """Return the thin boundary of a mask: pixels that differ from their right, lower or lower right neighbour.
 
     Args:
         mask: (H, W) of 0 and 1.
@@ -110,6 +110,6 @@ def _boundary_f(predicted: NDArray[np.uint8], truth: NDArray[np.uint8], radius: 
 
 @cache
 def _disk(radius: int) -> NDArray[np.uint8]:
-    """(2r + 1, 2r + 1) of 0 and 1: pixels whose centre is at most `radius` from the middle's."""
+    """Return (2r + 1, 2r + 1) of 0 and 1: pixels whose centre is at most `radius` from the middle's."""
     steps = np.arange(-radius, radius + 1)
     return np.asarray(steps[:, None] ** 2 + steps[None, :] ** 2 <= radius**2, dtype=np.uint8)

@@ -83,7 +83,7 @@ def write_plot(evaluation: Evaluation, sequences: list[Sequence], predictions: P
 
 
 def worst_frames(score: SequenceScore, sequence: Sequence, predictions: Path, task: Task) -> list[WorstFrame]:
-    """The frames with the lowest mean J, worst first, at least an eighth of the clip apart from each other."""
+    """Return the frames with the lowest mean J, worst first, at least an eighth of the clip apart."""
     region = score.region.mean(axis=0)
     apart = max(len(region) // 8, 1)
     chosen: list[int] = []
@@ -112,7 +112,7 @@ def _worst_frame(
 
 
 def _overlay(image: NDArray[np.uint8], masks: list[NDArray[np.bool_]]) -> NDArray[np.uint8]:
-    """The image with each mask in its object's colour (`_colour_id`), `OVERLAY_HEIGHT` pixels high."""
+    """Return the image with each mask in its object's colour (`_colour_id`), `OVERLAY_HEIGHT` pixels high."""
     labels = np.zeros(image.shape[:2], dtype=np.uint8)
     objects = []
     for index, mask in enumerate(masks):
@@ -126,7 +126,7 @@ def _overlay(image: NDArray[np.uint8], masks: list[NDArray[np.bool_]]) -> NDArra
 
 
 def _colour_id(index: int) -> int:
-    """The id whose overlay colour an object is shown in: by position, so that a lone object 255 is red as well."""
+    """Return the id whose overlay colour an object gets: by position, so that a lone object 255 is red as well."""
     return index + 1
 
 
@@ -162,7 +162,7 @@ def _heading(evaluation: Evaluation) -> str:
 
 
 def _png(evaluation: Evaluation, pages: list[tuple[SequenceScore, list[WorstFrame]]]) -> bytes:
-    """One row a sequence: the curve, then each worst frame as predicted and as annotated."""
+    """Draw one row a sequence: the curve, then each worst frame as predicted and as annotated."""
     from matplotlib.figure import Figure
 
     columns = 1 + 2 * WORST_FRAMES
@@ -194,7 +194,7 @@ figure { margin: 0; flex: 1 1 500px; } figure img { width: 49.5%; } figcaption {
 
 
 def _html(evaluation: Evaluation, pages: list[tuple[SequenceScore, list[WorstFrame]]]) -> str:
-    """One section a sequence; every picture is inside the page."""
+    """Write one section a sequence; every picture is inside the page."""
     heading = html.escape(_heading(evaluation))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>vosctl eval: {heading}</title>\n'

@@ -53,7 +53,7 @@ class Evaluation:
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """The whole report: measures are 0..1 (decay -1..1), `frames_per_second` is the tracker's alone or null."""
+    """Return the whole report: measures are 0..1 (decay -1..1), `frames_per_second` is the tracker's alone or null."""
     return {
         "vosctl": __version__,
         "root": str(evaluation.root),
@@ -90,7 +90,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def table(evaluation: Evaluation, *, plain: bool) -> Table:
-    """A row a sequence and one for all: percent, as the benchmark's tables are.
+    """Return a row a sequence and one for all: percent, as the benchmark's tables are.
 
     Args:
         evaluation: what to show.

@@ -47,7 +47,7 @@ class Speed:
         return self.frames / self.seconds if self.seconds > 0 else 0.0
 
     def __add__(self, other: Speed) -> Speed:
-        """Both runs together."""
+        """Return the counts of both runs together."""
         return Speed(self.frames + other.frames, self.seconds + other.seconds)
 
 

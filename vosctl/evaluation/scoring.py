@@ -61,7 +61,7 @@ class Summary:
 
 
 def summarise(scores: list[SequenceScore]) -> Summary:
-    """The mean over every object of the sequences, each object counting the same, as the benchmark takes it."""
+    """Return the mean over every object of the sequences, each object counting the same, as the benchmark takes it."""
     return Summary(
         region=mean_statistics([part for score in scores for part in score.region_statistics]),
         boundary=mean_statistics([part for score in scores for part in score.boundary_statistics]),

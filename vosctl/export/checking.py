@@ -62,7 +62,7 @@ def check_probabilities(
 
 
 def _difference(exported: Engine[Any], torch: Engine[Any], clip: CheckClip, size: tuple[int, int], count: int) -> float:
-    """Largest difference over the steps of a short run in which both are fed torch's masks."""
+    """Return the largest difference over the steps of a short run in which both are fed torch's masks."""
     ids = clip.object_ids
     views = [list(clip.views(ids[index % len(ids)], size)) for index in range(count)]
     first = [one[0] for one in views]

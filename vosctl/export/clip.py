@@ -32,17 +32,18 @@ class CheckClip:
 
     @classmethod
     def made(cls, length: int, width: int = 640, height: int = 360) -> CheckClip:
-        """The first frames of the demo's scene; it has two objects."""
+        """Return the first frames of the demo's scene; it has two objects."""
         scene = Scene(width, height)
         frames, labels = zip(*(scene.frame(index) for index in range(length)), strict=True)
         return cls(list(frames), list(labels))
 
     @property
     def object_ids(self) -> list[int]:
+        """Return the ids of the objects in the first frame."""
         return [int(value) for value in np.unique(self.labels[0]) if value]
 
     def views(self, object_id: int, size: tuple[int, int]) -> Iterator[tuple[RGBImage, SoftMask]]:
-        """What a network is shown of an object: a part of each frame around it, resampled to `size`, with its mask."""
+        """Yield what a network is shown of an object: the part of each frame around it at `size`, with its mask."""
         height, width = size
         box = mask_box(self.labels[0] == object_id)
         if box is None:
@@ -71,13 +72,13 @@ class CheckClip:
         return np.stack(masks)
 
     def truth(self, size: tuple[int, int]) -> Masks:
-        """The true masks of what `follow` gives."""
+        """Return the true masks of what `follow` gives."""
         views = [[mask > 0.5 for _, mask in self.views(one, size)][1:] for one in self.object_ids]
         return np.stack(views, axis=1)
 
 
 def mean_j(masks: Masks, truth: Masks) -> float:
-    """Mean J, intersection over union, over frames and objects, 0..1."""
+    """Return the mean J, intersection over union, over frames and objects, 0..1."""
     union = np.count_nonzero(masks | truth, axis=(2, 3))
     intersection = np.count_nonzero(masks & truth, axis=(2, 3))
     return float(np.mean(np.where(union > 0, intersection / np.maximum(union, 1), 1.0)))

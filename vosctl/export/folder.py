@@ -20,7 +20,7 @@ SMALLEST_SHARED = 64  # bytes; smaller constants stay in the graphs
 
 @contextmanager
 def staged_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A folder to fill, that takes the name `folder` when the block ends without an error.
+    """Make a folder to fill, which takes the name `folder` when the block ends without an error.
 
     Raises:
         UsageError: `folder` exists and may not be replaced.

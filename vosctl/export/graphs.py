@@ -33,6 +33,7 @@ class ReferenceGraph(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Encode the reference; the shapes are those of the class."""
         dtype = _dtype(self.network)
         state = self.network.encode_reference(_image(image, dtype), _as(mask[:, None], dtype))
         return tuple(_as(tensor, torch.float32) for tensor in state)
@@ -46,6 +47,7 @@ class StepGraph(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Propagate the mask by one frame; the shapes are those of the class."""
         dtype = _dtype(self.network)
         inputs = (_image(image, dtype), _as(mask[:, None], dtype), *(_as(tensor, dtype) for tensor in state))
         if self.network.presence is None:
@@ -55,7 +57,7 @@ class StepGraph(nn.Module):
 
 
 def step_outputs(network: PropagationNetwork) -> tuple[str, ...]:
-    """Names of the outputs of a network's step graph."""
+    """Return the names of the outputs of a network's step graph."""
     return ("probability",) if network.presence is None else ("probability", "presence")
 
 

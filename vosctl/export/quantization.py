@@ -142,7 +142,7 @@ def _quiet_runtime() -> Iterator[None]:
 
 
 def _drop_unused_initializers(model: onnx.ModelProto) -> None:
-    """Bounds of the ReLU6s that became part of a range."""
+    """Drop the bounds of the ReLU6s that became part of a range."""
     used = {name for node in model.graph.node for name in node.input}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:]
@@ -150,7 +150,7 @@ def _drop_unused_initializers(model: onnx.ModelProto) -> None:
 
 
 def step_times(engines: Sequence[Engine[Any]], sample: tuple[NDArray[Any], NDArray[np.float32]]) -> list[float]:
-    """Median seconds of a step of each engine on one object, taken alternately."""
+    """Return the median seconds of a step of each engine on one object, taken alternately."""
     image, mask = sample
     states = [engine.encode_reference(image, mask) for engine in engines]
     seconds: list[list[float]] = [[] for _ in engines]

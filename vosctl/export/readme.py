@@ -82,7 +82,7 @@ probability, presence = step.run(["probability", "presence"], inputs)
 
 
 def readme(metadata: GraphMetadata) -> str:
-    """The README, in Markdown, with a loop that runs the graphs."""
+    """Return the README, in Markdown, with a loop that runs the graphs."""
     height, width = metadata.size or ("H", "W")
     objects = metadata.objects or "N"
     view_height, view_width = metadata.size or (metadata.crop_size, metadata.crop_size)

@@ -25,7 +25,7 @@ class GraphShape:
     objects: int | None = None
 
     def free_axes(self, name: str) -> dict[int, str]:
-        """Names of the free axes of the input or output `name`."""
+        """Return the names of the free axes of the input or output `name`."""
         first = {} if self.objects else {0: "objects"}
         if self.size or name == "presence":
             return first

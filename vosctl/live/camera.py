@@ -130,6 +130,7 @@ class CameraFeed(Feed):
             self._capture.release()
 
     def close(self) -> None:
+        """Release the camera."""
         self._capture.release()
 
 
@@ -143,7 +144,7 @@ def _checked_backend(name: str) -> int:
 
 
 def _quieten() -> None:
-    """OpenCV warns on standard error of a camera it cannot open; that is said in one line of our own."""
+    """Silence OpenCV's warnings of a camera it cannot open, which is said in one line of our own."""
     logging = getattr(getattr(cv2, "utils", None), "logging", None)
     if logging is not None:
         logging.setLogLevel(logging.LOG_LEVEL_SILENT)

@@ -36,7 +36,7 @@ class Capture:
             self._thread.start()
 
     def take(self, timeout: float) -> Captured | None:
-        """The newest frame, if there is one that was not taken before; else the next, waiting `timeout` seconds for it.
+        """Return the newest frame, if it was not taken before; else the next, waiting `timeout` seconds for it.
 
         Raises:
             VosctlError: the feed broke off; after its last frame was taken.

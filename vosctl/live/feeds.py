@@ -55,7 +55,7 @@ class Feed(ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Captured]:
-        """The frames; whatever is open is closed at their end.
+        """Yield the frames; whatever is open is closed at their end.
 
         Raises:
             VosctlError: there will be no more frames, though more were to be expected.
@@ -115,6 +115,7 @@ class FileFeed(Feed):
                 return False
 
     def close(self) -> None:
+        """Close the source."""
         self._source.close()
 
 

@@ -98,7 +98,7 @@ class Session:
         self._finder_for = finder_for
 
     def see(self, image: NDArray[np.uint8], result: TrackedFrame) -> None:
-        """A frame was followed, or the objects in it were changed."""
+        """Take in that a frame was followed, or that the objects in it were changed."""
         self.image, self.result = image, result
         self.colours.see(image, result.labels, [one.id for one in result.objects if one.box])
         objects = self.objects
@@ -210,7 +210,7 @@ class Session:
             self.selected = objects[place % len(objects)]
 
     def _point(self, event: Mouse) -> None:
-        """A click selects the object under it; a drag begins a box on the picture it began on."""
+        """Select the object under a click; begin a box, on the picture shown, with a drag."""
         if event.action == "press":
             self._press = event
             self._select_at(event)

@@ -13,7 +13,7 @@ from vosctl.video.staging import StagedFile, write_errors
 
 
 def free_number(pattern: str) -> int:
-    """The first number, from 1, after every one that a file is named by.
+    """Return the first number, from 1, after every one that a file is named by.
 
     Args:
         pattern: path with one `{}` in the file's name, where the number (three digits or more) stands.

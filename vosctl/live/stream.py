@@ -83,12 +83,13 @@ class StreamFeed(Feed):
         raise VosctlError(f"{self.info.name}: the stream dropped{tried}; check it, or raise `reconnect`")
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A stream may come back in another size; what follows it keeps the first one."""
+        """Resize a picture to the first one's size: a stream may come back in another."""
         if image.shape[:2] == (self.info.height, self.info.width):
             return image
         size = self.info.width, self.info.height
         return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def close(self) -> None:
+        """Close the stream, if it is open."""
         if self._source is not None:
             self._source.close()

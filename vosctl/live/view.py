@@ -30,7 +30,7 @@ _RECORDING: RGB = (255, 90, 90)
 def render_view(
     image: RGBImage, result: TrackedFrame, view: ViewName, colours: Mapping[int, RGB] | None = None
 ) -> RGBImage:
-    """A new picture of the frame.
+    """Draw a new picture of the frame.
 
     Args:
         image: (H, W, 3) uint8 RGB.

@@ -38,6 +38,7 @@ class SameConv2d(nn.Conv2d):
         self.uneven_padding = (before, after, before, after) if stride == 2 else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Convolve (N, C, H, W), padded as TensorFlow does: more after than before."""
         if self.uneven_padding is not None:
             x = F.pad(x, self.uneven_padding)
         return super().forward(x)
@@ -65,6 +66,7 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block to (N, C, H, W)."""
         out = x
         if self.expand is not None:
             out = F.relu6(self.expand_bn(self.expand(out)))

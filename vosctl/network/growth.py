@@ -19,7 +19,7 @@ _BLOCK = re.compile(r"encoder\.blocks\.(\d+)\.")
 
 @torch.no_grad()
 def grow(small: Lite) -> LitePlus:
-    """A lite-plus network that gives the same masks as `small`, within rounding.
+    """Return a lite-plus network that gives the same masks as `small`, within rounding.
 
     What is new is drawn from torch's random state.
     """
@@ -46,7 +46,7 @@ def _put_into(large: Tensor, small: Tensor) -> None:
 
 
 def _block_numbers(small: Lite, large: Lite) -> dict[int, int]:
-    """Where each block of the smaller trunk goes: stages begin with the blocks that they had."""
+    """Return where each block of the smaller trunk goes: stages begin with the blocks that they had."""
     numbers: dict[int, int] = {}
     for had, has in zip(small.encoder.stages, large.encoder.stages, strict=True):
         numbers |= zip(had, has, strict=False)

@@ -98,6 +98,7 @@ class GlobalConvolution(nn.Module):
         self.right2 = nn.Conv2d(channels, channels, (kernel, 1), padding=(pad, 0))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block to (N, C, H, W) features."""
         out: Tensor = self.left2(self.left1(x)) + self.right2(self.right1(x))
         return out
 
@@ -116,6 +117,7 @@ class Refinement(nn.Module):
         self.merge2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, skip: Tensor, deeper: Tensor) -> Tensor:
+        """Apply the block to (N, C, H, W) features."""
         s = self.skip1(skip)
         if self.residual_skip:
             s = s + self.skip3(F.relu(self.skip2(F.relu(s))))
@@ -187,19 +189,23 @@ class Lite(PropagationNetwork):
         return PresenceHead(r4 + r3)
 
     def encode_reference(self, image: Tensor, mask: Tensor) -> State:
+        """See `PropagationNetwork.encode_reference`."""
         r5, r4, r3, *_ = self.encoder(image, mask)
         state = (*self.reading.memorise(r4, mask), r5)
         return state if self.presence is None else (*state, self.presence.describe(places_of(r4, r3), mask))
 
     def propagate_scales(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """See `PropagationNetwork.propagate_scales`."""
         logit, (m3, m4, m5) = self._decode(self.encoder(image, mask), state)
         decoder = self.decoder
         return logit, decoder.head3(F.relu(m3)), decoder.head4(F.relu(m4)), decoder.head5(F.relu(m5))
 
     def propagate(self, image: Tensor, mask: Tensor, *state: Tensor) -> Tensor:
+        """See `PropagationNetwork.propagate`."""
         return torch.sigmoid(self._decode(self.encoder(image, mask), state)[0])
 
     def propagate_with_presence(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, Tensor]:
+        """See `PropagationNetwork.propagate_with_presence`."""
         if self.presence is None:
             raise NotImplementedError("this network has no head that tells presence")
         features = self.encoder(image, mask)

@@ -44,7 +44,7 @@ class Marked:
 
     @classmethod
     def of(cls, places: Tensor, guidance: Tensor, probability: Tensor) -> Marked:
-        """From masks at full size, (N, 1, H, W)."""
+        """Make them from masks at full size, (N, 1, H, W)."""
         marked = (probability > 0.5).to(probability.dtype)
         weight = F.avg_pool2d(probability * marked, STRIDE).flatten(1)
         area = marked.flatten(1).mean(1)
@@ -52,7 +52,7 @@ class Marked:
 
 
 def places_of(r4: Tensor, r3: Tensor) -> Tensor:
-    """The features that are compared, (N, C4 + C3, H/16, W/16): those at 1/16, and those at 1/8 pooled."""
+    """Return the features that are compared, (N, C4 + C3, H/16, W/16): those at 1/16, and those at 1/8 pooled."""
     return torch.cat((r4, F.avg_pool2d(r3, 2)), dim=1)
 
 

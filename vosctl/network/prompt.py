@@ -81,7 +81,7 @@ class TokenLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, T, in) to (N, T, out)."""
+        """Convert (N, T, in) to (N, T, out)."""
         return x @ self.weight + self.bias
 
 
@@ -99,7 +99,7 @@ class ContextBlock(nn.Module):
         self.narrow = TokenLinear(2 * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) to the same."""
+        """Convert (N, C, h, w) to the same."""
         n, c, h, w = x.shape
         x = x + self.place(x)
         tokens = x.flatten(2).transpose(1, 2)  # (N, hw, C)
@@ -121,7 +121,7 @@ class Residual(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) to the same."""
+        """Convert (N, C, h, w) to the same."""
         out: Tensor = x + self.conv2(F.relu(self.conv1(F.relu(x))))
         return out
 
@@ -174,7 +174,7 @@ class PromptHead(nn.Module):
         return fine, coarse, self._score(x4.detach(), torch.sigmoid(fine.detach()))
 
     def _score(self, x4: Tensor, mask: Tensor) -> Tensor:
-        """(N, 1): what the IoU is expected to be, as a logit; from the context in and beside the mask."""
+        """Return (N, 1): what the IoU is expected to be, as a logit; from the context in and beside the mask."""
         share = F.avg_pool2d(mask, 8)  # at 1/16
         inside = (x4 * share).sum((2, 3)) / (share.sum((2, 3)) + 1e-3)
         outside = (x4 * (1 - share)).sum((2, 3)) / ((1 - share).sum((2, 3)) + 1e-3)

@@ -29,6 +29,7 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block to (N, C, H, W) features."""
         identity = x if self.downsample is None else self.downsample(x)
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
@@ -36,7 +37,7 @@ class Bottleneck(nn.Module):
 
 
 def bottleneck_stage(in_channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:
-    """One ResNet stage: `blocks` bottlenecks, the first one with the stride."""
+    """Build a ResNet stage: `blocks` bottlenecks, the first one with the stride."""
     layers = [Bottleneck(in_channels, width, stride)]
     layers += [Bottleneck(width * Bottleneck.expansion, width, 1) for _ in range(blocks - 1)]
     return nn.Sequential(*layers)

@@ -1,5 +1,7 @@
-"""RGMP with its ResNet-50 trunk: Oh, Lee, Sunkavalli, Kim, "Fast Video Object Segmentation by Reference-Guided Mask
-Propagation", CVPR 2018. Module names follow the official checkpoint, so that its keys load as they are.
+"""RGMP with its ResNet-50 trunk.
+
+Oh, Lee, Sunkavalli, Kim, "Fast Video Object Segmentation by Reference-Guided Mask Propagation", CVPR 2018.
+Module names follow the official checkpoint, so that its keys load as they are.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ class GlobalConvolution(nn.Module):
         self.conv_r2 = nn.Conv2d(channels, channels, (kernel, 1), padding=(pad, 0))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block to (N, C, H, W) features."""
         out: Tensor = self.conv_l2(self.conv_l1(x)) + self.conv_r2(self.conv_r1(x))
         return out
 
@@ -77,6 +80,7 @@ class Refinement(nn.Module):
         self.convMM2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, skip: Tensor, deeper: Tensor) -> Tensor:
+        """Apply the block to (N, C, H, W) features."""
         s = self.convFS1(skip)
         s = s + self.convFS3(F.relu(self.convFS2(F.relu(s))))
         m = s + upsample(deeper, 2)
@@ -127,6 +131,7 @@ class RGMP(PropagationNetwork):
         self.eval()
 
     def encode_reference(self, image: Tensor, mask: Tensor) -> State:
+        """See `PropagationNetwork.encode_reference`."""
         return (self.Encoder(image, mask)[0],)
 
     def _feature_maps(self, image: Tensor, mask: Tensor, reference: Tensor) -> tuple[Tensor, ...]:
@@ -135,6 +140,7 @@ class RGMP(PropagationNetwork):
         return maps
 
     def propagate_scales(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """See `PropagationNetwork.propagate_scales`."""
         decoder = self.Decoder
         m2, m3, m4, m5 = self._feature_maps(image, mask, state[0])
         two_class = (
@@ -147,6 +153,7 @@ class RGMP(PropagationNetwork):
         return tuple(logits[:, 1:] - logits[:, :1] for logits in two_class)
 
     def propagate(self, image: Tensor, mask: Tensor, *state: Tensor) -> Tensor:
+        """See `PropagationNetwork.propagate`."""
         m2 = self._feature_maps(image, mask, state[0])[0]
         logits = upsample(self.Decoder.pred2(F.relu(m2)), 4)
         return torch.sigmoid(logits[:, 1:] - logits[:, :1])

@@ -113,7 +113,7 @@ def _tell(objects: list[_Object], ids: list[int], labels: Labels, notes: list[st
 
 
 def _first_frame(checked: Checked, lines: Iterable[object], notes: list[str]) -> list[object]:
-    """Of JSON lines, those of the first frame."""
+    """Return those of JSON lines that are of the first frame."""
     records = [checked.record(line, "a line") for line in lines]
     frames = [checked.integer(record.get("frame", 0), "frame", 0, 2**53) for record in records]
     if not frames:
@@ -180,7 +180,7 @@ def _points(checked: Checked, value: object) -> Polygon:
 
 
 def _pasted(checked: Checked, encoded: object, corner: tuple[float, float], size: tuple[int, int]) -> Mask:
-    """A small picture in base64, put at its corner."""
+    """Read a small picture in base64 and put it at its corner."""
     mask = np.zeros(size, np.bool_)
     if not isinstance(encoded, str):
         raise checked.fail("a shape of the type mask has no picture")
@@ -200,7 +200,7 @@ def _pasted(checked: Checked, encoded: object, corner: tuple[float, float], size
 
 
 def _filled(polygons: list[Polygon], size: tuple[int, int]) -> Mask:
-    """The inside of polygons whose corners are given with a pixel's centre at +0.5."""
+    """Return the inside of polygons whose corners are given with a pixel's centre at +0.5."""
     canvas = np.zeros(size, np.uint8)
     for polygon in polygons:
         corners = np.clip(np.array(polygon) - 0.5, -_FAR_OUTSIDE, _FAR_OUTSIDE)
@@ -221,7 +221,7 @@ def _coco(checked: Checked, content: object, frame_size: tuple[int, int]) -> tup
 
 
 def _dataset(checked: Checked, content: dict[str, object]) -> tuple[list[_Object], tuple[int, int]]:
-    """The objects of the one image of a COCO file that has any."""
+    """Return the objects of the one image of a COCO file that has any."""
     annotations = [
         checked.record(entry, "an annotation") for entry in checked.entries(content["annotations"], "annotations")
     ]

@@ -89,7 +89,7 @@ class FirstObjects:
             raise UsageError(f"object id {wrong[0]}: must be 1..255")
 
     def peek(self, source: Source, note: Tell, warn: Tell) -> tuple[Labels, Iterable[Frame]]:
-        """The labels, and all frames of the source, though the first may have been looked at for them."""
+        """Return the labels, and all frames of the source, though the first may have been looked at for them."""
         if self._has_mask:
             return self.read_mask((source.info.height, source.info.width), note), source
         frames = iter(source)
@@ -100,7 +100,7 @@ class FirstObjects:
         return self.labels(first.image, note, warn), chain((first,), frames)
 
     def labels(self, image: RGBImage, note: Tell, warn: Tell) -> Labels:
-        """The objects on the first frame.
+        """Return the objects on the first frame.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -132,7 +132,7 @@ class FirstObjects:
         return labels
 
     def read_mask(self, size: tuple[int, int], note: Tell) -> Labels:
-        """The labels of the mask, for frames of `size` (height, width); see `labels`."""
+        """Return the labels of the mask, for frames of `size` (height, width); see `labels`."""
         if isinstance(self.mask, np.ndarray):
             return _array_labels(self.mask, size)
         mask = read_first_mask(self.files, size, fix=self.fix_mask)

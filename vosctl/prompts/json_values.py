@@ -57,23 +57,23 @@ class Checked:
         self.path = path
 
     def fail(self, what: str) -> UsageError:
-        """The error that says `what` is wrong in the file."""
+        """Return the error that says `what` is wrong in the file."""
         return UsageError(f"{self.path}: {what}")
 
     def entries(self, value: object, what: str) -> list[object]:
-        """`value` as a list."""
+        """Return `value` as a list."""
         if not isinstance(value, list):
             raise self.fail(f"{what} is not a list")
         return value
 
     def record(self, value: object, what: str) -> dict[str, object]:
-        """`value` as an object with names."""
+        """Return `value` as an object with names."""
         if not isinstance(value, dict):
             raise self.fail(f"{what} is not an object")
         return value
 
     def integer(self, value: object, what: str, lowest: int, highest: int) -> int:
-        """`value` as a whole number in a range."""
+        """Return `value` as a whole number in a range."""
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
@@ -81,7 +81,7 @@ class Checked:
         return value
 
     def number(self, value: object, what: str) -> float:
-        """`value` as a finite number."""
+        """Return `value` as a finite number."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.fail(f"{what} is not a number")
         try:
@@ -93,6 +93,6 @@ class Checked:
         return number
 
     def text(self, value: object, default: str) -> str:
-        """`value` as a printable name, `default` where it is none."""
+        """Return `value` as a printable name, `default` where it is none."""
         shown = value if isinstance(value, str) else str(value) if isinstance(value, int) else default
         return "".join(character if character.isprintable() else "?" for character in shown[:80])

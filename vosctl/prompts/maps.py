@@ -22,7 +22,7 @@ Map = NDArray[np.float32]
 
 
 def click_radius(side: int) -> int:
-    """Pixels of a click's radius in a region of `side` pixels."""
+    """Return pixels of a click's radius in a region of `side` pixels."""
     return max(2, round(side * CLICK_RADIUS))
 
 
@@ -51,7 +51,7 @@ def draw_box(canvas: Map, box: RealBox) -> None:
 
 
 def deepest(mask: Mask) -> tuple[int, int, float]:
-    """The pixel of a mask that is farthest from its edge, and from the picture's.
+    """Return the pixel of a mask that is farthest from its edge, and from the picture's.
 
     Returns:
         x, y and the distance in pixels; 0 for an empty mask.

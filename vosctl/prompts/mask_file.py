@@ -85,7 +85,7 @@ def _check_background(name: str, labels: Labels) -> None:
 
 
 def _merged(paths: list[Path], frame_size: tuple[int, int], fix: bool) -> FirstMask:
-    """One object from each file."""
+    """Return one object from each file."""
     if len(paths) > MAX_OBJECTS:
         raise UsageError(f"`first_mask`: {len(paths)} files; {MAX_OBJECTS} objects are the most")
     merged = np.zeros(frame_size, np.uint8)

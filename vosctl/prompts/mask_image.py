@@ -161,7 +161,7 @@ def _whole_numbers(path: Path, values: NDArray[np.float32]) -> NDArray[np.int64]
 
 
 def _palette_holds_ids(image: Image.Image, notes: list[str]) -> bool:
-    """Whether the indices of an indexed image are ids; what decided otherwise is noted where it was a choice."""
+    """Return whether the indices of an indexed image are ids; what decided otherwise is noted where it was a choice."""
     palette = np.zeros((256, 3), np.uint8)
     stored = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
     palette[: len(stored)] = stored
@@ -184,7 +184,7 @@ def _palette_holds_ids(image: Image.Image, notes: list[str]) -> bool:
 
 
 def _rings(indices: NDArray[np.uint8], used: NDArray[np.int64]) -> bool:
-    """Whether an index other than 0 fills the border of the image, as a background does."""
+    """Return whether an index other than 0 fills the border of the image, as a background does."""
     border = np.concatenate([indices[0], indices[-1], indices[:, 0], indices[:, -1]])
     return any(np.mean(border == index) >= _ROUND_THE_BORDER for index in used if index)
 

@@ -69,7 +69,7 @@ def labels_of(path: Path, pixels: MaskPixels, fix: bool, notes: list[str]) -> La
 def _hardened(
     path: Path, table: Palette, pixels: NDArray[np.int64] | NDArray[np.uint8], fix: bool, notes: list[str]
 ) -> Palette:
-    """The mask with every pixel on one side of its soft edges."""
+    """Return the mask with every pixel on one side of its soft edges."""
     snapped = snap(table)
     obvious = snapped is not None and obvious_cut(table, snapped)
     if not (fix or obvious):
@@ -106,7 +106,7 @@ def _ids(path: Path, table: Palette, notes: list[str], *, two_are_ids: bool = Fa
 
 
 def _brighter(table: Palette, notes: list[str]) -> Labels:
-    """The brighter of two grey values as object 1."""
+    """Return the brighter of two grey values as object 1."""
     dark, bright = (int(value) for value in table.colours[:, 0])
     if dark > 0:
         notes.append(f"no black: the darker value, {dark}, is read as background and {bright} as object 1")
@@ -118,7 +118,7 @@ def _brighter(table: Palette, notes: list[str]) -> Labels:
 
 
 def _without_void(values: NDArray[np.int64], notes: list[str]) -> NDArray[np.int64]:
-    """The value of each row of the table, with 0 for what means "void"."""
+    """Return the value of each row of the table, with 0 for what means "void"."""
     for void in _VOIDS:
         ids = values[(values > 0) & (values < void)]
         if void in values and len(ids) and ids.max() <= LARGEST_ID_OF_PAINT and values.max() == void:
@@ -154,7 +154,7 @@ def _painted(path: Path, table: Palette, notes: list[str]) -> Labels:
 
 
 def _background(path: Path, table: Palette, notes: list[str]) -> int:
-    """The row of the background's colour; -1 when the one colour is an object's."""
+    """Return the row of the background's colour; -1 when the one colour is an object's."""
     colours = table.colours
     darkest = int((colours @ (0.299, 0.587, 0.114)).argmin())
     if not colours[darkest].any():
@@ -175,7 +175,7 @@ def _background(path: Path, table: Palette, notes: list[str]) -> int:
 
 
 def _border_colour(table: Palette) -> int | None:
-    """The row of the colour that fills the image's border, None where there is none."""
+    """Return the row of the colour that fills the image's border, None where there is none."""
     index = table.index
     border = np.concatenate([index[0], index[-1], index[:, 0], index[:, -1]])
     counts = np.bincount(border, minlength=len(table.colours))

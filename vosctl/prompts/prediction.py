@@ -51,7 +51,7 @@ _CURE = "add a `point` on the object where the mask lacks it or one beside it (:
 
 
 def _area_inside(box: RealBox, height: int, width: int) -> float:
-    """Pixels of the box that lie in the picture."""
+    """Return pixels of the box that lie in the picture."""
     x, y, box_width, box_height = box
     across = min(x + box_width, width) - max(x, 0)
     return max(across, 0.0) * max(min(y + box_height, height) - max(y, 0), 0.0)

@@ -115,7 +115,7 @@ class MaskPredictor(Generic[Features]):
         return answer
 
     def _closer(self, prompt: Prompt, answer: Answer) -> Crop:
-        """The region to look at next: round what was found, or round the clicks where nothing was."""
+        """Return the region to look at next: round what was found, or round the clicks where nothing was."""
         reach = reach_of(prompt)
         found = main_box(answer.probability > 0.5)
         if found is not None:
@@ -147,7 +147,7 @@ class MaskPredictor(Generic[Features]):
         return Answer(region, probability, score)
 
     def _maps(self, prompt: Prompt, region: Crop, before: Answer | None) -> PromptMaps:
-        """The prompt in a region, with the mask so far."""
+        """Return the prompt in a region, with the mask so far."""
         canvas = np.zeros((5, region.size, region.size), np.float32)
         zoom = region.scale
 
@@ -172,7 +172,7 @@ class MaskPredictor(Generic[Features]):
         return canvas
 
     def _in_picture(self, answer: Answer) -> SoftMask:
-        """(H, W): the answer where its region lies, nothing elsewhere."""
+        """Return (H, W): the answer where its region lies, nothing elsewhere."""
         region = answer.region
         left, top = max(region.x, 0), max(region.y, 0)
         right, bottom = min(region.x + region.side, self._width), min(region.y + region.side, self._height)
@@ -183,7 +183,7 @@ class MaskPredictor(Generic[Features]):
 
 
 def _rounds(prompt: Prompt) -> list[Prompt]:
-    """The prompt as it grew: box and mask, then click by click from the first one on the object, then strokes."""
+    """Yield the prompt as it grew: box and mask, then click by click from the first on the object, then strokes."""
     grown = [] if prompt.box is None and prompt.mask is None else [replace(prompt, points=(), strokes=())]
     clicks, strokes = prompt.points, prompt.strokes
     grown += [replace(prompt, points=clicks[: n + 1], strokes=()) for n in range(len(clicks))]

@@ -109,7 +109,7 @@ def check_box(box: RealBox, height: int, width: int) -> None:
 
 
 def number(value: float) -> str:
-    """A coordinate as short as it can be: "12" or "12.5"."""
+    """Return a coordinate as short as it can be: "12" or "12.5"."""
     return f"{value:g}"
 
 
@@ -131,7 +131,7 @@ def _click(point: Click) -> Click:
 
 
 def _floats(values: Sequence[float], count: int) -> list[float] | None:
-    """The values as floats; None when they are not `count` finite numbers."""
+    """Return the values as floats; None when they are not `count` finite numbers."""
     try:
         array: NDArray[np.float64] = np.asarray(values, np.float64)
     except (TypeError, ValueError):

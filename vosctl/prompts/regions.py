@@ -19,12 +19,12 @@ EDGE = 2
 
 
 def whole_region(height: int, width: int, size: int) -> Crop:
-    """The region that shows the whole picture."""
+    """Return the region that shows the whole picture."""
     return Crop.around(width / 2, height / 2, max(width, height), size)
 
 
 def region_round(box: RealBox, height: int, width: int, size: int, context: float = CONTEXT) -> Crop:
-    """The region round a box: with context, and with as little as can be of what lies outside the picture."""
+    """Return the region round a box: with context, and with as little as can be of what lies outside the picture."""
     x, y, box_width, box_height = box
     side = min(max(context * max(box_width, box_height), LEAST_SIDE), max(width, height))
     centre_x = _inside(x + box_width / 2, side, width)
@@ -37,7 +37,7 @@ def _inside(centre: float, side: float, length: int) -> float:
 
 
 def reach_of(prompt: Prompt) -> RealBox | None:
-    """The smallest box round the prompt's box, mask, and all that lies on the object; None where there is none."""
+    """Return the smallest box round the prompt's box, its mask and all that lies on the object; None without any."""
     boxes = [] if prompt.box is None else [prompt.box]
     if prompt.mask is not None and (found := main_box(prompt.mask > 0.5)) is not None:
         boxes.append((float(found[0]), float(found[1]), float(found[2]), float(found[3])))
@@ -47,14 +47,14 @@ def reach_of(prompt: Prompt) -> RealBox | None:
 
 
 def union(boxes: Iterable[RealBox]) -> RealBox:
-    """The smallest box round boxes."""
+    """Return the smallest box round boxes."""
     edges = np.array([(x, y, x + width, y + height) for x, y, width, height in boxes])
     (left, top), (right, bottom) = edges[:, :2].min(0), edges[:, 2:].max(0)
     return float(left), float(top), float(right - left), float(bottom - top)
 
 
 def holds(region: Crop, box: RealBox, slack: float = 0.0) -> bool:
-    """Whether a box lies in a region, but for `slack` of the region's side."""
+    """Return whether a box lies in a region, but for `slack` of the region's side."""
     x, y, width, height = box
     spare = slack * region.side
     return (
@@ -66,7 +66,7 @@ def holds(region: Crop, box: RealBox, slack: float = 0.0) -> bool:
 
 
 def runs_out(mask: Mask, region: Crop, height: int, width: int) -> bool:
-    """Whether a mask, (S, S) in its region, reaches an edge of the region that is not one of the picture too."""
+    """Return whether a mask, (S, S) in its region, reaches an edge of the region that is not one of the picture too."""
     sides = (
         (region.x > 0, mask[:, :EDGE]),
         (region.y > 0, mask[:EDGE]),

@@ -140,7 +140,7 @@ def dropped(table: Palette, pixels: Pixels, snapped: Palette) -> list[tuple[NDAr
 
 
 def _distances(colours: NDArray[np.int64], anchors: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(N, M) from each colour to each anchor."""
+    """Return the (N, M) distances from each colour to each anchor."""
     return np.stack([np.linalg.norm(colours - anchor, axis=1) for anchor in anchors], axis=1)
 
 
@@ -163,14 +163,14 @@ def _is_noisy(table: Palette) -> bool:
 
 
 def _is_speckled(table: Palette, first: int, second: int) -> bool:
-    """Whether the rarer of two colours lies mostly beside the other, as noise does."""
+    """Return whether the rarer of two colours lies mostly beside the other, as noise does."""
     rare, frequent = sorted((first, second), key=lambda row: int(table.counts[row]))
     beside = cv2.dilate((table.index == frequent).astype(np.uint8), _SQUARE) > 0
     return bool(beside[table.index == rare].mean() >= _BETWEEN)
 
 
 def _share_between(table: Palette, pixels: Pixels) -> NDArray[np.float64]:
-    """(N,) the share of a colour's pixels that have a darker and a brighter neighbour, in any channel."""
+    """Return (N,) the share of a colour's pixels that have a darker and a brighter neighbour, in any channel."""
     image = pixels.astype(np.float32)
     between = np.asarray((cv2.erode(image, _SQUARE) < image) & (image < cv2.dilate(image, _SQUARE)))
     in_any_channel = between.reshape(*table.index.shape, -1).any(axis=2)
@@ -179,20 +179,20 @@ def _share_between(table: Palette, pixels: Pixels) -> NDArray[np.float64]:
 
 
 def _solid(table: Palette) -> NDArray[np.bool_]:
-    """(N,) whether a colour fills 3x3 pixels somewhere."""
+    """Return (N,) whether a colour fills 3x3 pixels somewhere."""
     solid = np.zeros(len(table.colours), np.bool_)
     solid[table.index[_uniform(table.index)]] = True
     return solid
 
 
 def _uniform(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(H, W) whether the 3x3 pixels around carry one number (what lies beyond the border counts as the same)."""
+    """Return (H, W) whether the 3x3 pixels around carry one number (what lies beyond the border counts as the same)."""
     image = numbers.astype(np.float32)
     return np.asarray(cv2.erode(image, _SQUARE) == cv2.dilate(image, _SQUARE))
 
 
 def _is_blend(colour: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
-    """Whether a colour lies on the line between two of the others, and at neither end."""
+    """Return whether a colour lies on the line between two of the others, and at neither end."""
     start, end = np.triu_indices(len(others), k=1)
     line = (others[end] - others[start]).astype(np.float64)
     offset = colour - others[start]
@@ -202,7 +202,7 @@ def _is_blend(colour: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
 
 
 def _anchors(table: Palette) -> NDArray[np.int64]:
-    """(M, C) the frequent, solid colours that are neither noise on nor blends of more frequent ones, sorted."""
+    """Return (M, C) the frequent, solid colours that are neither noise on nor blends of more frequent ones, sorted."""
     candidates = np.flatnonzero(_solid(table) & (table.counts >= max(9, table.index.size // 5000)))
     anchors: list[int] = []
     for row in candidates[table.counts[candidates].argsort()[::-1]]:

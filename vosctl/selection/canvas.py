@@ -25,7 +25,7 @@ _BESIDE_COLOUR: RGB = (220, 50, 50)
 
 
 def text_scale(image: RGBImage) -> float:
-    """How large text is on a picture: 1 at 640x480, never too small to read."""
+    """Return how large text is on a picture: 1 at 640x480, never too small to read."""
     height, width = image.shape[:2]
     return float(max(0.8, min(width / 640, height / 480)))
 
@@ -66,7 +66,7 @@ def _wrapped(line: str | tuple[str, RGB], width: int, scale: float) -> list[tupl
 
 
 def draw_objects(image: RGBImage, labels: NDArray[np.uint8]) -> RGBImage:
-    """A copy of the picture with labelled objects on it.
+    """Draw labelled objects on a copy of the picture.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -80,7 +80,7 @@ def draw_objects(image: RGBImage, labels: NDArray[np.uint8]) -> RGBImage:
 
 
 def draw_drawing(drawing: ObjectDrawing, others: NDArray[np.uint8]) -> RGBImage:
-    """The picture an object is drawn on, with the other objects, the mask, what was said, and the drag in progress.
+    """Draw the picture an object is marked on: other objects, the mask, the prompt and the drag in progress.
 
     Args:
         drawing: the object being drawn.
@@ -104,7 +104,7 @@ def draw_drawing(drawing: ObjectDrawing, others: NDArray[np.uint8]) -> RGBImage:
 
 
 def _draw_preview(canvas: RGBImage, mask: Mask, colour: RGB) -> None:
-    """The outline, and every other line of what is inside: unlike a mask that is there."""
+    """Draw the outline, and every other line of what is inside: unlike a mask that is there."""
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hatched = mask.copy()
     hatched[::2] = False
@@ -141,5 +141,5 @@ def _draw_drag(canvas: RGBImage, drawing: ObjectDrawing, colour: RGB) -> None:
 
 
 def _shown(view: Viewport, x: float, y: float) -> Point:
-    """Where a place of the picture is shown."""
+    """Return where a place of the picture is shown."""
     return round((x + 0.5 - view.x) * view.zoom - 0.5), round((y + 0.5 - view.y) * view.zoom - 0.5)

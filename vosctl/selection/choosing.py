@@ -72,7 +72,7 @@ class ObjectChooser:
             self.drawing = ObjectDrawing(self._image, last, self._finder)
 
     def picture(self) -> RGBImage:
-        """(H, W, 3) uint8 RGB, what the window shows."""
+        """Return (H, W, 3) uint8 RGB, what the window shows."""
         canvas = draw_drawing(self.drawing, self.labels)
         draw_strip(canvas, [f"Object {self.drawing.object_id}: {self.drawing.message}"])
         draw_strip(canvas, [_HELP], bottom=True)

@@ -255,7 +255,7 @@ class ObjectDrawing:
 
 
 def painted_over(mask: Mask, strokes: Sequence[Stroke]) -> Mask:
-    """A mask on which strokes are obeyed to the pixel, the later ones over the earlier."""
+    """Paint strokes on a mask, exact to the pixel, the later ones over the earlier."""
     if not strokes:
         return mask
     canvas = mask.astype(np.uint8)
@@ -270,5 +270,5 @@ def painted_over(mask: Mask, strokes: Sequence[Stroke]) -> Mask:
 
 
 def plain(message: str) -> str:
-    """A message of the library without its marks round parameters."""
+    """Return a message of the library without its marks round parameters."""
     return message.replace("`", "")

@@ -39,7 +39,7 @@ _MAYBE_BACKGROUND, _MAYBE_OBJECT = cv2.GC_PR_BGD, cv2.GC_PR_FGD
 
 
 def mask_from_box(image: RGBImage, box: Box) -> Mask:
-    """The object inside a box drawn round it.
+    """Find the object inside a box drawn round it.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -65,7 +65,7 @@ def mask_from_box(image: RGBImage, box: Box) -> Mask:
 
 
 def mask_from_stroke(image: RGBImage, stroke: Sequence[Point]) -> Mask:
-    """The object inside a closed line drawn round it.
+    """Find the object inside a closed line drawn round it.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -88,7 +88,7 @@ def mask_from_stroke(image: RGBImage, stroke: Sequence[Point]) -> Mask:
 
 
 def mask_from_points(image: RGBImage, foreground: Sequence[Point], background: Sequence[Point] = ()) -> Mask:
-    """The object that points lie on.
+    """Find the object that points lie on.
 
     How far the object reaches from its points is not known, so several reaches are tried, and the mask is taken whose
     outline lies on the strongest edges of the picture. One point can mean a part or the whole: a box says more.
@@ -149,7 +149,7 @@ def _colour_gradient(image: RGBImage) -> NDArray[np.float32]:
 
 
 def _edge_strength(gradient: NDArray[np.float32], mask: Mask, reach: Mask) -> float:
-    """Mean gradient along the mask's outline; where the outline is only that of `reach` it counts as none."""
+    """Return the mean gradient along the mask's outline; the parts that only `reach` cuts count as none."""
     solid = mask.astype(np.uint8)
     outline = cv2.erode(solid, _SQUARE, borderValue=1) < solid
     if not outline.any():
@@ -161,7 +161,7 @@ def _edge_strength(gradient: NDArray[np.float32], mask: Mask, reach: Mask) -> fl
 def refine_mask(
     image: RGBImage, mask: Mask, foreground: Iterable[Point], background: Iterable[Point], radius: int
 ) -> Mask:
-    """A mask corrected by what was painted on it.
+    """Correct a mask by what was painted on it.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -221,7 +221,7 @@ def _cut(image: RGBImage, guess: NDArray[np.uint8], box: Box, what: str) -> Mask
 
 
 def _grab_cut(image: RGBImage, guess: NDArray[np.uint8]) -> Mask:
-    """(H, W) bool, perhaps empty."""
+    """Return (H, W) bool, perhaps empty."""
     if (guess & 1).all():  # the object fills the picture: its edge is all there is to learn background from
         guess[0, :] = guess[-1, :] = guess[:, 0] = guess[:, -1] = _BACKGROUND
     if not (guess & 1).any() or (guess & 1).all():
@@ -243,7 +243,7 @@ def _without_specks(mask: Mask) -> Mask:
 
 
 def _pieces_at(mask: Mask, points: Sequence[Point]) -> Mask | None:
-    """The pieces of a mask that hold one of the points; None when there are none."""
+    """Return the pieces of a mask that hold one of the points; None when there are none."""
     whole = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, _SQUARE)
     _, pieces = cv2.connectedComponents(whole)
     kept = {int(pieces[y, x]) for x, y in points} - {0}

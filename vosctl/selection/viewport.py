@@ -33,7 +33,7 @@ class Viewport:
     zoom: float = 1.0
 
     def turned(self, x: float, y: float, up: bool) -> Viewport:
-        """The view after a step of the wheel at a place shown, which stays where it is."""
+        """Return the view after a step of the wheel at a place shown, which stays where it is."""
         zoom = min(max(self.zoom * (STEP if up else 1 / STEP), 1.0), LARGEST_ZOOM)
         at_x, at_y = self.x + x / self.zoom, self.y + y / self.zoom
         left = min(max(at_x - x / zoom, 0.0), self.width - self.width / zoom)
@@ -41,12 +41,12 @@ class Viewport:
         return Viewport(self.width, self.height, left, top, zoom)
 
     def in_picture(self, x: float, y: float) -> tuple[float, float]:
-        """Where in the picture a place that is shown lies, no farther out than its outermost pixels."""
+        """Return where in the picture a place that is shown lies, no farther out than its outermost pixels."""
         there = self.x + (x + 0.5) / self.zoom - 0.5, self.y + (y + 0.5) / self.zoom - 0.5
         return min(max(there[0], 0.0), self.width - 1.0), min(max(there[1], 0.0), self.height - 1.0)
 
     def show(self, picture: RGBImage) -> RGBImage:
-        """What is shown of a picture, (height, width, 3), of the same size."""
+        """Return what is shown of a picture, (height, width, 3), of the same size."""
         if self.zoom == 1.0:
             return picture
         inverse = np.array(

@@ -83,7 +83,7 @@ def require_display(
 
 
 def key_name(code: int) -> str | None:
-    """The name of a key by the code OpenCV gives it; None for one without a meaning here."""
+    """Return the name of a key by the code OpenCV gives it; None for one without a meaning here."""
     if code in _KEYS:
         return _KEYS[code]
     if 33 <= code < 127:
@@ -114,7 +114,7 @@ class Window:
         return self.poll(wait)
 
     def poll(self, wait: float) -> list[Event]:
-        """What happened since, waiting `wait` seconds for a key."""
+        """Return what happened since, waiting `wait` seconds for a key."""
         code = cv2.waitKeyEx(max(1, round(wait * 1000)))
         while code != -1:  # one call gives one key
             name = key_name(code)

@@ -58,7 +58,7 @@ def composite(views: Sequence[ObjectView], height: int, width: int) -> TrackedFr
 
 
 def _patch(view: ObjectView, height: int, width: int) -> tuple[slice, slice, Alpha] | None:
-    """The part of the frame that the object may touch, and its probability there as 0..255."""
+    """Return the part of the frame that the object may touch, and its probability there as 0..255."""
     values = cv2.convertScaleAbs(view.probability, alpha=255)
     box = mask_box(values >= VISIBLE)
     if box is None:

@@ -41,13 +41,14 @@ class Crop:
 
     @classmethod
     def around(cls, center_x: float, center_y: float, side: float, size: int) -> Crop:
-        """The crop of about this centre and side whose edges are whole pixels, and which can be halved exactly."""
+        """Return the crop of about this centre and side whose edges are whole pixels; it can be halved exactly."""
         halvings = 2 ** max(int(np.log2(max(side, 1) / size)), 0)
         whole = max(round(side / halvings), 1) * halvings
         return cls(round(center_x - whole / 2), round(center_y - whole / 2), whole, size)
 
     @property
     def center(self) -> tuple[float, float]:
+        """Return the middle of the crop, (x, y) in frame pixels."""
         return self.x + self.side / 2, self.y + self.side / 2
 
     @property
@@ -112,12 +113,13 @@ class Crop:
         return _warp(values, matrix, width, height)
 
     def box_in_frame(self, box: Box) -> RealBox:
-        """A box in crop pixels, in frame pixels."""
+        """Convert a box from crop pixels to frame pixels."""
         x, y, width, height = box
         pixel = 1 / self.scale
         return self.x + x * pixel, self.y + y * pixel, width * pixel, height * pixel
 
     def overlaps(self, other: Crop) -> bool:
+        """Return whether two crops share any area."""
         return (
             self.x < other.x + other.side
             and other.x < self.x + self.side

@@ -51,7 +51,7 @@ class CroppedObject(FollowedObject):
     frames_lost: int = 0
 
     def next_view(self) -> View:
-        """Where to look in the next frame, and with which guidance."""
+        """Return where to look in the next frame, and with which guidance."""
         if self.frames_lost % 2 and self.sure is not None:
             return self.sure  # it may be in its place again
         crop = self.framing.crop

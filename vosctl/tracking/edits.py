@@ -40,7 +40,7 @@ def without_object(result: TrackedFrame, object_id: int) -> TrackedFrame:
 
 
 def _recounted(one: TrackedObject, labels: Labels) -> TrackedObject:
-    """An object whose pixels may have been drawn over: its score is that of before."""
+    """Measure an object whose pixels may have been drawn over: its score is that of before."""
     area, box = _extent(labels, one.id)
     if box is None:
         return TrackedObject(one.id, "lost", 0.0, 0, None)

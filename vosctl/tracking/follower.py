@@ -80,9 +80,11 @@ class ObjectFollower(ABC, Generic[Followed]):
 
     @property
     def ids(self) -> tuple[int, ...]:
+        """Return the numbers of the objects that are followed."""
         return tuple(self._objects)
 
     def add(self, frame: Picture, masks: Mapping[int, Mask]) -> None:
+        """See `Follower.add`."""
         for object_id, mask in masks.items():
             self._objects[object_id] = self._referenced(frame, mask)
         self._objects = dict(sorted(self._objects.items()))
@@ -91,6 +93,7 @@ class ObjectFollower(ABC, Generic[Followed]):
         self._given.update(masks)
 
     def remove(self, object_id: int) -> None:
+        """See `Follower.remove`."""
         if object_id not in self._objects:
             followed = ", ".join(map(str, self._objects)) or "none"
             raise UsageError(f"`object_id={object_id!r}`: is not followed; the objects followed are: {followed}")
@@ -145,22 +148,22 @@ class ObjectFollower(ABC, Generic[Followed]):
 
     @abstractmethod
     def _referenced(self, frame: Picture, mask: Mask) -> Followed:
-        """A new object with `mask`, (H, W) with at least one true pixel, as its reference."""
+        """Add an object with `mask`, (H, W) with at least one true pixel, as its reference."""
 
     @abstractmethod
     def _as_seen(self, one: Followed, mask: SoftMask) -> SoftMask:
-        """A mask of the frame, (H, W), in the pixels of the object's probability."""
+        """Resample a mask of the frame, (H, W), to the pixels of the object's probability."""
 
     @abstractmethod
     def _in_frame(self, one: Followed) -> Mask:
-        """The object's last mask, (H, W)."""
+        """Return the object's last mask, (H, W)."""
 
     @abstractmethod
     def _look(self, frame: Picture, followed: list[Followed]) -> list[SoftMask]:
-        """What the network finds of objects in the last frame, guided by their masks in it; changes nothing."""
+        """Return what the network finds of objects in the last frame, guided by their masks in it; change nothing."""
 
 
 def _set_aside(one: FollowedObject) -> None:
-    """An object whose place another has taken is lost until it is found where no other object is."""
+    """Lose an object whose place another has taken, until it is found where no other object is."""
     one.probability = np.zeros_like(one.probability)
     one.lost = one.yields = True

@@ -18,7 +18,7 @@ LOST_DRAG = 0.9  # share of the velocity kept per frame while the object is lost
 
 
 def crop_of_box(box: RealBox, context: float, size: int) -> Crop:
-    """The crop of `size` pixels that shows a box with `context` times its longer side."""
+    """Return the crop of `size` pixels that shows a box with `context` times its longer side."""
     return Crop.around(*_center(box), _side(max(box[2:]), context), size)
 
 
@@ -53,7 +53,7 @@ class Framing:
 
     @classmethod
     def of_box(cls, box: RealBox, size: int) -> Framing:
-        """The framing of an object that has just been seen in `box`, of unknown motion."""
+        """Return the framing of an object that has just been seen in `box`, of unknown motion."""
         return cls(crop_of_box(box, CONTEXT, size), _center(box), (0.0, 0.0), float(max(box[2:])))
 
     def seen(self, box: RealBox) -> Framing:
@@ -81,5 +81,5 @@ class Framing:
 
 
 def _clamped(center: float, side: float, length: int) -> float:
-    """The centre nearest to `center` at which a crop of this side lies in a frame of this length, or covers it."""
+    """Return the centre nearest to `center` at which a crop of this side lies inside a frame's length or covers it."""
     return min(max(center, side / 2), length - side / 2) if side <= length else length / 2

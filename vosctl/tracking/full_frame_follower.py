@@ -84,7 +84,7 @@ class FullFrameFollower(ObjectFollower[FollowedObject]):
 
 
 def _yielding(followed: list[FollowedObject], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The objects' probabilities, (N, ...); those that yield get only what the others leave."""
+    """Return the objects' probabilities, (N, ...); those that yield get only what the others leave."""
     yields = np.array([one.yields for one in followed])
     if not yields.any() or yields.all():
         return probabilities

@@ -18,7 +18,7 @@ StatePerScale = tuple[Any, ...]
 
 
 def padded_size(size: int, stride: int) -> int:
-    """The official release's padded size: a size that is already a multiple of the stride grows by a whole one."""
+    """Return the official release's padded size: one that is a multiple of the stride already grows by a whole one."""
     return size + stride - size % stride
 
 

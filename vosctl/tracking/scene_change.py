@@ -27,7 +27,7 @@ class SceneChange:
         self._before: NDArray[np.int16] | None = None
 
     def happened(self, picture: Picture) -> bool:
-        """Whether this frame is another picture than the one before; False for the first."""
+        """Return whether this frame is another picture than the one before; False for the first."""
         now, before = _block_means(picture), self._before
         self._before = now
         if before is None:
@@ -44,7 +44,7 @@ def _correlation(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
 
 
 def _block_means(picture: Picture) -> NDArray[np.int16]:
-    """(9, 16) mean brightness, 0..255."""
+    """Return (9, 16) mean brightness, 0..255."""
     plane = picture.planes[0] if isinstance(picture, PlanarPicture) else picture[..., 1]  # green is most of the luma
     height, width = plane.shape
     columns, rows = BLOCKS

@@ -29,12 +29,12 @@ class View:
 
     @classmethod
     def unguided(cls, crop: Crop) -> View:
-        """A view without an idea where the object is."""
+        """Return a view without an idea where the object is."""
         return cls(crop, np.zeros((crop.size, crop.size), np.float32))
 
 
 def views_all_over(height: int, width: int, side: float, size: int) -> Iterator[View]:
-    """The whole frame, then its parts.
+    """Return the whole frame, then its parts.
 
     Args:
         height: of the frame in pixels.

@@ -39,5 +39,5 @@ class TrackingSettings:
 
     @classmethod
     def paper(cls) -> TrackingSettings:
-        """The protocol of the paper's tables."""
+        """Return the protocol of the paper's tables."""
         return cls(window=False, scales=PAPER_SCALES, paper_protocol=True)

@@ -1,0 +1,1 @@
+"""Training of the networks that follow and find objects."""

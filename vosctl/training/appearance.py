@@ -15,6 +15,7 @@ def recoloured(images: list[RGBImage], rng: np.random.Generator) -> list[RGBImag
 
     Args:
         images: (S, S, 3) uint8 RGB each.
+        rng: what every choice is drawn from.
     """
     hue, saturation = rng.normal(0, 4), np.exp(rng.normal(0, 0.2))
     gain, offset, gamma = np.exp(rng.normal(0, 0.15)), rng.normal(0, 10), np.exp(rng.normal(0, 0.15))
@@ -69,6 +70,7 @@ def flawed_guidance(mask: NDArray[np.uint8], strength: float, rng: np.random.Gen
     Args:
         mask: (S, S) uint8, 0 or 255.
         strength: 0 for hardly any flaw; 1 for those of a mask that is to be corrected (RGMP, section 4.1).
+        rng: what every choice is drawn from.
 
     Returns:
         (S, S) uint8, 0..255.

@@ -70,16 +70,19 @@ class TerminalDisplay:
             self._live.update(self._panel())
 
     def step(self, position: Position, progress: float) -> None:
+        """Move the bar on."""
         self._bar.update(self._task, completed=progress, step=position.step)
         self._refresh()
 
     def logged(self, line: dict[str, float | int]) -> None:
+        """Show the last line of the log."""
         self._values = line
         if self._live is None:
             shown = "  ".join(f"{label} {line[key]:.4g}" for key, label in SHOWN.items())
             self._say(f"step {line['step']}  {shown}")
 
     def validated(self, position: Position, result: Validation, better: bool) -> None:
+        """Show how the tracker did."""
         best = ", the best so far" if better else ""
         self._validation = (
             f"mean J {result.mean_region:.4f}, F {result.mean_boundary:.4f} at step {position.step}{best}"
@@ -89,6 +92,7 @@ class TerminalDisplay:
         self._refresh()
 
     def saved(self, position: Position) -> None:
+        """Show when the last checkpoint was written."""
         self._checkpoint = f"step {position.step}"
         self._refresh()
 

@@ -25,27 +25,27 @@ def process_group(device_type: str) -> Iterator[None]:
 
 
 def planned_world() -> int:
-    """Number of processes that torchrun has started, 1 when it was not used."""
+    """Return the number of processes that torchrun has started, 1 when it was not used."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def local_rank() -> int:
-    """Number of this process on its machine."""
+    """Return the number of this process on its machine."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def rank() -> int:
-    """Number of this process, 0 when alone."""
+    """Return the number of this process, 0 when alone."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world() -> int:
-    """Number of processes, 1 when alone."""
+    """Return the number of processes, 1 when alone."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def same(value: float) -> float:
-    """The first process's value."""
+    """Return the first process's value, in every process."""
     if world() == 1:
         return value
     holder = torch.tensor([value], dtype=torch.float64)
@@ -56,7 +56,7 @@ def same(value: float) -> float:
 
 
 def mean(values: Tensor) -> Tensor:
-    """Mean over the processes."""
+    """Return the mean over the processes."""
     if world() == 1:
         return values
     dist.all_reduce(values)
@@ -64,7 +64,7 @@ def mean(values: Tensor) -> Tensor:
 
 
 def any_of(value: bool) -> bool:
-    """Whether it is true in any process."""
+    """Return whether it is true in any process."""
     if world() == 1:
         return value
     holder = torch.tensor([float(value)])

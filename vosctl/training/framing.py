@@ -25,6 +25,7 @@ def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tens
     Args:
         scene: the reference, the frame before the first target, and T targets.
         size: pixels of the crops' side.
+        rng: what every choice is drawn from.
 
     Returns:
         The tensors of a `Batch` without their first dimension; None when the object is too small or not seen.
@@ -50,7 +51,7 @@ def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tens
 
 
 def _target_crops(previous: list[NDArray[np.bool_]], framing: Framing, rng: np.random.Generator) -> list[Crop]:
-    """One crop a target, from the mask of the frame before it and the framing of the first one."""
+    """Return one crop a target, from the mask of the frame before it and the framing of the first one."""
     framing = replace(framing, crop=_shaken(framing.crop, 0.5, rng))
     crops = [framing.crop]
     for mask in previous[1:]:
@@ -68,7 +69,7 @@ def _shaken(crop: Crop, amount: float, rng: np.random.Generator) -> Crop:
 
 
 def _crop_mask(crop: Crop, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The mask in the crop, (S, S) uint8, 0..255."""
+    """Return the mask in the crop, (S, S) uint8, 0..255."""
     return (crop.cut_mask(mask.astype(np.float32)) * 255).round().astype(np.uint8)
 
 
@@ -83,7 +84,7 @@ def _crop_labels(crop: Crop, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _to_previous(crop: Crop, previous: Crop) -> NDArray[np.float32]:
-    """(2, 3) matrix that takes a crop's coordinates in [-1, 1] to those of the previous one, as affine_grid wants."""
+    """Return the (2, 3) matrix from a crop's coordinates in [-1, 1] to the previous one's, as affine_grid wants it."""
     scale = crop.side / previous.side
     (x, y), (old_x, old_y) = crop.center, previous.center
     return np.array(

@@ -40,6 +40,7 @@ def warp(
 
     Args:
         picture: (H, W) or (H, W, 3) uint8.
+        motion: where each of its pixels goes.
         size: width and height of the result.
         fill: value where there is no picture.
         nearest: take the nearest pixel (for labels) instead of interpolating.
@@ -72,6 +73,7 @@ def random_motion(
         mask: (H, W) where the picture's object is.
         size: width and height of the frames.
         frames: number of motions.
+        rng: what every choice is drawn from.
         place: put the object at a random place and size; else leave it about where it is.
         near: labels of the frames' object (1); the path then passes near it.
         calm: factor on every amount of motion.
@@ -110,7 +112,7 @@ def random_motion(
 def _placed_scale(
     extent: float, size: tuple[int, int], near: list[NDArray[np.uint8]] | None, rng: np.random.Generator
 ) -> float:
-    """How much to enlarge what is placed: to a share of the frame, or to about the size of the object it is near."""
+    """Return the scale of what is placed: to a share of the frame, or to about the size of the object it is near."""
     wanted = min(size) * rng.uniform(0.25, 0.8)
     box = None if near is None else mask_box(near[0] == 1)
     if box is not None:

@@ -143,14 +143,14 @@ def near_outline(target: Tensor) -> Tensor:
 
 
 def _dilated(values: Tensor) -> Tensor:
-    """The largest value within `OUTLINE_REACH` in each direction, along one and then along the other."""
+    """Return the largest value within `OUTLINE_REACH` in each direction, along one and then along the other."""
     side, pad = 2 * OUTLINE_REACH + 1, OUTLINE_REACH
     rows = F.max_pool2d(values, (1, side), 1, (0, pad))
     return F.max_pool2d(rows, (side, 1), 1, (pad, 0))
 
 
 def _cross_entropy(logit: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Mean over each sample's weighted pixels, then over the samples."""
+    """Return the mean over each sample's weighted pixels, then over the samples."""
     pixels = F.binary_cross_entropy_with_logits(logit, target, reduction="none") * weight
     return (pixels.sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1)).mean()
 
@@ -164,7 +164,7 @@ def _dice(probability: Tensor, target: Tensor) -> Tensor:
 
 
 def intersection_over_union(probability: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the samples of the IoU at one half, void left out; 1 where both masks are empty."""
+    """Return the mean over the samples of the IoU at one half, void left out; 1 where both masks are empty."""
     valid = labels != VOID
     found, true = (probability >= 0.5) & valid, labels == 1
     union = (found | true).sum((1, 2, 3))

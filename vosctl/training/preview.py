@@ -17,7 +17,7 @@ ROWS = 8
 
 
 def draw_preview(batch: Batch, probabilities: Tensor) -> NDArray[np.uint8]:
-    """One row a sample: the reference with its mask, the first guidance mask, each target with truth and prediction.
+    """Draw a row a sample: reference with mask, first guidance mask, each target with truth and prediction.
 
     What was found wrongly is red, what was missed is green, what is right is yellow; the reference's mask is yellow.
 

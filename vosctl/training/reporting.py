@@ -19,19 +19,19 @@ class Display(Protocol):
     """Shows a run to a person."""
 
     def step(self, position: Position, progress: float) -> None:
-        """A step was done; `progress` is the share of the run before it, 0..1."""
+        """Hear that a step was done; `progress` is the share of the run before it, 0..1."""
         ...
 
     def logged(self, line: dict[str, float | int]) -> None:
-        """A line of the log: means of the last steps."""
+        """Hear a line of the log: means of the last steps."""
         ...
 
     def validated(self, position: Position, result: Validation, better: bool) -> None:
-        """The tracker was tried; `better` than ever before or not."""
+        """Hear that the tracker was tried; `better` than ever before or not."""
         ...
 
     def saved(self, position: Position) -> None:
-        """A checkpoint was written."""
+        """Hear that a checkpoint was written."""
         ...
 
 

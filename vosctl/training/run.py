@@ -68,6 +68,7 @@ def resume(path: Path, changes: dict[str, Any], screen: Callable[[], AbstractCon
     Args:
         path: the run's folder.
         changes: settings given anew, among `CHANGEABLE`.
+        screen: opens what shows the run's progress.
 
     Raises:
         VosctlError: no run is there, or one of its parts is gone or damaged.

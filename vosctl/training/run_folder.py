@@ -64,7 +64,7 @@ class RunFolder:
 
     @classmethod
     def existing(cls, path: Path) -> RunFolder:
-        """The folder of a run to resume.
+        """Return the folder of a run to resume.
 
         Raises:
             UsageError: there is no run.

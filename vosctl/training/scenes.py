@@ -42,7 +42,7 @@ class Cutout:
     alpha: NDArray[np.uint8]
 
     def mirrored(self) -> Cutout:
-        """The same from left to right."""
+        """Return the scene mirrored from left to right."""
         return Cutout(np.ascontiguousarray(self.image[:, ::-1]), np.ascontiguousarray(self.alpha[:, ::-1]))
 
 
@@ -66,7 +66,7 @@ def one_object(labels: Labels, rng: np.random.Generator, ids: tuple[int, ...]) -
 
 
 def _one_piece(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """One of the larger connected pieces, when there are several of at least a fifth of the largest one's area."""
+    """Return a larger connected piece, when there are several of at least a fifth of the largest one's area."""
     _, pieces, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     areas = statistics[1:, cv2.CC_STAT_AREA]
     large = np.flatnonzero(areas >= areas.max() / 5) + 1
@@ -108,8 +108,11 @@ def sequence_scene(
     """Cut a scene out of a sequence: any frame as reference, then a run of frames forwards or backwards in time.
 
     Args:
+        sequence: the sequence.
+        reader: reads its frames.
         targets: number of target frames.
         max_skip: largest step from one frame of the run to the next.
+        rng: what every choice is drawn from.
 
     Returns:
         None when the object drawn is not seen in the frames drawn.
@@ -132,7 +135,7 @@ def sequence_scene(
 
 
 def moved_scene(image: RGBImage, label: Labels, frames: int, rng: np.random.Generator) -> Scene:
-    """A scene of one still, moved as a whole."""
+    """Make a scene of one still, moved as a whole."""
     height, width = label.shape
     motions = random_motion(label == 1, (width, height), frames, rng, place=False)
     images = [warp(image, motion, (width, height), FILL) for motion in motions]
@@ -150,7 +153,7 @@ def _warped_label(label: Labels, motion: Motion) -> Labels:
 
 
 def pasted_scene(cutout: Cutout, backgrounds: list[RGBImage], rng: np.random.Generator) -> Scene:
-    """A scene of a cutout that moves in front of other pictures, one for each frame."""
+    """Make a scene of a cutout that moves in front of other pictures, one for each frame."""
     size = backgrounds[0].shape[1], backgrounds[0].shape[0]
     motions = random_motion(cutout.alpha > 127, size, len(backgrounds), rng, place=True)
     blur = motion_blur(motions, rng)
@@ -184,7 +187,7 @@ def with_passer(scene: Scene, cutout: Cutout, in_front: bool, rng: np.random.Gen
 
 
 def motion_blur(motions: list[Motion], rng: np.random.Generator) -> NDArray[np.float32] | None:
-    """A blur along the direction of a run of motions, in a quarter of the scenes."""
+    """Choose a blur along the direction of a run of motions, in a quarter of the scenes."""
     if rng.random() > 0.25:
         return None
     start, end = motions[1].matrix[:, 2], motions[-1].matrix[:, 2]
@@ -194,7 +197,7 @@ def motion_blur(motions: list[Motion], rng: np.random.Generator) -> NDArray[np.f
 
 
 def blur_kernel(length: int, angle: float) -> NDArray[np.float32]:
-    """A line of `length` pixels at `angle` radians as a filter that sums to 1."""
+    """Return a line of `length` pixels at `angle` radians as a filter that sums to 1."""
     kernel = np.zeros((length, length), np.float32)
     centre = (length - 1) / 2
     reach = np.array([np.cos(angle), np.sin(angle)]) * centre
@@ -205,7 +208,7 @@ def blur_kernel(length: int, angle: float) -> NDArray[np.float32]:
 
 
 def bars(texture: RGBImage, rng: np.random.Generator) -> Cutout:
-    """An occluder of one thick bar or a fence of thin ones, cut out of a picture."""
+    """Cut an occluder of one thick bar or a fence of thin ones out of a picture."""
     height, width = texture.shape[:2]
     alpha = np.zeros((height, width), np.uint8)
     if rng.random() < 0.5:
@@ -230,10 +233,13 @@ def fitted(image: RGBImage, size: tuple[int, int]) -> RGBImage:
 def background_run(
     items: list[AnnotatedImage] | tuple[AnnotatedImage, ...], reader: Reader, count: int, rng: np.random.Generator
 ) -> list[RGBImage]:
-    """Pictures for the background of `count` frames: a still that drifts, or a run of a sequence's own frames.
+    """Make the background of `count` frames: a still that drifts, or a run of a sequence's own frames.
 
     Args:
         items: one image, or the frames of a sequence in order.
+        reader: reads them.
+        count: number of frames.
+        rng: what every choice is drawn from.
     """
     first = reader.read(items[0])[0]
     scale = LARGEST_CANVAS * rng.uniform(0.6, 1.0) / max(first.shape[:2])

@@ -129,7 +129,7 @@ class TrainingSettings:
         return tuple(range(self.smallest_size or self.size, self.size + 1, 32))
 
     def saved(self) -> str:
-        """The settings as TOML."""
+        """Return the settings as TOML."""
         return "".join(f"{field.name} = {_toml(getattr(self, field.name))}\n" for field in fields(self))
 
 
@@ -139,7 +139,7 @@ KIND_NAMES = {int: "integer", float: "number", str: "string", bool: "true or fal
 
 
 def _toml(value: object) -> str:
-    """A value as TOML: JSON writes strings, numbers, booleans and lists of them alike."""
+    """Return a value as TOML: JSON writes strings, numbers, booleans and lists of them alike."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 

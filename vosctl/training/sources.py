@@ -85,7 +85,7 @@ def _checked(image: Path, mask: Path, group: str) -> AnnotatedImage | Problem:
 
 
 def _reason(path: Path, error: VosctlError) -> str:
-    """What an error says of a file, without the file's name in front."""
+    """Return what an error says of a file, without the file's name in front."""
     return str(error).removeprefix(f"{path}: ")
 
 
@@ -158,7 +158,7 @@ def _listed(root: Path) -> list[davis.Sequence]:
 
 
 def _of_one_kind(frames: list[AnnotatedImage]) -> tuple[AnnotatedImage, ...]:
-    """The frames of a sequence, where 255 is void in every frame if any frame holds ids."""
+    """Return the frames of a sequence, where 255 is void in every frame if any frame holds ids."""
     if not any(frame.content == "ids" for frame in frames):
         return tuple(frames)
     return tuple(replace(frame, ids=(), content="empty") if frame.content == "binary" else frame for frame in frames)
@@ -190,6 +190,6 @@ class Reader:
 
 
 def _read_labels(item: AnnotatedImage) -> Labels:
-    """(H, W) ids, 255 for void."""
+    """Return (H, W) ids, 255 for void."""
     labels = read_annotation(item.mask)
     return (labels == VOID).astype(np.uint8) if item.content == "binary" else labels

@@ -74,7 +74,7 @@ class Trainer:
         self._position = Position()
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        """The encoder learns more slowly; biases and norms are not decayed."""
+        """Group the parameters: the encoder learns more slowly; biases and norms are not decayed."""
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
         for name, parameter in self._network.named_parameters():
             groups[name.lower().startswith("encoder."), parameter.ndim > 1].append(parameter)
@@ -150,7 +150,7 @@ class Trainer:
         self.validate()
 
     def _progress(self) -> float:
-        """Share of the run that is done, the same in every process."""
+        """Return the share of the run that is done, the same in every process."""
         if self._settings.steps:
             return self._position.step / self._settings.steps
         return distributed.same(self._position.seconds / (3600 * self._settings.hours))
@@ -262,7 +262,7 @@ class Clock:
         self._seconds, self._last = 60 * minutes, last
 
     def due(self, now: float) -> bool:
-        """Whether it is due; if so, it counts as done at `now`."""
+        """Return whether it is due; if so, it counts as done at `now`."""
         if now - self._last < self._seconds:
             return False
         self._last = now

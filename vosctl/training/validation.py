@@ -43,7 +43,7 @@ class Validation:
 
 
 def find_validation(folder: Path) -> list[Sequence]:
-    """The sequences of a folder in the DAVIS layout.
+    """Return the sequences of a folder in the DAVIS layout.
 
     Raises:
         VosctlError: the folder is not in the DAVIS layout, or a sequence of it cannot be tracked and scored.
@@ -75,7 +75,7 @@ def validate(
 
 
 def _score(tracker: Tracker, sequence: Sequence) -> tuple[float, float]:
-    """Mean J and F over the objects of the first frame and the frames that count."""
+    """Return the mean J and F over the objects of the first frame and the frames that count."""
     first, *others = sequence.images.items()
     annotation = read_annotation(sequence.annotations[first[0]])
     objects = Objects.of(annotation, "multi", sequence.name)

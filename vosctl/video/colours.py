@@ -46,7 +46,7 @@ _ENTRY = re.compile(r"(?:(?P<id>\d{1,9})=)?(?P<colour>[A-Za-z]+|#[0-9A-Fa-f]{3}|
 
 
 def object_colour(object_id: int) -> RGB:
-    """The colour of an object where nothing is known of the picture.
+    """Return the colour of an object where nothing is known of the picture.
 
     Args:
         object_id: 1..255.
@@ -175,7 +175,7 @@ class ObjectColours(dict[int, RGB]):
 def _standing_out(
     candidates: tuple[RGB, ...], picture: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """(N,) how much each colour differs from nearly all pixels of the object, and from nearly all around it."""
+    """Return (N,) how much each colour differs from nearly all pixels of the object, and from nearly all around it."""
     width = 2 * max(2, round(_RING * float(np.sqrt(mask.sum())))) + 1
     grown = cv2.dilate(mask.astype(np.uint8), np.ones((width, width), np.uint8)) > 0
     colours = _lab_of(candidates)
@@ -190,7 +190,7 @@ def _standing_out(
 
 
 def colour_difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How different colours look: CIE94, in which vivid colours do not count as far from each other as in CIELAB.
+    """Return how different colours look: CIE94, in which vivid colours are nearer to each other than in CIELAB.
 
     Args:
         first: (..., 3) CIELAB.
@@ -209,10 +209,10 @@ def colour_difference(first: NDArray[np.float32], second: NDArray[np.float32]) -
 
 
 def _lab_of(colours: tuple[RGB, ...]) -> NDArray[np.float32]:
-    """(N, 3) float32 CIELAB."""
+    """Return (N, 3) float32 CIELAB."""
     return np.asarray(_lab(np.array([colours], np.uint8))[0])
 
 
 def _lab(image: RGBImage) -> NDArray[np.float32]:
-    """(H, W, 3) float32 CIELAB: lightness 0..100, two colour axes of about -128..127."""
+    """Return (H, W, 3) float32 CIELAB: lightness 0..100, two colour axes of about -128..127."""
     return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)

@@ -40,7 +40,7 @@ Warn = Callable[[str], None]
 
 
 def can_hold(container_format: str, stream: AudioStream | SubtitleStream) -> bool:
-    """Whether a container takes the stream as it is, found by writing a header for it alone.
+    """Return whether a container takes the stream as it is, found by writing a header for it alone.
 
     FFmpeg's own table of codecs per container promises more than the muxers keep (Opus in QuickTime), hence the trial.
 
@@ -58,7 +58,7 @@ def can_hold(container_format: str, stream: AudioStream | SubtitleStream) -> boo
 
 
 def is_of_the_disk(error: OSError | av.FFmpegError) -> bool:
-    """Whether an error is the file system's, so that another container would not help."""
+    """Return whether an error is the file system's, so that another container would not help."""
     return error.errno in _DISK
 
 
@@ -73,7 +73,7 @@ class StreamCopy:
     """
 
     def __init__(self, source: str, output: OutputContainer, path: Path, warn: Warn, *, sound: bool) -> None:
-        """Opens the source and adds the streams the container can hold to `output`, before its header is written.
+        """Open the source and add the streams the container can hold to `output`, before its header is written.
 
         Args:
             source: the file that is copied from.
@@ -157,12 +157,13 @@ class StreamCopy:
 
     @property
     def sample_rates(self) -> list[int]:
+        """Return the sample rates of the sound tracks that are copied, Hz."""
         if self._source is None:
             return []
         return [stream.sample_rate for stream in self._source.streams.audio if stream.index in self._targets]
 
     def _demux(self) -> Iterator[Packet[Any]]:
-        """The packets to copy. Those of the video only tell whether the source goes on, see `finish`."""
+        """Yield the packets to copy. Those of the video only tell whether the source goes on, see `finish`."""
         try:
             for packet in self._continuous:
                 if packet.dts is None and packet.pts is None:
@@ -175,7 +176,7 @@ class StreamCopy:
             self._warn(f"{self._path}: the sound ends early, the source cannot be read on: {error.strerror}")
 
     def copy_until(self, time: Fraction) -> None:
-        """Writes every packet that begins before `time`.
+        """Write every packet that begins before `time`.
 
         Raises:
             VosctlError: the container does not take a packet.
@@ -187,7 +188,7 @@ class StreamCopy:
             self._write(packet)
 
     def finish(self, last_frame: Fraction, end: Fraction) -> None:
-        """Writes what is left and the chapters, and closes the source.
+        """Write what is left and the chapters, and close the source.
 
         Sound that outlasts the pictures in the source is kept. It is trimmed where the last frame ends when the
         source's pictures go on, that is when the video was cut short.
@@ -223,7 +224,7 @@ class StreamCopy:
             )
 
     def close(self) -> None:
-        """Closes the source."""
+        """Close the source."""
         if self._source is not None:
             self._packets = iter(())
             self._source.close()
@@ -265,7 +266,7 @@ class StreamCopy:
 
 
 def _chapters(source: InputContainer, shift: Fraction, end: Fraction) -> list[Any]:
-    """The chapters that begin before `end`, on the output's clock."""
+    """Return the chapters that begin before `end`, on the output's clock."""
     chapters = []
     for chapter in source.chapters():
         base = chapter["time_base"] or Fraction(1, 1000)

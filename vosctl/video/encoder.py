@@ -105,7 +105,7 @@ class VideoWriter:
         audio: bool,
         warn: Callable[[str], None],
     ) -> None:
-        """Opens the file, the encoder and the sound to be copied, and writes the header.
+        """Open the file, the encoder and the sound to be copied, and write the header.
 
         Raises:
             VosctlError: the file or the encoder cannot be opened.
@@ -179,7 +179,7 @@ class VideoWriter:
         context.color_primaries = context.color_trc = _BT709_TRANSFER_AND_PRIMARIES
 
     def write(self, pixels: NDArray[np.uint8], pixel_format: str, frame: Frame) -> None:
-        """Encodes one picture at the time of `frame`.
+        """Encode one picture at the time of `frame`.
 
         Args:
             pixels: (H, W) for "gray", (H, W, 3) for "rgb24" or (H, W, 4) for "rgba", uint8, of the source's size.
@@ -194,7 +194,7 @@ class VideoWriter:
             self._put(self._convert(pixels, pixel_format), frame)
 
     def takes_planes(self, picture: PlanarPicture) -> bool:
-        """Whether the picture's planes can be encoded as they are (or brought to limited range)."""
+        """Return whether the picture's planes can be encoded as they are (or brought to limited range)."""
         height, width, _ = picture.shape
         return (
             self._encoding.pixel_format == "yuv420p"
@@ -203,7 +203,7 @@ class VideoWriter:
         )
 
     def write_planes(self, picture: PlanarPicture, draw: Callable[[Planes], None], frame: Frame) -> None:
-        """Encodes a picture's planes with something drawn on them, at the time of `frame`.
+        """Encode a picture's planes with something drawn on them, at the time of `frame`.
 
         Args:
             picture: one that `takes_planes` says yes to; it is left as it is.
@@ -270,7 +270,7 @@ class VideoWriter:
         return pts
 
     def _encode(self, timed: _Timed, gap: int) -> Fraction:
-        """Encodes a picture and the sound under it; returns how many ticks it is shown, `gap` where it is not known."""
+        """Encode a picture and the sound under it; return how many ticks it is shown, `gap` where it is not known."""
         picture, duration = timed.picture, timed.duration or gap
         picture.pts, picture.duration, picture.time_base = timed.pts, duration, self._info.time_base
         self._last_duration = duration
@@ -295,7 +295,7 @@ class VideoWriter:
         return (pts + (self._shift or 0)) * self._info.time_base
 
     def finish(self) -> Path:
-        """Writes what is pending and gives the file its name.
+        """Write what is pending and give the file its name.
 
         Raises:
             VosctlError: there was no frame, or the file cannot be written.
@@ -355,7 +355,7 @@ class VideoWriter:
 
 
 def _frame_of(pixels: NDArray[np.uint8], pixel_format: str, width: int, height: int) -> av.VideoFrame:
-    """A frame of FFmpeg's own with the pixels in it, padded to a size by repeating the last column and row.
+    """Return a frame of FFmpeg's own with the pixels in it, padded to a size by repeating the last column and row.
 
     FFmpeg's conversions read beyond the end of a picture, where only memory of FFmpeg's own has room for it.
 
@@ -376,7 +376,7 @@ def _frame_of(pixels: NDArray[np.uint8], pixel_format: str, width: int, height: 
 
 
 def _limited_grey(grey: av.VideoFrame) -> av.VideoFrame:
-    """A grey picture of full range as limited yuv420p without a tinge; swscale gives HD a red one."""
+    """Return a grey picture of full range as limited yuv420p without a tinge; swscale gives HD a red one."""
     frame = av.VideoFrame(grey.width, grey.height, "yuv420p")
     luma, cb, cr = planes_of(frame)
     cv2.LUT(plane_of(grey, 0), limited_tables()[0], dst=luma)
@@ -385,7 +385,7 @@ def _limited_grey(grey: av.VideoFrame) -> av.VideoFrame:
 
 
 def is_playable(path: Path) -> bool:
-    """Whether a video file has a picture that can be decoded."""
+    """Return whether a video file has a picture that can be decoded."""
     try:
         with av.open(f"file:{path}") as container:
             return next(container.decode(video=0), None) is not None

@@ -26,7 +26,7 @@ _PREFIX = ".vosctl-"
 
 
 def is_claim(path: Path) -> bool:
-    """Whether a file is one of those that name unfinished outputs."""
+    """Return whether a file is one of those that name unfinished outputs."""
     return path.name.startswith(_PREFIX)
 
 
@@ -56,7 +56,7 @@ class Claim:
 
 
 def find(final: Path) -> dict[Path, Path]:
-    """What killed runs left of an output, each with the mark that tells it."""
+    """Find what killed runs left of an output, each with the mark that names it."""
     with suppress(OSError):
         final = without_links(final)
     return {partial: claim for claim in _claims(final) if (partial := _left_behind(final, claim)) is not None}
@@ -91,7 +91,7 @@ def _claims(final: Path) -> Iterator[Path]:
 
 
 def _left_behind(final: Path, claim: Path) -> Path | None:
-    """The unfinished output that a claim names, if its run is gone."""
+    """Return the unfinished output that a claim names, if its run is gone."""
     try:
         descriptor = os.open(claim, os.O_RDWR)
     except OSError:
@@ -112,7 +112,7 @@ def _left_behind(final: Path, claim: Path) -> Path | None:
 
 
 def _stem(final: Path) -> str:
-    """The beginning of the names of an output's claims; short, however long the output's name is."""
+    """Return the beginning of the names of an output's claims; short, however long the output's name is."""
     return _PREFIX + hashlib.sha256(os.fsencode(final.name)).hexdigest()[:16]
 
 

@@ -15,7 +15,7 @@ _ZLIB_RLE = 3  # zlib's run-length strategy: a fifth of the default's time on la
 
 
 def davis_palette() -> NDArray[np.uint8]:
-    """The colour of each label.
+    """Return the colour of each label.
 
     Returns:
         (256, 3) uint8 RGB: the PASCAL VOC colour map, which DAVIS uses. Bit k of the label's octal digit j is bit 7 - j

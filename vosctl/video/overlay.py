@@ -22,7 +22,7 @@ _CONTOUR_PIXELS_PER_LINE = 1 / 360
 
 
 def contour_width(height: int, width: int) -> int:
-    """Width in pixels of the contours on a frame of `height` x `width` pixels."""
+    """Return the width in pixels of the contours on a frame of `height` x `width` pixels."""
     return max(1, round(min(height, width) * _CONTOUR_PIXELS_PER_LINE))
 
 
@@ -85,7 +85,7 @@ class _Layer:
 
 @lru_cache(maxsize=1024)
 def _tint_table(value: tuple[float, ...]) -> NDArray[np.uint8]:
-    """(1, 256) or (1, 256, channels) uint8: each channel's value after mixing with the colour's."""
+    """Return (1, 256) or (1, 256, channels) uint8: each channel's value after mixing with the colour's."""
     mixed = np.arange(256)[:, None] * (1 - _TINT) + np.array(value) * _TINT
     table = np.rint(mixed).astype(np.uint8)[None]
     return table[..., 0] if len(value) == 1 else table

@@ -16,7 +16,7 @@ _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 
 
 def place_of(path: Path) -> Place:
-    """What stands at a path, links followed.
+    """Return what stands at a path, links followed.
 
     Raises:
         OSError: it cannot be told.
@@ -35,7 +35,7 @@ def place_of(path: Path) -> Place:
 
 
 def descriptor_of(path: Path) -> int | None:
-    """The open descriptor that a path names, such as 3 for /dev/fd/3."""
+    """Return the open descriptor that a path names, such as 3 for /dev/fd/3."""
     text = str(path)
     match = _DESCRIPTOR.fullmatch(text)
     return int(match[1]) if match else _STANDARD.get(text)
@@ -55,7 +55,7 @@ def open_stream(path: Path) -> int:
 
 
 def without_links(path: Path) -> Path:
-    """Where a path that is a symbolic link leads, so that the link stays what it is.
+    """Return where a path that is a symbolic link leads, so that the link stays what it is.
 
     Raises:
         OSError: it leads in a circle.
@@ -69,7 +69,7 @@ def without_links(path: Path) -> Path:
 
 
 def is_mount_point(folder: Path) -> bool:
-    """Whether something is mounted at a folder, which can then not be renamed; also where it is of the same disk."""
+    """Return whether something is mounted at a folder, even of the same disk: it can then not be renamed."""
     if folder.is_mount():
         return True
     try:

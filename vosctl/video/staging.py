@@ -25,7 +25,7 @@ _CANNOT_BE_RENAMED = (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM, errno
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Turns what the file system or the encoder raises into one line that names the output.
+    """Turn what the file system or the encoder raises into one line that names the output.
 
     Raises:
         VosctlError: for any OSError (a full disk, a missing permission) or FFmpeg error raised inside.
@@ -46,7 +46,7 @@ def _unfinished_names(final: Path, folder: Path) -> Iterator[Path]:
 
 
 def _named(final: Path, word: str) -> str:
-    """The final name with a word in it, before the extension; cut where it would be too long for a file system."""
+    """Return the final name with a word before its extension, cut where it would be too long for a file system."""
     stem, suffix = (final.name, "") if final.is_dir() else (final.stem, final.suffix)
     ending = f".{word}{suffix}"
     kept = os.fsencode(stem)[: max(_LONGEST_NAME - len(os.fsencode(ending)), 1)]
@@ -189,7 +189,7 @@ class StagedDirectory(_Staged):
         path.mkdir()
 
     def add(self, name: str) -> Path:
-        """The path at which to write the file `name`.
+        """Return the path at which to write the file `name`.
 
         Raises:
             VosctlError: a file of that name was written before (two images of one stem in the input).
@@ -223,7 +223,7 @@ class StagedDirectory(_Staged):
         return self.final
 
     def _present(self) -> list[Path]:
-        """What stands in the directory, but for what this run put there."""
+        """Return what stands in the directory, but for what this run put there."""
         return [path for path in self._place.iterdir() if path != self.partial and not is_claim(path)]
 
     def _swap(self) -> None:

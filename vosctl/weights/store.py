@@ -163,7 +163,7 @@ def _facts(checkpoint: Checkpoint, licence: str | None) -> dict[str, str]:
 
 
 def _metadata(weights: str, checkpoint: Checkpoint) -> dict[str, str]:
-    """What an exported file says of itself: what it said before, and what the registry knows."""
+    """Return what an exported file says of itself: what it said before, and what the registry knows."""
     metadata = {**checkpoint.metadata, "network": checkpoint.network}
     entry = registered_weights().get(weights)
     if entry is not None:
@@ -172,7 +172,7 @@ def _metadata(weights: str, checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def _official_file(checkpoint: Checkpoint, output: Path) -> bytes:
-    """The state dict of the official `DataParallel` wrapper, in its order, with the counters it insists on."""
+    """Return the state dict of the official `DataParallel` wrapper, in its order, with the counters it requires."""
     require("torch", f"{output}: the official layout")
     import io
 

@@ -247,7 +247,7 @@ def examples_of_batch(engine: RecordingEngine, batch: Batch, shift: int) -> Iter
 
 
 def _image(images: NDArray[Any]) -> Tensor:
-    """(N, H, W, 3) bytes to (N, 3, H, W) in [0, 1]."""
+    """Return (N, H, W, 3) bytes to (N, 3, H, W) in [0, 1]."""
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
 
 

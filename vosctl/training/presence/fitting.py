@@ -60,12 +60,12 @@ class Whitening:
         return cls(mean, matrix.astype(np.float32))
 
     def apply(self, places: Half) -> Half:
-        """(C, h, w) features to (COMPONENTS, h, w)."""
+        """Return (C, h, w) features to (COMPONENTS, h, w)."""
         flat = places.reshape(len(self.mean), -1).astype(np.float32)
         return (self.matrix @ (flat - self.mean[:, None])).reshape(-1, *places.shape[1:]).astype(np.float16)
 
     def folded_into(self, head: PresenceHead) -> PresenceHead:
-        """The head that takes the features as they are, and says what `head` says of their components."""
+        """Return the head that takes the features as they are, and says what `head` says of their components."""
         whole = PresenceHead(len(self.mean))
         state = head.state_dict()
         weight = state["embed1.weight"][:, :, 0, 0] @ torch.from_numpy(self.matrix)
@@ -153,7 +153,7 @@ class _Pool:
 
 
 def _object_of(example: Example) -> object:
-    """What object an example is of: a clip's, or that of one still."""
+    """Return what object an example is of: a clip's, or that of one still."""
     return id(example.reference) if example.group[0] == "still" else example.group[1].split(" ")[0]
 
 
@@ -217,7 +217,7 @@ def _logits(head: PresenceHead, examples: Sequence[Example], dropped: float = 0.
 
 @torch.inference_mode()
 def presences(head: PresenceHead, examples: Sequence[Example], batch: int = 64) -> NDArray[np.float32]:
-    """What a head says of examples: (N,), 0..1."""
+    """Return what a head says of examples: (N,), 0..1."""
     told = np.zeros(len(examples), np.float32)
     by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for index, example in enumerate(examples):
@@ -230,6 +230,6 @@ def presences(head: PresenceHead, examples: Sequence[Example], batch: int = 64) 
 
 
 def passing_absent(told: NDArray[np.float32], present: NDArray[np.bool_], kept: float = 0.99) -> float:
-    """Share of the absent examples that pass at the level that `kept` of the present ones pass."""
+    """Return the share of the absent examples that pass at the level that `kept` of the present ones pass."""
     level = np.quantile(told[present], 1 - kept)
     return float(np.mean(told[~present] > level))

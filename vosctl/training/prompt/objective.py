@@ -36,7 +36,7 @@ class PromptLoss:
 
 
 def prompt_loss(fine: Tensor, coarse: Tensor, score: Tensor, labels: Tensor, prompts: Tensor) -> PromptLoss:
-    """The loss of one answer.
+    """Compute the loss of one answer.
 
     Args:
         fine: (N, 1, S/2, S/2) logits.

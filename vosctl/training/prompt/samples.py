@@ -83,7 +83,7 @@ class PromptSamples(Dataset[tuple[Image, Labels, NDArray[np.float32], bool]]):
         self._reader = Reader(64 << 20)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Image, Labels, NDArray[np.float32], bool]:
-        """The sample of a number in a region of a side: key = (number, side)."""
+        """Return the sample of a number in a region of a side: key = (number, side)."""
         number, side = key
         rng = np.random.default_rng((self._seed, number))
         while True:
@@ -94,7 +94,7 @@ class PromptSamples(Dataset[tuple[Image, Labels, NDArray[np.float32], bool]]):
                 return sample
 
     def _drawn(self, rng: np.random.Generator) -> tuple[Image, Labels]:
-        """A picture, and the labels of one object in it."""
+        """Return a picture, and the labels of one object in it."""
         pool = self._pools[rng.choice(len(self._pools), p=self._shares)]
         item = pool.items[rng.integers(len(pool.items))]
         image, labels = self._reader.read(item)
@@ -102,7 +102,7 @@ class PromptSamples(Dataset[tuple[Image, Labels, NDArray[np.float32], bool]]):
 
 
 def chosen_object(labels: Labels, ids: tuple[int, ...], grouped: bool, rng: np.random.Generator) -> Labels:
-    """One instance; of a group without ids, half of the time one large piece and else all.
+    """Return one instance; of a group without ids, half of the time one large piece and else all.
 
     Returns:
         (H, W) uint8: 1 the object, 0 background, 255 void.
@@ -116,7 +116,7 @@ def chosen_object(labels: Labels, ids: tuple[int, ...], grouped: bool, rng: np.r
 
 
 def _one_piece(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """One of the connected pieces that have at least a fifth of the largest one's area."""
+    """Return one of the connected pieces that have at least a fifth of the largest one's area."""
     _, pieces, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     areas = facts[1:, cv2.CC_STAT_AREA]
     large = np.flatnonzero(areas >= areas.max() / 5) + 1
@@ -191,7 +191,7 @@ def make_sample(
 def region_matrix(
     labels: Labels, side: int, whole: bool, wide: bool, rng: np.random.Generator
 ) -> NDArray[np.float64] | None:
-    """The affine map, (2, 3), from the picture to a region: mirrored, turned and stretched a little.
+    """Return the affine map, (2, 3), from the picture to a region: mirrored, turned and stretched a little.
 
     Args:
         labels: (H, W), 1 the object.
@@ -224,7 +224,7 @@ def region_matrix(
 
 
 def shifted_inside(centre: NDArray[np.float64], extent: float, width: float, height: float) -> NDArray[np.float64]:
-    """The centre (x, y) of a square, moved so that it shows no more than it must of what is outside the picture."""
+    """Return the centre (x, y) of a square, moved so that it shows as little as it can from outside the picture."""
     size = np.array((width, height), np.float64)
     half = extent / 2
     return np.where(size <= extent, size / 2, np.clip(centre, half, np.maximum(size - half, half)))
@@ -247,7 +247,7 @@ def warp_region(
 
 
 def jittered_box(mask: NDArray[np.bool_], rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """The object's box, each edge moved; nearer or farther alike for all edges half of the time."""
+    """Return the object's box, each edge moved; nearer or farther alike for all edges half of the time."""
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
     if rng.random() < 0.5:
         left = top = right = bottom = float(rng.uniform(*BOX_JITTER)) / 2

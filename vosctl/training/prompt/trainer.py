@@ -195,7 +195,7 @@ class PromptTrainer:
         return int(np.searchsorted(self._settings.size_until, self.progress, side="right"))
 
     def _stages(self) -> Iterator[DataLoader[Any]]:
-        """A loader for each size that is left."""
+        """Return a loader for each size that is left."""
         while self.progress < 1:
             self._running = self._stage()
             side = self._settings.sizes[self._running]
@@ -295,7 +295,7 @@ class PromptTrainer:
             torch.save(self._average, self._folder / "best.pt")
 
     def _simulated(self, network: PromptNetwork, batch: PromptBatch, rng: np.random.Generator) -> NDArray[np.float64]:
-        """(N, rounds) IoU after each round; every round after the first adds a click."""
+        """Return (N, rounds) IoU after each round; every round after the first adds a click."""
         with torch.autocast("cpu", torch.bfloat16, self._settings.precision == "bf16"):
             features = network.encode((batch.images.float() / 255).contiguous(memory_format=torch.channels_last))
             prompts, found, columns = batch.prompts.clone(), torch.zeros_like(batch.labels, dtype=torch.bool), []

@@ -37,10 +37,11 @@ class Sink(Protocol):
     path: Path
 
     @property
-    def partial(self) -> Path | None: ...
+    def partial(self) -> Path | None:
+        """Return where the output is written until it is whole; None for standard output."""
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
-        """Adds one frame; neither argument is modified.
+        """Add one frame; neither argument is modified.
 
         Raises:
             VosctlError: the output cannot be written (a full disk, a size that changed).
@@ -58,7 +59,7 @@ class Sink(Protocol):
         """
 
     def abort(self) -> Path | None:
-        """Gives up without touching whatever already stood under the final name. Raises nothing.
+        """Give up without touching whatever already stood under the final name; never raise.
 
         Returns:
             What is whole so far, kept under a name that does not look finished; None when there is nothing and nothing

@@ -20,17 +20,17 @@ ALPHA_CONTAINERS = (".mov", ".webm")
 
 
 def is_directory_output(name: str, path: Path) -> bool:
-    """Whether an output is a directory of pictures: masks always, a cutout when it has no extension or is a folder."""
+    """Return whether an output is a directory of pictures: masks always, a cutout without extension or a folder."""
     return name == "masks" or (name == "cutout" and (path.is_dir() or not path.suffix))
 
 
 def is_stream(path: Path) -> bool:
-    """Whether an output is written through, not staged: standard output, a pipe, a device or an open descriptor."""
+    """Return whether an output is written directly, not staged: standard output, a pipe, device or descriptor."""
     return path == STANDARD_OUTPUT or place_of(path) == "stream"
 
 
 def check_outputs(request: OutputRequest) -> None:
-    """Checks every output of a request; nothing is created.
+    """Check every output of a request; nothing is created.
 
     Raises:
         UsageError: one of them cannot be written, would replace something it may not, or collides with another.
@@ -65,7 +65,7 @@ def _check_parents(name: str, path: Path) -> None:
 
 
 def requested(request: OutputRequest) -> dict[str, Path]:
-    """The outputs that are asked for, by the name of their option."""
+    """Return the outputs that are asked for, by the name of their option."""
     names = ("overlay", "masks", "matte", "cutout", "rle")
     return {name: path for name in names if (path := getattr(request, name)) is not None}
 
@@ -128,5 +128,5 @@ def _check_collisions(request: OutputRequest) -> None:
 
 
 def _overlap(output: Path, other: Path) -> bool:
-    """Whether replacing `output` would replace `other`, as the same file or as something inside a folder."""
+    """Return whether replacing `output` would replace `other`, as the same file or as something inside a folder."""
     return other.is_relative_to(output) or (output.exists() and other.exists() and output.samefile(other))

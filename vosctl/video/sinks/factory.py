@@ -18,7 +18,7 @@ from vosctl.video.sinks.videos import CutoutVideoSink, MatteSink, OverlaySink
 
 
 def open_sinks(request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> list[Sink]:
-    """Checks all outputs, then opens them all: files beside their final names, encoders, the sound to copy.
+    """Check all outputs, then open them all: files beside their final names, encoders, the sound to copy.
 
     What killed runs left of the same outputs is removed, and said.
 

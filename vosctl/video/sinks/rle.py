@@ -25,7 +25,7 @@ STANDARD_OUTPUT = Path("-")
 
 
 def rle_lines(frame: Frame, result: TrackedFrame) -> list[str]:
-    """One JSON object for each object of a frame, lost ones included, ordered by id.
+    """Return one JSON object for each object of a frame, lost ones included, ordered by id.
 
     Keys: `frame` (index from 0), `pts` (the source's own units), `time` (seconds), `object` (id), `bbox` (x, y, width,
     height in pixels; null when lost), `area` (pixels), `score` (0..1), `status` ("tracked" or "lost"), `segmentation`

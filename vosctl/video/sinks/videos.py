@@ -21,7 +21,7 @@ _CUTOUT_MARGIN = 9
 
 
 def cut_out(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The objects with straight (unpremultiplied) alpha.
+    """Return the objects with straight (unpremultiplied) alpha.
 
     Args:
         image: (H, W, 3) uint8 RGB.

@@ -65,7 +65,7 @@ def open_source(
 
 
 def _open_images(spec: str, frame_rate: Fraction | None) -> Source | None:
-    """A source of images; None when it is a video that is asked for."""
+    """Open a source of images; return None when it is a video that is asked for."""
     if spec == "-" or "://" in spec:
         return None
     path, rate = Path(spec), frame_rate or DEFAULT_FRAME_RATE
@@ -88,7 +88,7 @@ def _open_images(spec: str, frame_rate: Fraction | None) -> Source | None:
 
 
 def _matching(pattern: str) -> list[Path]:
-    """The images that a pattern matches, at least one."""
+    """Return the images that a pattern matches, at least one."""
     folder = str(Path(pattern).parent)
     # The brackets of a folder's own name are no pattern.
     literal = Path(pattern) if not Path(folder).is_dir() else Path(glob.escape(folder)) / Path(pattern).name

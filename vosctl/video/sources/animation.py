@@ -21,7 +21,7 @@ _UNSTATED = 100  # milliseconds that browsers show a picture whose duration is 0
 
 
 def is_animated(path: Path) -> bool:
-    """Whether an image file holds several pictures to be shown one after the other; False when it cannot be read."""
+    """Return whether an image file is animated, of several pictures; False when it cannot be read."""
     try:
         with Image.open(path) as image:
             return image.format in _FORMATS and getattr(image, "n_frames", 1) > 1
@@ -72,7 +72,7 @@ class AnimationSource(Source):
         return pixels_of(self._path, self._image)
 
     def _milliseconds(self) -> float:
-        """How long the picture read last is shown."""
+        """Return how long the picture read last is shown."""
         return float(self._image.info.get("duration") or _UNSTATED)
 
     def _tallies(self) -> list[str]:

@@ -39,8 +39,10 @@ class Source(ABC):
 
     @property
     def warnings(self) -> list[str]:
-        """One line for each thing that went wrong so far without stopping the reading: a file that ends early, damaged
-        frames, repaired timestamps, sound that cannot be copied."""
+        """Return a line for each thing that went wrong so far without stopping the reading.
+
+        Such as a file that ends early, damaged frames, repaired timestamps, sound that cannot be copied.
+        """
         return [*self._notes, *self._tallies()]
 
     def _tallies(self) -> list[str]:

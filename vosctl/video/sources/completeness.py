@@ -20,7 +20,7 @@ _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 def claimed_end(container: InputContainer, stream: Stream) -> Fraction | None:
-    """Where a stream ends by the header, in seconds on the container's clock; None when the header does not say."""
+    """Return where a stream ends by its header, in seconds on the container's clock; None when it does not say."""
     names = set(container.format.name.split(","))
     if not names & _STATED:
         return None
@@ -43,7 +43,7 @@ def claimed_end(container: InputContainer, stream: Stream) -> Fraction | None:
 def missing(
     container: InputContainer, ends: Mapping[int, Fraction], step: Fraction
 ) -> tuple[Fraction, Fraction] | None:
-    """What a file lacks of what its header claims.
+    """Return what a file lacks of what its header claims.
 
     Args:
         container: the file, read to its end.

@@ -58,7 +58,7 @@ def _text(value: str) -> str:
 
 
 def best_video(container: InputContainer) -> VideoStream | None:
-    """The stream whose pictures are read; None when there is none. A song's cover picture is none."""
+    """Return the stream whose pictures are read; None when there is none. A song's cover picture does not count."""
     stream = container.streams.best("video")
     if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
         return None
@@ -66,7 +66,7 @@ def best_video(container: InputContainer) -> VideoStream | None:
 
 
 def known_sound(container: InputContainer) -> list[AudioStream]:
-    """The sound tracks of codecs that FFmpeg knows."""
+    """Return the sound tracks of codecs that FFmpeg knows."""
     return [stream for stream in container.streams.audio if stream.codec_context is not None]
 
 
@@ -156,7 +156,7 @@ class ContinuousPackets:
         return lines
 
     def _hole(self) -> tuple[Fraction, Fraction] | None:
-        """Where the picture has a gap of the rare kind, and the sound with it if there is any."""
+        """Return where the picture has a gap of the rare kind, and the sound with it if there is any."""
         if self._video is None:
             return None
         gaps = self._gaps.get(self._video, [])

@@ -80,7 +80,7 @@ class Continuity(Generic[Item]):
             yield self._pass(packet)
 
     def finish(self) -> Iterator[tuple[Item, Fraction]]:
-        """The packets that are still looked at, at the end."""
+        """Return the packets that are still held back, at the end."""
         while self._held:
             yield from self._settle(at_end=True)
 
@@ -131,7 +131,7 @@ class Continuity(Generic[Item]):
             yield from self.push(packet)
 
     def _goes_on(self, last: Fraction, odd: Fraction, following: Fraction) -> bool:
-        """Whether the packet after an odd one goes on from the one before it."""
+        """Return whether the packet after an odd one goes on from the one before it."""
         return last < following <= last + _FAR and (odd <= last or following < odd)
 
     def _mend(
@@ -168,19 +168,19 @@ class Continuity(Generic[Item]):
         return True
 
     def _continued(self, packet: Stamped[Item]) -> Fraction:
-        """What to add to a packet's time so that it follows the one before it."""
+        """Return what to add to a packet's time so that it follows the one before it."""
         assert packet.time is not None
         clock = self._clocks[packet.stream]
         return clock.end + clock.shift - packet.time
 
     def _joins_latest(self, packet: Stamped[Item]) -> bool:
-        """Whether the shift that other streams have taken puts a packet where they are."""
+        """Return whether the shift that other streams have taken puts a packet where they are."""
         assert packet.time is not None
         clock = self._clocks[packet.stream]
         now = max(other.end + other.shift for other in self._clocks.values())
         return clock.shift != self._shift and abs(packet.time + self._shift - now) < _LOOK_AHEAD
 
     def _active(self) -> set[int]:
-        """The streams that have not ended, as far as one can tell."""
+        """Return the streams that have not ended, as far as one can tell."""
         ends = {stream: clock.end + clock.shift for stream, clock in self._clocks.items() if clock.last is not None}
         return {stream for stream, end in ends.items() if end > max(ends.values()) - _LOOK_AHEAD}

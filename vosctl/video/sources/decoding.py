@@ -30,7 +30,7 @@ class _Number:
 
 
 def _number_of(thing: Packet[VideoStream] | VideoFrame) -> int:
-    """The number of a packet, or of the packet that a frame was made from; -1 when it is not known."""
+    """Return the number of a packet, or of the packet that a frame was made from; -1 when it is not known."""
     return thing.opaque.value if isinstance(thing.opaque, _Number) else -1
 
 
@@ -70,7 +70,7 @@ class Decoder:
         self._times: list[int] = []
 
     def decode(self, packet: Packet[VideoStream]) -> Iterator[VideoFrame]:
-        """The frames that a packet completes."""
+        """Decode the frames that a packet completes."""
         packet.opaque = _Number(self._sent)
         self._sent += 1
         self._hidden += packet.is_discard
@@ -85,7 +85,7 @@ class Decoder:
         yield from self._deliver(frames)
 
     def flush(self) -> Iterator[VideoFrame]:
-        """The frames that are still under way, at the end of the stream."""
+        """Decode the frames that are still under way, at the end of the stream."""
         frames: list[VideoFrame] = []
         with suppress(av.FFmpegError):
             frames = self._stream.decode(None)
@@ -122,7 +122,7 @@ class Decoder:
             self._times.sort()
 
     def _depth(self) -> int:
-        """How many packets may be under way in the decoder."""
+        """Return how many packets may be under way in the decoder."""
         context: VideoCodecContext = self._stream.codec_context
         return context.thread_count + int(context.has_b_frames) + 2
 

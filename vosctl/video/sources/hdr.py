@@ -36,7 +36,7 @@ Colours = NDArray[np.float64]
 
 
 def hdr_kind(frame: av.VideoFrame) -> str | None:
-    """The kind of an HDR picture, "HLG" or "PQ"; None for any other."""
+    """Return the kind of an HDR picture, "HLG" or "PQ"; None for any other."""
     return _TRANSFERS.get(frame.color_trc)
 
 
@@ -67,7 +67,7 @@ class HdrConverter:
             self._graph.link_nodes(*parts).configure()
 
     def convert(self, frame: av.VideoFrame, source_matrix: int | None) -> av.VideoFrame:
-        """The picture as rgb24.
+        """Return the picture as rgb24.
 
         Args:
             frame: as it was decoded, of any size; it is scaled to the converter's.
@@ -84,7 +84,7 @@ class HdrConverter:
 
 
 def cube_file(kind: str) -> str:
-    """The table as the text of a .cube file: red runs fastest."""
+    """Return the table as the text of a .cube file: red runs fastest."""
     steps = np.linspace(0, 1, _TABLE_SIZE)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
     table = to_sdr(np.stack((red, green, blue), axis=-1).reshape(-1, 3), kind)

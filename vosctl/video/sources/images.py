@@ -22,7 +22,7 @@ _MOST_NAMES = 5
 
 
 def images_in(directory: Path) -> list[Path]:
-    """The images right in a directory, hidden files left out; links that lead nowhere are among them.
+    """Return the images right in a directory, hidden files left out; links that lead nowhere are among them.
 
     Raises:
         UsageError: there are none.
@@ -39,7 +39,7 @@ def images_in(directory: Path) -> list[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a path has an image's name and is a file, or a link that leads nowhere."""
+    """Return whether a path has an image's name and is a file, or a link that leads nowhere."""
     return path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or _is_broken(path))
 
 

@@ -53,17 +53,17 @@ class PictureReader:
         self._kept = True
 
     def is_on_its_side(self, frame: av.VideoFrame) -> bool:
-        """Whether the rotation metadata swaps width and height."""
+        """Return whether the rotation metadata swaps width and height."""
         return _swaps_axes(self._matrix_of(frame))
 
     def upright_size(self, frame: av.VideoFrame) -> tuple[int, int]:
-        """(height, width) of the frame after its rotation metadata."""
+        """Return (height, width) of the frame after its rotation metadata."""
         if self.is_on_its_side(frame):
             return frame.width, frame.height
         return frame.height, frame.width
 
     def read(self, frame: av.VideoFrame, size: tuple[int, int]) -> Picture:
-        """The picture of one frame: planes where it has them in 8 bits and 4:2:0, and the size asked for; else RGB.
+        """Read a frame's picture: planes where it has them in 8 bits and 4:2:0, and the size asked for; else RGB.
 
         Args:
             frame: as the decoder gave it; planes are views of it.
@@ -95,7 +95,7 @@ class PictureReader:
         return np.ascontiguousarray(_turn(rgb, matrix))
 
     def _to_rgb(self, frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
-        """The stored picture as (H, W, 3) uint8 RGB, scaled to a size; each value is the nearest to the exact one."""
+        """Return the stored picture as (H, W, 3) uint8 RGB, scaled to a size; values are the nearest to the exact."""
         kind = hdr_kind(frame)
         if kind is not None:
             key = kind, width, height
@@ -132,7 +132,7 @@ def _is_grey(frame: av.VideoFrame) -> bool:
 
 
 def _is_deep_full_range(frame: av.VideoFrame) -> bool:
-    """Whether a picture has more than 8 bits a value and fills their range."""
+    """Return whether a picture has more than 8 bits a value and fills their range."""
     full = frame.format.is_rgb or frame.color_range == ColorRange.JPEG
     if _is_grey(frame):
         full = frame.color_range != ColorRange.MPEG
@@ -146,7 +146,7 @@ def _source_matrix(frame: av.VideoFrame) -> int | None:
 
 
 def _coding(frame: av.VideoFrame) -> Coding | None:
-    """How the planes of a frame are coded; None when they are not of a kind that can be used as it is."""
+    """Return how the planes of a frame are coded; None when they are not of a kind that can be used as it is."""
     if frame.format.name not in _PLANAR_FORMATS or hdr_kind(frame) is not None:
         return None
     if frame.colorspace in _KNOWN_MATRICES:

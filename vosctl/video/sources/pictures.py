@@ -64,7 +64,7 @@ def read_image(path: Path, warn: Warn | None = None) -> NDArray[np.uint8]:
 
 
 def pixels_of(path: Path, image: Image.Image) -> NDArray[np.uint8]:
-    """The picture that a Pillow image shows at present, as `read_image` gives it.
+    """Return the picture that a Pillow image shows at present, as `read_image` gives it.
 
     Raises:
         VosctlError: what its numbers stand for is not known.
@@ -82,7 +82,7 @@ def _unreadable(path: Path, error: Exception) -> VosctlError:
 
 
 def _decode_jpeg(path: Path, data: bytes, warn: Warn | None) -> NDArray[np.uint8] | None:
-    """The stored picture; None when only another decoder may know it (CMYK, 12 bits)."""
+    """Return the stored picture; None when only another decoder may know it (CMYK, 12 bits)."""
     try:
         return _strictly(data)
     except ValueError as error:

@@ -245,7 +245,7 @@ class VideoSource(Source):
         )
 
     def _decode(self) -> Iterator[av.VideoFrame]:
-        """What can be decoded: a damaged packet is passed over, an unreadable container ends the video."""
+        """Decode what can be decoded: a damaged packet is passed over, an unreadable container ends the video."""
         packets = iter(self._packets)
         while True:
             try:
@@ -289,7 +289,7 @@ class VideoSource(Source):
         return lines
 
     def _find_lacking(self) -> tuple[Fraction, Fraction] | None:
-        """What the file lacks of what its header claims, see `missing`; once it is read to its end."""
+        """Return what the file lacks of what its header claims, see `missing`; once it is read to its end."""
         if self._packets.continuity.steps or self._origin.live:
             return None
         step = 1 / self.info.frame_rate if self.info.frame_rate else Fraction(1, 25)
@@ -301,7 +301,7 @@ class VideoSource(Source):
 
 
 def _standard_input() -> PatientReader | None:
-    """The process's standard input; None where it was replaced by something in memory.
+    """Return the process's standard input; None where it was replaced by something in memory.
 
     Raises:
         UsageError: it is closed.
@@ -355,6 +355,6 @@ def _estimated_count(container: InputContainer, stream: VideoStream, rate: Fract
 
 
 def _pixel_aspect(stream: VideoStream, on_its_side: bool) -> Fraction:
-    """Width over height of an upright pixel."""
+    """Return the width over height of an upright pixel."""
     aspect = stream.sample_aspect_ratio or Fraction(1)
     return 1 / aspect if on_its_side else Fraction(aspect)

@@ -28,7 +28,7 @@ class PresentationClock:
         self.mended = 0
 
     def stamp(self, pts: int | None, duration: int) -> int:
-        """The timestamp to use for the next frame, in the same units as `pts` and `duration` (0 when unknown)."""
+        """Return the timestamp to use for the next frame, in the units of `pts` and `duration` (0 when unknown)."""
         stamped = self._follow(self._last, pts)
         self._last, self._last_duration = stamped, duration
         return stamped
@@ -50,7 +50,7 @@ class PresentationClock:
 
 
 def nominal_frame_rate(guessed: Fraction | None, average: Fraction | None) -> Fraction | None:
-    """Frames per second as an exact fraction, None when neither claim is usable.
+    """Return frames per second as an exact fraction, None when neither claim is usable.
 
     Args:
         guessed: the rate the timestamps fit on. Exact for constant rates (30000/1001), but a multiple of the real rate
