@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from vosctl.jobs import SegmentJob, segment
     from vosctl.prompts import MaskPrediction, Prompt, Stroke, mask_from, predict_mask
     from vosctl.prompts.first_objects import FirstObjects
+    from vosctl.rendering import RenderJob, render
     from vosctl.summary import Losses, Summary
     from vosctl.tracking import TrackedFrame, TrackedObject, Tracker, TrackingSettings
+    from vosctl.tracks import Track
     from vosctl.video.sinks import OutputRequest
 
 _HOMES = {
@@ -42,10 +44,12 @@ _HOMES = {
     "MaskPrediction": "vosctl.prompts",
     "OutputRequest": "vosctl.video.sinks",
     "Prompt": "vosctl.prompts",
+    "RenderJob": "vosctl.rendering",
     "SegmentJob": "vosctl.jobs",
     "Started": "vosctl.events",
     "Stroke": "vosctl.prompts",
     "Summary": "vosctl.summary",
+    "Track": "vosctl.tracks",
     "TrackedFrame": "vosctl.tracking",
     "TrackedObject": "vosctl.tracking",
     "Tracker": "vosctl.tracking",
@@ -54,6 +58,7 @@ _HOMES = {
     "VosctlError": "vosctl.errors",
     "mask_from": "vosctl.prompts",
     "predict_mask": "vosctl.prompts",
+    "render": "vosctl.rendering",
     "segment": "vosctl.jobs",
 }
 """The public names and their modules, imported on first use: `vosctl --help` loads no network runtime."""
@@ -66,10 +71,12 @@ __all__ = [
     "MaskPrediction",
     "OutputRequest",
     "Prompt",
+    "RenderJob",
     "SegmentJob",
     "Started",
     "Stroke",
     "Summary",
+    "Track",
     "TrackedFrame",
     "TrackedObject",
     "Tracker",
@@ -79,6 +86,7 @@ __all__ = [
     "__version__",
     "mask_from",
     "predict_mask",
+    "render",
     "segment",
 ]
 

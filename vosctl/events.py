@@ -22,13 +22,13 @@ class Started:
 
     Attributes:
         source: the video.
-        engine: the engine, device and precision really used.
+        engine: the engine, device and precision really used; None where a track is drawn.
         objects: how many objects are followed; None where they come later.
         frames: how many frames are expected; None where nobody knows.
     """
 
     source: SourceInfo
-    engine: EngineInfo
+    engine: EngineInfo | None
     objects: int | None
     frames: int | None
 

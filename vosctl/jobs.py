@@ -28,8 +28,10 @@ from vosctl.pipeline import Pipeline
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.prompt import Click, Prompt
+from vosctl.recording import header_of
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings
+from vosctl.tracks.header import TrackHeader
 from vosctl.types import Labels, RealBox
 from vosctl.video.colours import ColourRequest
 from vosctl.video.frames import Frame, SourceInfo
@@ -94,7 +96,7 @@ class SegmentJob:
     ) -> Summary:
         record = LossRecord()
         on_frame = partial(tell_frame, self.events, record)
-        sinks = open_sinks(request, source.info, self.events.warning)
+        sinks = open_sinks(request, source.info, self.events.warning, self._header(source, tracker, request))
         pipeline = Pipeline(frames, tracker, labels, sinks, on_frame, stop_reading=source.interrupt)
         try:
             run = pipeline.run(self.max_frames, finish_on_interrupt=source.info.live)
@@ -105,6 +107,14 @@ class SegmentJob:
                 self.events.warning(warning)
         return Summary(
             run.frames, run.seconds, run.p50, run.p95, run.outputs, tracker.info, tracker.crop_size, record.losses
+        )
+
+    def _header(self, source: Source, tracker: Tracker, request: OutputRequest) -> TrackHeader | None:
+        if request.track is None:
+            return None
+        settings = self.engine if isinstance(self.engine, EngineSettings) else None
+        return header_of(
+            source, request.track, self.objects, self.tracking, settings, tracker.info, image_rate=self.frame_rate
         )
 
     def _request(self, info: SourceInfo) -> OutputRequest:
@@ -145,6 +155,7 @@ def segment(
     matte: StrPath | None = None,
     cutout: StrPath | None = None,
     rle: StrPath | None = None,
+    track: StrPath | None = None,
     overwrite: bool = False,
     audio: bool = True,
     tracking: TrackingSettings | None = None,
@@ -169,6 +180,7 @@ def segment(
         matte: grey video of the objects' probability.
         cutout: the objects with transparency: .mov, .webm or a directory of PNG.
         rle: file of JSON lines with COCO RLE, "-" for standard output.
+        track: track of the results, .vostrack, from which `render` draws the outputs later.
         overwrite: replace outputs that exist.
         audio: copy the source's sound into the videos.
         tracking: how objects are followed.
@@ -185,7 +197,7 @@ def segment(
         VosctlError: the source, the engine or an output failed.
         KeyboardInterrupt: interrupted; outputs were given up.
     """
-    paths = {"overlay": overlay, "masks": masks, "matte": matte, "cutout": cutout, "rle": rle}
+    paths = {"overlay": overlay, "masks": masks, "matte": matte, "cutout": cutout, "rle": rle, "track": track}
     wanted: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path is not None}
     return SegmentJob(
         source=source,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,9 @@ from vosctl.channels import Channel
 from vosctl.errors import VosctlError
 from vosctl.interrupts import POLL_SECONDS, check, ending, held, interrupted
 from vosctl.outputs import PATIENCE, Outputs
-from vosctl.tracking import TrackedFrame, Tracker
+from vosctl.planar import Picture
+from vosctl.tracking.results import TrackedFrame
+from vosctl.types import Labels
 from vosctl.video.frames import Frame
 from vosctl.video.sinks import Sink
 
@@ -71,12 +74,24 @@ class LatencyHistogram:
         return float(np.searchsorted(cumulative, max(cumulative[-1] * percent / 100, 1)) / 10_000)
 
 
+class Following(Protocol):
+    """What gives each frame's result, in order: a `Tracker`, or what takes its place."""
+
+    def start(self, frame: Picture, mask: Labels, /) -> TrackedFrame:
+        """Take the first frame and the objects in it."""
+        ...
+
+    def step(self, frame: Picture, /) -> TrackedFrame:
+        """Take the next frame."""
+        ...
+
+
 class Pipeline:
     """One run over a video. Use once.
 
     Args:
         frames: the source's frames, in order.
-        tracker: the tracker; started on the first frame.
+        tracker: gives the results; started on the first frame.
         first_mask: (H, W) uint8 ids, the objects in the first frame.
         sinks: the outputs, opened; they belong to the pipeline from `run` on, which finishes or aborts each of them.
         on_frame: called on the caller's thread after each tracked frame.
@@ -92,8 +107,8 @@ class Pipeline:
     def __init__(
         self,
         frames: Iterable[Frame],
-        tracker: Tracker,
-        first_mask: NDArray[np.uint8],
+        tracker: Following,
+        first_mask: Labels,
         sinks: Sequence[Sink],
         on_frame: Callable[[Frame, TrackedFrame], None] = lambda frame, result: None,
         *,

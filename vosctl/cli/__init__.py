@@ -18,6 +18,7 @@ from vosctl.interrupts import Interrupted, pending
 
 COMMANDS = {
     "segment": "vosctl.cli.segment:segment",
+    "render": "vosctl.cli.render:render",
     "webcam": "vosctl.cli.webcam:webcam",
     "demo": "vosctl.cli.demo:demo",
     "train": "vosctl.cli.train:train",

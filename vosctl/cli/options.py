@@ -188,6 +188,7 @@ class OutputOptions:
     matte: Path | None = None
     cutout: Path | None = None
     rle: Path | None = None
+    track: Path | None = None
     overwrite: bool = False
     no_audio: bool = False
     colors: str | None = None
@@ -197,7 +198,7 @@ class OutputOptions:
         from vosctl.video.colours import ColourRequest
         from vosctl.video.sinks import OutputRequest
 
-        paths = {name: getattr(self, name) for name in ("overlay", "masks", "matte", "cutout", "rle")}
+        paths = {name: getattr(self, name) for name in ("overlay", "masks", "matte", "cutout", "rle", "track")}
         if not any(paths.values()):
             paths["overlay"] = Path(f"{info.name}_overlay.mp4")
         return OutputRequest(
@@ -230,9 +231,7 @@ output_path_options = (
     path_option("--rle", "FILE|-", "JSON lines with boxes, scores and COCO RLE; - is standard output."),
     click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
 )
-output_options = grouped(
-    "outputs",
-    OutputOptions,
+_drawn_options = (
     path_option("--overlay", "FILE", "Video with the objects coloured: .mp4, .mkv, .mov, .webm."),
     click.option(
         "--colors",
@@ -242,7 +241,15 @@ output_options = grouped(
     *output_path_options,
     click.option("--no-audio", is_flag=True, help="Leave the sound out."),
 )
+drawn_output_options = grouped("outputs", OutputOptions, *_drawn_options)
 """--overlay, --colors, the others of `output_path_options`, --no-audio, as `OutputOptions` named `outputs`."""
+output_options = grouped(
+    "outputs",
+    OutputOptions,
+    *_drawn_options,
+    path_option("--track", "FILE", "Track of the results, .vostrack: vosctl render draws from it without tracking."),
+)
+"""Those of `drawn_output_options` and --track, as `OutputOptions` named `outputs`."""
 
 
 @dataclass(frozen=True, slots=True)

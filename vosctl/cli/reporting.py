@@ -79,10 +79,8 @@ class Reporter(Events):
             )
         elif not self._quiet:
             counted = "" if objects is None else f", {objects} object{'s' if objects != 1 else ''}"
-            self._say(
-                f"{source.name}: {source.width}x{source.height}{rate}{counted}; "
-                f"{engine.weights} on {engine.engine}, {engine.device}, {engine.precision}"
-            )
+            runs_on = "" if engine is None else f"; {engine.weights} on {_place(engine)}"
+            self._say(f"{source.name}: {source.width}x{source.height}{rate}{counted}{runs_on}")
             self._start_progress(start.frames)
 
     def lost(self, frame: Frame, object_id: int) -> None:
@@ -130,13 +128,13 @@ class Reporter(Events):
         if self._as_json:
             self._event("summary", **_summary_fields(summary))
         elif not self._quiet:
-            engine = summary.engine
-            self._say(
-                f"{summary.frames} frames, {summary.frames_per_second:.1f} fps end to end; tracking "
-                f"p50 {summary.p50 * 1e3:.1f} ms, p95 {summary.p95 * 1e3:.1f} ms a frame; "
-                f"{engine.engine}, {engine.device}, {engine.precision}"
-                + ("" if summary.crop_size is None else f", crop {summary.crop_size}")
-            )
+            speed = f"{summary.frames} frames, {summary.frames_per_second:.1f} fps end to end"
+            if summary.engine is not None:
+                speed += (
+                    f"; tracking p50 {summary.p50 * 1e3:.1f} ms, p95 {summary.p95 * 1e3:.1f} ms a frame; "
+                    f"{_place(summary.engine)}"
+                )
+            self._say(speed + ("" if summary.crop_size is None else f", crop {summary.crop_size}"))
             for object_id, losses in summary.losses.items():
                 counted = f"{losses.frames} frame{'s' if losses.frames != 1 else ''}"
                 self._say(f"Object {object_id} was lost in {counted}: {losses}")
@@ -206,7 +204,13 @@ def _summary_fields(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _engine_fields(engine: EngineInfo) -> dict[str, str]:
+def _place(engine: EngineInfo) -> str:
+    return f"{engine.engine}, {engine.device}, {engine.precision}"
+
+
+def _engine_fields(engine: EngineInfo | None) -> dict[str, str]:
+    if engine is None:
+        return {}
     return {
         "weights": engine.weights,
         "network": engine.network,

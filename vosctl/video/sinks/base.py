@@ -28,7 +28,7 @@ class Sink(Protocol):
     Only `cancel` and, when that thread does not answer any more, `abandon` are called from another one.
 
     Attributes:
-        name: the option that asked for it, without dashes: "overlay", "masks", "matte", "cutout" or "rle".
+        name: the option that asked for it, without dashes: "overlay", "masks", "matte", "cutout", "rle" or "track".
         path: where the output will be when finished; `-` for standard output.
         partial: where it is written meanwhile; None where that is no file.
     """
@@ -92,7 +92,9 @@ class OutputRequest:
         matte: grey video of the objects' probability, same containers as `overlay`.
         cutout: the objects with transparency: .mov (ProRes 4444), .webm (VP9) or a directory of RGBA PNG.
         rle: file of JSON lines with COCO RLE, `-` for standard output.
+        track: track of the results, `.vostrack`, from which the other outputs can be drawn later.
         overwrite: whether existing outputs may be replaced.
+        append: whether the track is there and is gone on with.
         audio: whether the source's sound is copied into the videos.
         inputs: files, directories or globs the run reads, so that no output can replace them.
         colors: of objects in the overlay; the others' are chosen to stand out from them; or those that a window shows.
@@ -103,7 +105,9 @@ class OutputRequest:
     matte: Path | None = None
     cutout: Path | None = None
     rle: Path | None = None
+    track: Path | None = None
     overwrite: bool = False
+    append: bool = False
     audio: bool = True
     inputs: tuple[Path, ...] = ()
     colors: ColourRequest | ObjectColours = field(default_factory=ColourRequest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vosctl.errors import UsageError
+from vosctl.tracks.header import TRACK_SUFFIX
 from vosctl.video.colours import ColourRequest
 from vosctl.video.encoder import CONTAINERS
 from vosctl.video.leftovers import find, is_claim
@@ -45,7 +46,7 @@ def check_outputs(request: OutputRequest) -> None:
             if is_directory_output(name, path):
                 _check_directory(name, path, place, request.overwrite)
             else:
-                _check_file(name, path, place, request.overwrite)
+                _check_file(name, path, place, request.overwrite or (name == "track" and request.append))
             _check_parents(name, path)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = (error.strerror if isinstance(error, OSError) else None) or error
@@ -66,7 +67,7 @@ def _check_parents(name: str, path: Path) -> None:
 
 def requested(request: OutputRequest) -> dict[str, Path]:
     """Return the outputs that are asked for, by the name of their option."""
-    names = ("overlay", "masks", "matte", "cutout", "rle")
+    names = ("overlay", "masks", "matte", "cutout", "rle", "track")
     return {name: path for name in names if (path := getattr(request, name)) is not None}
 
 
@@ -80,10 +81,17 @@ def _check_file(name: str, path: Path, place: Place, overwrite: bool) -> None:
     if name in ("overlay", "matte") and suffix not in CONTAINERS:
         shown = f"the extension {suffix}" if suffix else "a name without an extension"
         raise UsageError(f"`{name}`: {path}: {shown} is not a video file's; use one of {', '.join(CONTAINERS)}")
+    if name == "track" and suffix != TRACK_SUFFIX:
+        raise UsageError(f"`track`: {path}: name a file that ends in {TRACK_SUFFIX}")
     if place == "folder":
         raise UsageError(f"`{name}`: {path} is a folder; name a file")
     if place == "stream" and name != "rle":
-        raise UsageError(f"`{name}`: {path} is a pipe or a device, which takes no video; name a file")
+        raise UsageError(f"`{name}`: {path} is a pipe or a device, which takes lines (`rle`) only; name a file")
+    if place == "file" and name == "track" and not overwrite:
+        raise UsageError(
+            f"`track`: {path} exists; go on with it with `resume`, pass `overwrite=True` to replace it, "
+            "or choose another name"
+        )
     if place == "file" and not overwrite:
         raise UsageError(f"`{name}`: {path} exists; pass `overwrite=True` to replace it or choose another name")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from vosctl.tracks.header import TrackHeader
 from vosctl.video import encoder
 from vosctl.video.encoder import VideoWriter
 from vosctl.video.frames import SourceInfo
@@ -14,10 +15,13 @@ from vosctl.video.sinks.base import OutputRequest, Sink
 from vosctl.video.sinks.checks import check_outputs, is_directory_output, is_stream, requested
 from vosctl.video.sinks.pictures import CutoutPictureSink, MaskSink
 from vosctl.video.sinks.rle import RleFileSink, RleStreamSink
+from vosctl.video.sinks.track import TrackSink
 from vosctl.video.sinks.videos import CutoutVideoSink, MatteSink, OverlaySink
 
 
-def open_sinks(request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> list[Sink]:
+def open_sinks(
+    request: OutputRequest, info: SourceInfo, warn: Callable[[str], None], header: TrackHeader | None = None
+) -> list[Sink]:
     """Check all outputs, then open them all: files beside their final names, encoders, the sound to copy.
 
     What killed runs left of the same outputs is removed, and said.
@@ -27,9 +31,10 @@ def open_sinks(request: OutputRequest, info: SourceInfo, warn: Callable[[str], N
         info: the source.
         warn: told in one line of what an output will lack (sound that a container cannot hold). Also called from the
             threads that drive the sinks.
+        header: what the track is to say of the run; by default of the source alone.
 
     Returns:
-        The opened sinks, in the order overlay, masks, matte, cutout, rle; each to be finished or aborted.
+        The opened sinks, in the order overlay, masks, matte, cutout, rle, track; each to be finished or aborted.
 
     Raises:
         UsageError: an output cannot be what was asked for; nothing was created.
@@ -42,12 +47,19 @@ def open_sinks(request: OutputRequest, info: SourceInfo, warn: Callable[[str], N
     sinks: list[Sink] = []
     try:
         for name, path in requested(request).items():
-            sinks.append(_open(name, path, request, info, warn))
+            if name == "track":
+                sinks.append(_open_track(path, request, header or TrackHeader.of(info)))
+            else:
+                sinks.append(_open(name, path, request, info, warn))
     except BaseException:
         for sink in sinks:
             sink.abort()
         raise
     return sinks
+
+
+def _open_track(path: Path, request: OutputRequest, header: TrackHeader) -> TrackSink:
+    return TrackSink(path, None if request.append else header, overwrite=request.overwrite)
 
 
 def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> Sink:

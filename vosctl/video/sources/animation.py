@@ -44,6 +44,7 @@ class AnimationSource(Source):
     def __init__(self, path: Path, frame_rate: Fraction | None = None) -> None:
         super().__init__()
         self._path = path
+        self.files = (path,)
         self._other_sizes = 0
         try:
             self._image = Image.open(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from inspect import GEN_RUNNING, getgeneratorstate
+from pathlib import Path
 from types import TracebackType
 
 from vosctl.errors import VosctlError
@@ -16,9 +17,11 @@ class Source(ABC):
 
     Attributes:
         info: what is known before the frames are read; `width` and `height` hold for every frame.
+        files: what it is read from, in the order of reading; none for a stream.
     """
 
     info: SourceInfo
+    files: tuple[Path, ...] = ()
 
     def __init__(self) -> None:
         self._notes: list[str] = []

@@ -74,6 +74,7 @@ class ImageSource(Source):
         if not self._paths:
             raise UsageError(f"{label}: holds only links that lead nowhere; put the images back")
         _check_stems(self._paths, label)
+        self.files = tuple(self._paths)
         self._first: NDArray[np.uint8] | None = read_image(self._paths[0], self._remember)
         height, width, _ = self._first.shape
         self.info = SourceInfo(

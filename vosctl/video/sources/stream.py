@@ -72,6 +72,7 @@ class VideoSource(Source):
         self._container = container
         self._stop = stop
         self._origin = origin
+        self.files = () if origin.file is None else (origin.file,)
         self._stream = _video_stream(container, origin)
         self._packets = ContinuousPackets(container)
         self._decoder = Decoder(self._stream, live=origin.live, in_order=container.format.name == "avi")

@@ -1,0 +1,174 @@
+"""What is drawn from a track is what the run itself would have written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import vosctl
+from tests.helpers.frames import square_frame, write_video
+from vosctl.tracks import Track
+from vosctl.video.masks import read_indexed_png, write_indexed_png
+
+RED, BLUE = (230, 40, 40), (40, 40, 230)
+
+
+@pytest.fixture
+def clip(tmp_path, monkeypatch):
+    """clip.mp4 of 8 frames, 96x64, two squares, the first away in frames 4 and 5; m.png."""
+    monkeypatch.chdir(tmp_path)
+    made = [
+        square_frame(64, 96, (1, RED, 10 + i if i not in (4, 5) else 300, 16, 24), (2, BLUE, 60 - i, 30, 20))
+        for i in range(8)
+    ]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    write_indexed_png(tmp_path / "m.png", made[0][1])
+
+
+@pytest.fixture
+def tracked(clip, registered_bright_engine):
+    """The clip with its track and every output of one pass in `once`."""
+    return vosctl.segment("clip.mp4", "m.png", track="clip.vostrack", **outputs("once"))
+
+
+def outputs(folder):
+    names = {"overlay": "o.mp4", "masks": "masks", "matte": "m.mkv", "cutout": "cut", "rle": "r.jsonl"}
+    return {name: f"{folder}/{file}" for name, file in names.items()}
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix(): path for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+
+
+def pictures(path):
+    with av.open(str(path)) as container:
+        return [(frame.pts, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+
+
+def assert_same_outputs(one, other):
+    first, second = files(one), files(other)
+    assert first.keys() == second.keys()
+    for name, path in first.items():
+        if path.suffix in (".mp4", ".mkv"):
+            for (pts, image), (other_pts, drawn) in zip(pictures(path), pictures(second[name]), strict=True):
+                assert pts == other_pts
+                np.testing.assert_array_equal(image, drawn)
+        else:
+            assert path.read_bytes() == second[name].read_bytes(), name
+
+
+def test_all_outputs_are_those_of_one_pass(tracked):
+    summary = vosctl.render("clip.vostrack", **outputs("again"))
+    assert_same_outputs("once", "again")
+    assert summary.frames == 8
+    assert summary.engine is None
+    assert summary.losses == tracked.losses
+
+
+def test_soft_edges_too(tmp_path, monkeypatch, tiny_engine, demo_frames):
+    """A network whose masks are soft all over, followed in crops: the cut-out is the same pixel for pixel."""
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "clip.mp4", [image for image, _ in demo_frames[:4]])
+    vosctl.segment("clip.mp4", demo_frames[0][1], track="c.vostrack", engine=tiny_engine, **outputs("once"))
+    with Track(Path("c.vostrack")) as track:
+        assert len(np.unique(track[2].alpha)) > 20, "or nothing soft was tested"
+    vosctl.render("c.vostrack", **outputs("again"))
+    assert_same_outputs("once", "again")
+
+
+def test_no_network_is_loaded(tracked):
+    code = (
+        "import sys, vosctl; vosctl.render('clip.vostrack', masks='again'); "
+        "print([name for name in ('torch', 'onnxruntime', 'openvino') if name in sys.modules])"
+    )
+    root = str(Path(vosctl.__file__).parents[1])
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": root}, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.strip() == "[]"
+
+
+def test_the_source_is_found_where_it_lay_or_named(tracked, tmp_path):
+    (tmp_path / "moved").mkdir()
+    for name in ("clip.mp4", "clip.vostrack"):
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    vosctl.render("moved/clip.vostrack", masks="a", max_frames=1)
+    (tmp_path / "moved" / "clip.mp4").rename(tmp_path / "other.mp4")
+    with pytest.raises(vosctl.UsageError, match=r"no longer at .*clip\.mp4; give it as `source`"):
+        vosctl.render("moved/clip.vostrack", masks="b")
+    assert vosctl.render("moved/clip.vostrack", "other.mp4", masks="b", max_frames=1).frames == 1
+
+
+def test_a_track_of_another_video(tracked, tmp_path):
+    write_video(tmp_path / "other.mp4", [square_frame(64, 96)[0]] * 8)
+    with pytest.raises(vosctl.VosctlError, match=r"clip\.vostrack: is of another video than other"):
+        vosctl.render("clip.vostrack", "other.mp4", masks="masks")
+    write_video(tmp_path / "larger.mp4", [square_frame(128, 96)[0]] * 8)
+    with pytest.raises(vosctl.VosctlError, match="of a video of 96x64, and larger is 96x128"):
+        vosctl.render("clip.vostrack", "larger.mp4", masks="masks")
+    assert not (tmp_path / "masks").exists()
+
+
+def test_a_track_that_was_stopped_is_drawn_as_far_as_it_goes(clip, bright_engine, tmp_path):
+    class Stops(vosctl.Events):
+        def frame(self, frame, result):
+            if frame.index == 5:
+                raise vosctl.VosctlError("enough")
+
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        vosctl.segment("clip.mp4", "m.png", track="clip.vostrack", engine=bright_engine, events=Stops())
+    with Track(tmp_path / "clip.vostrack") as track:
+        count = len(track)
+    heard = []
+
+    class Hears(vosctl.Events):
+        def warning(self, line):
+            heard.append(line)
+
+    summary = vosctl.render("clip.vostrack", masks="masks", events=Hears())
+    assert summary.frames == count == len(list((tmp_path / "masks").iterdir()))
+    assert ["was stopped" in line for line in heard] == [True]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "nothing is to be written"),
+        ({"masks": "masks", "max_frames": 0}, "must be 1 or more"),
+        ({"rle": "clip.vostrack", "overwrite": True}, "would replace the input"),
+        ({"overlay": "clip.mp4", "overwrite": True}, "would replace the input"),
+    ],
+)
+def test_what_cannot_be_served(tracked, given, message):
+    with pytest.raises(vosctl.UsageError, match=message):
+        vosctl.render("clip.vostrack", **given)
+
+
+def test_the_command(invoke, tracked, tmp_path):
+    result = invoke("render", "clip.vostrack", "--overlay", "again.mp4", "--colors", "red")
+    assert result.exit_code == 0, result.output
+    assert "Wrote again.mp4" in result.stderr
+    assert "fps end to end\n" in result.stderr, "nothing is said of an engine"
+    result = invoke("render", "clip.vostrack", "--json", "--masks", "masks")
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert events[-1]["event"] == "summary"
+    assert len(read_indexed_png(tmp_path / "masks" / "00007.png")) == 64
+    assert invoke("render", "clip.vostrack").exit_code == 0
+    assert (tmp_path / "clip_overlay.mp4").exists()
+
+
+def test_bad_tracks_are_told_in_one_line(invoke, tracked, tmp_path):
+    (tmp_path / "clip.mp4").rename(tmp_path / "gone.mp4")
+    for arguments, message in (
+        (["clip.vostrack"], "give it as SOURCE"),
+        (["none.vostrack"], "no such track; --track FILE of segment"),
+        (["m.png"], "is no track of vosctl"),
+    ):
+        result = invoke("render", *arguments, "--masks", "masks")
+        assert result.exit_code == 2
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr

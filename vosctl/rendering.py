@@ -1,0 +1,188 @@
+"""Draw a run's outputs from its track and its source; no network is loaded.
+
+import vosctl
+
+vosctl.segment("in.mp4", first_mask="mask.png", track="in.vostrack")
+vosctl.render("in.vostrack", overlay="out.mp4")
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vosctl.errors import UsageError, VosctlError
+from vosctl.events import Events, Started, tell_frame
+from vosctl.interrupts import held
+from vosctl.pipeline import Pipeline
+from vosctl.planar import Picture
+from vosctl.prompts.mask_file import StrPath
+from vosctl.summary import LossRecord, Summary
+from vosctl.tracking.results import TrackedFrame
+from vosctl.tracks import SourceIdentity, Track, TrackHeader
+from vosctl.types import Labels
+from vosctl.video.colours import ColourRequest
+from vosctl.video.frames import SourceInfo
+from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sinks.checks import check_outputs, requested
+from vosctl.video.sources import Source, open_source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RenderJob:
+    """A track to be drawn. Can be run more than once.
+
+    Attributes:
+        track: the track.
+        source: the video that it was made from; None takes it from where it lay, as seen from the track.
+        outputs: what to write, or a function that says so once the source is known.
+        max_frames: stop after so many frames; None for all.
+        events: hears of the run.
+    """
+
+    track: StrPath
+    source: StrPath | None = None
+    outputs: OutputRequest | Callable[[SourceInfo], OutputRequest] = field(default_factory=OutputRequest)
+    max_frames: int | None = None
+    events: Events = field(default_factory=Events)
+
+    def run(self) -> Summary:
+        """Decode and write, side by side, to the end of the track.
+
+        Raises:
+            UsageError: the request cannot be served; nothing was written.
+            VosctlError: the track is of another source, or the track, the source or an output failed; outputs were
+                given up, `events.kept` names what was whole of them.
+            KeyboardInterrupt: interrupted; likewise.
+        """
+        if self.max_frames is not None and self.max_frames < 1:
+            raise UsageError(f"`max_frames={self.max_frames}`: must be 1 or more")
+        path = Path(self.track)
+        with Track(path) as track, open_track_source(path, track.header, self.source) as source:
+            header, expected = track.header, len(track)
+            if not expected:
+                raise VosctlError(f"{path}: holds no frame yet; go on with it with `resume`, or track the video again")
+            header.check_source(source.info, SourceIdentity.of(source.files), str(path))
+            if not track.complete:
+                self.events.warning(
+                    f"{path}: the run that wrote it was stopped, its {expected} frames are drawn; "
+                    "`resume` of segment goes on with it"
+                )
+            request = self._request(source)
+            frames = expected if self.max_frames is None else min(expected, self.max_frames)
+            objects = len(track[0].objects)
+            self.events.started(Started(source.info, None, objects, frames))
+            with held():
+                summary = self._run(source, track, request, frames)
+                self.events.finished(summary)
+        return summary
+
+    def _request(self, source: Source) -> OutputRequest:
+        request = self.outputs(source.info) if callable(self.outputs) else self.outputs
+        if request.track is not None:
+            raise UsageError("`track`: the track is there already; leave it out")
+        if not requested(request):
+            raise UsageError("nothing is to be written; name an output, such as `overlay=FILE`")
+        request = replace(request, inputs=(*request.inputs, Path(self.track), *source.files))
+        check_outputs(request)
+        return request
+
+    def _run(self, source: Source, track: Track, request: OutputRequest, frames: int) -> Summary:
+        record = LossRecord()
+        on_frame = partial(tell_frame, self.events, record)
+        sinks = open_sinks(request, source.info, self.events.warning)
+        nothing = np.zeros((source.info.height, source.info.width), np.uint8)
+        pipeline = Pipeline(source, Replay(track), nothing, sinks, on_frame, stop_reading=source.interrupt)
+        try:
+            run = pipeline.run(frames)
+        finally:
+            for path in pipeline.kept:
+                self.events.kept(path)
+            for warning in source.warnings:
+                self.events.warning(warning)
+        if run.frames < frames:
+            self.events.warning(f"{source.info.name}: ended after {run.frames} frames, its track has {frames}")
+        return Summary(run.frames, run.seconds, run.p50, run.p95, run.outputs, None, None, record.losses)
+
+
+class Replay:
+    """Takes a tracker's place: it gives what a track says of each frame, in order."""
+
+    def __init__(self, track: Track) -> None:
+        self._results = iter(track)
+
+    def start(self, frame: Picture, mask: Labels) -> TrackedFrame:
+        """Give the first frame's result; the mask is not looked at."""
+        return self.step(frame)
+
+    def step(self, frame: Picture) -> TrackedFrame:
+        """Give the next frame's result."""
+        return next(self._results)
+
+
+def open_track_source(track: Path, header: TrackHeader, given: StrPath | None = None) -> Source:
+    """Open the source of a track: the one that is given, or where it lay.
+
+    Raises:
+        UsageError: it is not there, or the track does not say where it was.
+        VosctlError: it cannot be read.
+    """
+    if given is not None:
+        return open_source(os.fspath(given), frame_rate=header.image_rate)
+    if not header.path:
+        raise UsageError(f"{track}: was made from a stream, {header.source}; give `source` to draw it on")
+    place = Path(os.path.normpath(track.absolute().parent / header.path))
+    if not place.exists():
+        raise UsageError(f"{track}: the video that it was made from is no longer at {place}; give it as `source`")
+    return open_source(str(place), frame_rate=header.image_rate)
+
+
+def render(
+    track: StrPath,
+    source: StrPath | None = None,
+    *,
+    overlay: StrPath | None = None,
+    colors: str = "",
+    masks: StrPath | None = None,
+    matte: StrPath | None = None,
+    cutout: StrPath | None = None,
+    rle: StrPath | None = None,
+    overwrite: bool = False,
+    audio: bool = True,
+    max_frames: int | None = None,
+    events: Events | None = None,
+) -> Summary:
+    """Draw outputs from a track, as `segment` would have written them; see `segment` for each, and `RenderJob`.
+
+    Args:
+        track: what `track` of `segment` wrote.
+        source: the video that it was made from; by default from where it lay, as seen from the track.
+        overlay: video with coloured objects.
+        colors: of the objects in the overlay.
+        masks: directory of indexed PNG.
+        matte: grey video of the objects' probability.
+        cutout: the objects with transparency.
+        rle: file of JSON lines with COCO RLE, "-" for standard output.
+        overwrite: replace outputs that exist.
+        audio: copy the source's sound into the videos.
+        max_frames: stop after so many frames.
+        events: hears of the run.
+
+    Returns:
+        Frames, speed, outputs, and when each object was lost.
+
+    Raises:
+        UsageError: the request cannot be served; nothing was written.
+        VosctlError: the track is of another video, or something failed.
+        KeyboardInterrupt: interrupted; outputs were given up.
+    """
+    paths = {"overlay": overlay, "masks": masks, "matte": matte, "cutout": cutout, "rle": rle}
+    wanted: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path is not None}
+    request = OutputRequest(**wanted, overwrite=overwrite, audio=audio, colors=ColourRequest.parse(colors))
+    return RenderJob(track, source, request, max_frames, events or Events()).run()

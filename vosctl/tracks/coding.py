@@ -1,0 +1,95 @@
+"""A frame's result as bytes, without loss.
+
+A mask is the run lengths of its box, down the columns, beginning with background, as COCO counts them. A matte is a PNG
+of the part that is not transparent: it holds the soft band round the outlines, and what is even compresses to nothing.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vosctl.types import Alpha, Box, Mask
+
+_PNG_OPTIONS = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
+_NUMBER = np.dtype("<u4")
+
+
+@dataclass(frozen=True, slots=True)
+class PackedMatte:
+    """A matte as it is kept.
+
+    Attributes:
+        x: left edge of what is kept, in pixels.
+        y: top edge of it.
+        png: grey, 8 bits; b"" where the matte is empty.
+    """
+
+    x: int
+    y: int
+    png: bytes
+
+
+def pack_mask(mask: Mask) -> bytes:
+    """Pack a (H, W) mask; b"" when it is empty."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return b""
+    columns = np.ascontiguousarray(mask[y : y + height, x : x + width].T).ravel()
+    edges = np.flatnonzero(columns[1:] != columns[:-1]) + 1
+    runs = np.diff(np.concatenate(([0], edges, [columns.size])))
+    if columns[0]:
+        runs = np.concatenate(([0], runs))
+    return zlib.compress(np.concatenate(((x, y, width, height), runs)).astype(_NUMBER).tobytes(), 6)
+
+
+def unpack_mask(packed: bytes) -> tuple[Box, Mask] | None:
+    """Unpack a mask into its box, x, y, width, height, and (height, width) bool; None when it is empty.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    if not packed:
+        return None
+    try:
+        numbers = np.frombuffer(zlib.decompress(packed), _NUMBER).astype(np.int64)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(numbers) < 5:
+        raise ValueError("cut off")
+    x, y, width, height = map(int, numbers[:4])
+    runs = numbers[4:]
+    if max(x, y, width, height) >= 1 << 16 or int(runs.sum()) != width * height:
+        raise ValueError("the run lengths do not add up to the size")
+    columns = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return (x, y, width, height), np.ascontiguousarray(columns.reshape(width, height).T)
+
+
+def pack_matte(alpha: Alpha) -> PackedMatte:
+    """Pack a (H, W) matte."""
+    x, y, width, height = cv2.boundingRect(alpha)
+    if not width:
+        return PackedMatte(0, 0, b"")
+    _, encoded = cv2.imencode(".png", alpha[y : y + height, x : x + width], _PNG_OPTIONS)
+    return PackedMatte(x, y, encoded.tobytes())
+
+
+def unpack_matte(packed: PackedMatte, height: int, width: int) -> Alpha:
+    """Unpack a matte of a frame of `height` x `width` pixels.
+
+    Raises:
+        ValueError: it is damaged or does not fit the frame.
+    """
+    alpha = np.zeros((height, width), np.uint8)
+    if packed.png:
+        part = cv2.imdecode(np.frombuffer(packed.png, np.uint8), cv2.IMREAD_UNCHANGED)
+        if part is None or part.ndim != 2 or part.dtype != np.uint8:
+            raise ValueError("no grey picture")
+        place = alpha[packed.y : packed.y + part.shape[0], packed.x : packed.x + part.shape[1]]
+        if min(packed.x, packed.y) < 0 or place.shape != part.shape:
+            raise ValueError("beyond the frame")
+        place[:] = part
+    return alpha

@@ -1,0 +1,110 @@
+"""What a track says before its frames: of which source it is, and how its masks came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+
+from vosctl.errors import VosctlError
+from vosctl.tracks.identity import SourceIdentity
+from vosctl.video.frames import SourceInfo
+
+TRACK_SUFFIX = ".vostrack"
+"""Extension of a track file."""
+
+JSON = dict[str, "JSON"] | list["JSON"] | str | int | float | bool | None
+"""What can be written as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackHeader:
+    """What a track says before its frames.
+
+    Attributes:
+        source: short name of the video.
+        path: where it lay: relative to the track's folder where that is possible, "" for a stream.
+        identity: what it is known again by.
+        width: of its frames in pixels.
+        height: of its frames in pixels.
+        time_base: seconds per unit of the frames' `pts`.
+        frame_rate: nominal frames per second; None when unknown.
+        frame_count: frames that the source claims to have; None when unknown.
+        image_rate: images per second that were asked for, where the source is images; None otherwise.
+        prompts: what said where the objects are, as JSON.
+        tracking: the settings of the tracker, as JSON.
+        engine: what was asked of the engine and what was really used, as JSON.
+    """
+
+    source: str
+    path: str
+    identity: SourceIdentity
+    width: int
+    height: int
+    time_base: Fraction
+    frame_rate: Fraction | None
+    frame_count: int | None = None
+    image_rate: Fraction | None = None
+    prompts: dict[str, JSON] = field(default_factory=dict)
+    tracking: dict[str, JSON] = field(default_factory=dict)
+    engine: dict[str, JSON] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, info: SourceInfo, identity: SourceIdentity | None = None, path: str = "") -> TrackHeader:
+        """The header for a source, without prompts and settings."""
+        return cls(
+            info.name,
+            path,
+            identity or SourceIdentity.of(()),
+            info.width,
+            info.height,
+            info.time_base,
+            info.frame_rate,
+            info.frame_count,
+        )
+
+    def to_json(self) -> dict[str, JSON]:
+        """As it is written; fractions become text."""
+        fields = asdict(self)
+        for name in ("time_base", "frame_rate", "image_rate"):
+            fields[name] = None if fields[name] is None else str(fields[name])
+        return fields
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, JSON]) -> TrackHeader:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: something is missing, unknown or of another kind.
+        """
+        try:
+            made = cls(**fields)  # type: ignore[arg-type]  # checked below
+            made = replace(
+                made,
+                identity=SourceIdentity(**fields["identity"]),  # type: ignore[arg-type]
+                time_base=Fraction(made.time_base),
+                frame_rate=None if made.frame_rate is None else Fraction(made.frame_rate),
+                image_rate=None if made.image_rate is None else Fraction(made.image_rate),
+            )
+            sides = (made.width, made.height)
+            if not all(isinstance(side, int) and 0 < side < 1 << 16 for side in sides) or made.time_base <= 0:
+                raise ValueError("of no size")
+        except (KeyError, TypeError, ZeroDivisionError) as error:
+            raise ValueError(str(error)) from error
+        return made
+
+    def check_source(self, info: SourceInfo, identity: SourceIdentity, track: str) -> None:
+        """Make sure that a source is the one that the track is of.
+
+        Raises:
+            VosctlError: it is another one.
+        """
+        if (info.width, info.height) != (self.width, self.height):
+            raise VosctlError(
+                f"{track}: is of a video of {self.width}x{self.height}, and {info.name} is "
+                f"{info.width}x{info.height}; give the video that it was made from, {self.source}"
+            )
+        if not self.identity.matches(identity):
+            raise VosctlError(
+                f"{track}: is of another video than {info.name}; give the one that it was made from, {self.source}"
+            )

@@ -1,0 +1,144 @@
+"""Reading a track: any frame at once, or all of them in order."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import get_args
+
+import numpy as np
+
+from vosctl.errors import UsageError, VosctlError
+from vosctl.tracking.results import ObjectStatus, TrackedFrame, TrackedObject
+from vosctl.tracks.coding import PackedMatte, unpack_mask, unpack_matte
+from vosctl.tracks.header import TrackHeader
+from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, database_errors
+from vosctl.types import Box, Labels
+
+_Row = tuple[int, str, float, int, int | None, int | None, int | None, int | None, bytes]
+
+
+class Track:
+    """A track that was written, or is being written. A context manager; may be used from any thread, one at a time.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        header: what it says before its frames.
+        complete: whether the run that wrote it came to its end.
+
+    Raises:
+        UsageError: there is no such file, it is no track, or it was written by a newer vosctl.
+        VosctlError: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise UsageError(f"{path}: no such track; `track=FILE` of segment writes one")
+        with database_errors(path):
+            self._database = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            )
+        try:
+            self._check()
+            self.header, self.complete = self._read_header()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _check(self) -> None:
+        try:
+            number, version = (
+                int(self._database.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("application_id", "user_version")
+            )
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise VosctlError(f"{self.path}: the track cannot be read: {error}") from error
+            number = version = 0
+        if number != APPLICATION_ID:
+            raise UsageError(f"{self.path}: is no track of vosctl; `track=FILE` of segment writes one")
+        if version > FORMAT_VERSION:
+            raise UsageError(
+                f"{self.path}: was written by a newer vosctl (track format {version}, this one reads up to "
+                f"{FORMAT_VERSION}); upgrade vosctl"
+            )
+
+    def _read_header(self) -> tuple[TrackHeader, bool]:
+        with database_errors(self.path):
+            rows = dict(self._database.execute("SELECT key, value FROM header").fetchall())
+        try:
+            return TrackHeader.from_json(json.loads(rows["header"])), json.loads(rows["complete"]) is True
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise VosctlError(f"{self.path}: the track's header is damaged ({error}); track the video again") from error
+
+    def __len__(self) -> int:
+        """Count the frames."""
+        with database_errors(self.path):
+            return int(self._database.execute("SELECT COUNT(*) FROM frames").fetchone()[0])
+
+    def __iter__(self) -> Iterator[TrackedFrame]:
+        """Yield the frames in the order in which they were tracked."""
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> TrackedFrame:
+        """Read one frame.
+
+        Raises:
+            IndexError: there is no such frame.
+            VosctlError: it is damaged.
+        """
+        with database_errors(self.path):
+            found = self._database.execute(
+                "SELECT matte_x, matte_y, matte FROM frames WHERE number = ?", (number,)
+            ).fetchone()
+            rows: list[_Row] = self._database.execute(
+                "SELECT object, status, score, area, x, y, width, height, mask FROM objects WHERE frame = ? "
+                "ORDER BY object",
+                (number,),
+            ).fetchall()
+        if found is None:
+            raise IndexError(number)
+        height, width = self.header.height, self.header.width
+        try:
+            alpha = unpack_matte(PackedMatte(*found), height, width)
+            labels = np.zeros((height, width), np.uint8)
+            objects = tuple(_object(row, labels) for row in rows)
+        except (ValueError, TypeError) as error:
+            raise VosctlError(f"{self.path}: frame {number} is damaged ({error}); track the video again") from error
+        return TrackedFrame(labels, alpha, objects)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._database.close()
+
+    def __enter__(self) -> Track:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _object(row: _Row, labels: Labels) -> TrackedObject:
+    """One object, drawn into the labels."""
+    object_id, status, score, area, *sides, packed = row
+    if not 1 <= object_id <= 255 or status not in get_args(ObjectStatus):
+        raise ValueError(f"object {object_id}: {status}")
+    if (unpacked := unpack_mask(packed)) is not None:
+        (x, y, width, height), mask = unpacked
+        place = labels[y : y + height, x : x + width]
+        if place.shape != mask.shape:
+            raise ValueError("a mask beyond the frame")
+        place[mask] = object_id
+    return TrackedObject(object_id, "lost" if status == "lost" else "tracked", score, area, _box(*sides))
+
+
+def _box(x: int | None, y: int | None, width: int | None, height: int | None) -> Box | None:
+    return None if x is None or y is None or width is None or height is None else (x, y, width, height)

@@ -1,0 +1,66 @@
+"""A track as a SQLite database: one row a frame, one a frame and object, each frame in a transaction of its own.
+
+It is written in write-ahead mode, in which a frame that was committed stays whole whatever kills the program; when the
+run is over the log is folded in, and the track is one file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vosctl.errors import VosctlError
+
+FORMAT_VERSION = 1
+"""Of the tables below and what is in them. A reader takes its own and those before it."""
+
+APPLICATION_ID = 0x564F5354
+"""Marks the file as a track: "VOST"."""
+
+TABLES = """
+CREATE TABLE header (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE frames (
+    number INTEGER PRIMARY KEY,  -- in the order in which they were tracked, from 0
+    source_index INTEGER NOT NULL,  -- position in the source, from 0
+    pts INTEGER NOT NULL,  -- in units of the time base of the frame
+    seconds REAL NOT NULL,
+    name TEXT,  -- stem of the image file; NULL in a video
+    matte_x INTEGER NOT NULL,
+    matte_y INTEGER NOT NULL,
+    matte BLOB NOT NULL  -- grey PNG of the part of the matte that is not transparent
+);
+CREATE TABLE objects (
+    frame INTEGER NOT NULL REFERENCES frames (number),
+    object INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    score REAL NOT NULL,
+    presence REAL,  -- NULL where the network does not tell it
+    area INTEGER NOT NULL,
+    x INTEGER, y INTEGER, width INTEGER, height INTEGER,  -- the box; NULL when there is none
+    mask BLOB NOT NULL,  -- zlib: x, y, width, height, then run lengths down the columns of that box, 32 bits each
+    PRIMARY KEY (frame, object)
+) WITHOUT ROWID;
+CREATE TABLE resuming (
+    slot INTEGER PRIMARY KEY,  -- always 0: only the last state is kept
+    frame INTEGER NOT NULL,  -- the state is that after this frame
+    state BLOB NOT NULL
+);
+CREATE TABLE arrays (digest TEXT PRIMARY KEY, value BLOB NOT NULL);  -- what several states share
+"""
+
+
+@contextmanager
+def database_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into one line that names the track.
+
+    Raises:
+        VosctlError: for any error of SQLite raised inside.
+    """
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise VosctlError(f"{path}: is being written by another run; end that first") from error
+    except sqlite3.Error as error:
+        raise VosctlError(f"{path}: the track cannot be read or written: {error}") from error

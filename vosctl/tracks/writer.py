@@ -1,0 +1,94 @@
+"""Writing a track, frame by frame."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.tracks.coding import pack_mask, pack_matte
+from vosctl.tracks.header import TrackHeader
+from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, TABLES, database_errors
+from vosctl.video.frames import Frame
+
+
+class TrackWriter:
+    """Appends frames to a track. May be made on one thread and used on another, by one at a time.
+
+    Args:
+        path: an empty file to begin a track in, or a track to go on with.
+        header: of the new track; None goes on with the one that is there.
+
+    Attributes:
+        frames: how many frames the track holds.
+
+    Raises:
+        VosctlError: it cannot be written, or is no track.
+    """
+
+    def __init__(self, path: Path, header: TrackHeader | None) -> None:
+        self.path = path
+        self.frames = 0
+        with database_errors(path):
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+                # A commit waits for no disk: it outlives the program, though not, for its last moments, the machine.
+                self._database.execute("PRAGMA synchronous = NORMAL")
+                if header is not None:
+                    self._begin(header)
+                self.frames = int(self._database.execute("SELECT COUNT(*) FROM frames").fetchone()[0])
+                self._set("complete", False)
+            except BaseException:
+                self._database.close()
+                raise
+
+    def _begin(self, header: TrackHeader) -> None:
+        self._database.executescript(
+            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION};\n{TABLES}"
+        )
+        self._set("header", header.to_json())
+
+    def _set(self, key: str, value: object) -> None:
+        self._database.execute("INSERT OR REPLACE INTO header VALUES (?, ?)", (key, json.dumps(value)))
+
+    def append(self, frame: Frame, result: TrackedFrame) -> None:
+        """Append one frame: whole and for good, or not at all.
+
+        Raises:
+            VosctlError: it cannot be written; the track stays as it was.
+        """
+        matte = pack_matte(result.alpha)
+        row = (self.frames, frame.index, frame.pts, frame.time, frame.name, matte.x, matte.y, matte.png)
+        objects = [_row(self.frames, item, result) for item in result.objects]
+        with database_errors(self.path), self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._database.executemany("INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", objects)
+        self.frames += 1
+
+    def finish(self) -> None:
+        """Say that every frame is there, and make the track one file.
+
+        Raises:
+            VosctlError: it cannot be written.
+        """
+        with database_errors(self.path):
+            self._set("complete", True)
+            self._database.execute("PRAGMA journal_mode = DELETE")
+            self._database.close()
+
+    def close(self) -> None:
+        """Leave the track with the frames that it holds, to be gone on with; raises nothing."""
+        with suppress(sqlite3.Error):
+            self._database.execute("PRAGMA journal_mode = DELETE")
+        with suppress(sqlite3.Error):
+            self._database.close()
+
+
+def _row(frame: int, item: TrackedObject, result: TrackedFrame) -> tuple[object, ...]:
+    box = item.box or (None, None, None, None)
+    mask = pack_mask(result.labels == item.id)
+    return (frame, item.id, item.status, item.score, None, item.area, *box, mask)
