@@ -51,7 +51,7 @@ class TrackHeader:
 
     @classmethod
     def of(cls, info: SourceInfo, identity: SourceIdentity | None = None, path: str = "") -> TrackHeader:
-        """The header for a source, without prompts and settings."""
+        """Return the header for a source, without prompts and settings."""
         return cls(
             info.name,
             path,

@@ -31,7 +31,7 @@ class SourceIdentity:
 
     @classmethod
     def of(cls, files: Sequence[Path]) -> SourceIdentity:
-        """The identity of a source that is read from these files, in their order; none for a stream.
+        """Return the identity of a source that is read from these files, in their order; none for a stream.
 
         Raises:
             VosctlError: one of them cannot be read.
