@@ -263,6 +263,7 @@ def test_a_damaged_graph_is_told(folder):
         {"size": "0x64"},
         {"objects": "9" * 30},
         {"window": "x"},
+        {"precision": "fp64"},
         {"format": "a\nb"},
     ],
 )

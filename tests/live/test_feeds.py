@@ -3,6 +3,7 @@ import threading
 import time
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any, cast
 
 import click
 import cv2
@@ -211,6 +212,11 @@ def test_a_backend_that_this_opencv_lacks(fake_camera, monkeypatch):
     monkeypatch.setattr(cv2.videoio_registry, "getCameraBackends", lambda: [cv2.CAP_V4L2])
     with pytest.raises(UsageError, match="`backend='msmf'`: is not in this OpenCV; use one of auto, v4l2"):
         CameraFeed("0", CameraSettings(backend="msmf"), fake_camera)
+
+
+def test_a_backend_that_nobody_knows(fake_camera):
+    with pytest.raises(UsageError, match="`backend='directshow'`: unknown; give auto, v4l2, "):
+        CameraFeed("0", CameraSettings(backend=cast(Any, "directshow")), fake_camera)
 
 
 @pytest.mark.parametrize("name", sorted(camera.BACKENDS))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vosctl.engine.backend import DeviceKind, Precision
 from vosctl.engine.table import backends, device_kinds
 from vosctl.errors import UsageError
 from vosctl.tracking.settings import TrackingSettings
@@ -82,8 +83,8 @@ class Backend:
     """
 
     engine: str
-    device: str
-    precision: str
+    device: DeviceKind
+    precision: Precision
     device_name: str
 
 

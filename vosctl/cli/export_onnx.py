@@ -15,7 +15,7 @@ from vosctl.errors import UsageError
 from vosctl.extras import require
 
 if TYPE_CHECKING:
-    from vosctl.export.settings import ExportSettings
+    from vosctl.export.settings import ExportPrecision, ExportSettings
 
 DYNAMIC = "dynamic"
 
@@ -26,7 +26,7 @@ class GraphOptions:
 
     size: str
     objects: str
-    precision: str
+    precision: ExportPrecision
     opset: int
     calibrate: str | None
     calibrate_mask: Path | None

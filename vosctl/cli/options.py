@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -19,6 +19,7 @@ from vosctl.network.table import networks
 
 if TYPE_CHECKING:
     from vosctl.cli.reporting import Reporter
+    from vosctl.engine.backend import PrecisionWord, ProviderWord
     from vosctl.engine.settings import EngineSettings
     from vosctl.tracking import Tracker, TrackingSettings
     from vosctl.video.frames import SourceInfo
@@ -45,8 +46,8 @@ class EngineRequest:
     weights: str
     engine: str
     device: str
-    precision: str
-    provider: str
+    precision: PrecisionWord
+    provider: ProviderWord
     threads: int
 
     def settings(self) -> EngineSettings:
@@ -119,7 +120,7 @@ engine_options = grouped(
 class TrackingRequest:
     """What the user asked for with the options of `tracking_options`."""
 
-    window: str | None = None
+    window: Literal["on", "off"] | None = None
     window_size: int = 0
     scales: str | None = None
     paper_protocol: bool = False

@@ -23,6 +23,7 @@ from vosctl.cli.options import (
 from vosctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from vosctl.live.camera import CameraBackend
     from vosctl.live.view import ViewName
     from vosctl.video.sinks import OutputRequest
 
@@ -51,7 +52,7 @@ class FeedOptions:
 
     size: tuple[int, int] | None
     fps: float | None
-    backend: str
+    backend: CameraBackend
     reconnect: float
 
 

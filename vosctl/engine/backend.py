@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 DeviceKind = Literal["cpu", "cuda", "mps"]
+PrecisionWord = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+"""What `precision` takes."""
+ProviderWord = Literal["auto", "cpu", "cuda", "tensorrt", "openvino"]
+"""What `provider` takes: ONNX Runtime's execution providers by our names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,8 @@ class EngineRequest:
     weights: str
     path: Path
     device: str = "auto"
-    precision: str = "auto"
-    provider: str = "auto"
+    precision: PrecisionWord = "auto"
+    provider: ProviderWord = "auto"
     threads: int = 0
 
     @property

@@ -9,6 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.engine.backend import Precision
+
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
@@ -26,7 +28,7 @@ class EngineInfo:
     weights: str
     network: str
     device: str
-    precision: str
+    precision: Precision
 
 
 State = TypeVar("State")

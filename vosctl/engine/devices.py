@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
+from vosctl.engine.backend import Precision, PrecisionWord
 from vosctl.errors import UsageError, VosctlError
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Placement:
     """
 
     device: torch.device
-    precision: str
+    precision: Precision
 
     @property
     def dtype(self) -> torch.dtype:
@@ -41,7 +42,7 @@ def has_fast_cpu_bf16() -> bool:
 
 
 def resolve_placement(
-    device: str = "auto", precision: str = "auto", has_cpu_bf16: Callable[[], bool] = has_fast_cpu_bf16
+    device: str = "auto", precision: PrecisionWord = "auto", has_cpu_bf16: Callable[[], bool] = has_fast_cpu_bf16
 ) -> Placement:
     """Turn a request into what will really be used.
 
@@ -80,7 +81,7 @@ def _resolve_device(name: str) -> torch.device:
     return torch.device(kind)
 
 
-def _resolve_precision(precision: str, device: torch.device, has_cpu_bf16: Callable[[], bool]) -> str:
+def _resolve_precision(precision: PrecisionWord, device: torch.device, has_cpu_bf16: Callable[[], bool]) -> Precision:
     if precision == "auto":
         if device.type == "cuda":
             return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from vosctl.engine.backend import EngineRequest
+from vosctl.engine.backend import EngineRequest, PrecisionWord, ProviderWord
 from vosctl.engine.base import Engine
 from vosctl.engine.memory import memory_errors
 from vosctl.engine.prompt_engine import PromptEngine
@@ -25,8 +25,8 @@ def create_engine(
     *,
     engine: str = "auto",
     device: str = "auto",
-    precision: str = "auto",
-    provider: str = "auto",
+    precision: PrecisionWord = "auto",
+    provider: ProviderWord = "auto",
     threads: int = 0,
 ) -> Engine[Any]:
     """Load weights into the engine asked for.
@@ -59,7 +59,7 @@ def create_engine(
 
 
 def create_prompt_engine(
-    weights: str, *, engine: str = "auto", device: str = "auto", provider: str = "auto", threads: int = 0
+    weights: str, *, engine: str = "auto", device: str = "auto", provider: ProviderWord = "auto", threads: int = 0
 ) -> PromptEngine[Any]:
     """Load the weights of the network that finds objects into the engine asked for.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from vosctl.engine.backend import Precision
 from vosctl.errors import VosctlError
 from vosctl.weights.text import printable
 
@@ -37,7 +39,7 @@ class GraphMetadata:
     stride: int
     crop_size: int
     state_names: tuple[str, ...]
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     size: tuple[int, int] | None = None
     objects: int | None = None
     weights: str = ""
@@ -84,7 +86,7 @@ class GraphMetadata:
             stride=int(properties["stride"]),
             crop_size=int(properties["window"]),
             state_names=tuple(properties["state"].split()),
-            precision=properties["precision"],
+            precision=_precision(properties["precision"]),
             size=(int(height), int(width)) if width else None,
             objects=None if properties["objects"] == "dynamic" else int(properties["objects"]),
             weights=properties["weights"],
@@ -97,6 +99,19 @@ class GraphMetadata:
         if min(numbers) < 1 or max(numbers) > _LARGEST_NUMBER or read.crop_size % read.stride:
             raise ValueError(f"stride {read.stride}, crop {read.crop_size}, size {properties['size']}")
         return read
+
+
+def _precision(word: str) -> Precision:
+    """Read a precision.
+
+    Raises:
+        ValueError: no precision has this name.
+    """
+    known: tuple[Precision, ...] = get_args(Precision)
+    for precision in known:
+        if precision == word:
+            return precision
+    raise ValueError(f"precision {word}")
 
 
 def check_tensors(

@@ -13,6 +13,7 @@ import openvino
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from vosctl.engine.backend import Precision, PrecisionWord
 from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph, package_weights
 from vosctl.engine.graph_metadata import GraphMetadata, check_tensors, pair_metadata
 from vosctl.errors import UsageError, VosctlError
@@ -36,10 +37,10 @@ class ModelPair:
     reference: openvino.CompiledModel
     step: openvino.CompiledModel
     metadata: GraphMetadata
-    precision: str
+    precision: Precision
 
 
-def compile_checkpoint(checkpoint: Checkpoint, precision: str, threads: int = 0) -> ModelPair:
+def compile_checkpoint(checkpoint: Checkpoint, precision: PrecisionWord, threads: int = 0) -> ModelPair:
     """Compile the package's graphs with the weights of a checkpoint.
 
     Args:
@@ -56,7 +57,7 @@ def compile_checkpoint(checkpoint: Checkpoint, precision: str, threads: int = 0)
     return replace(models, metadata=replace(models.metadata, tells_presence=checkpoint.has_presence))
 
 
-def compile_folder(folder: Path, precision: str, threads: int = 0) -> ModelPair:
+def compile_folder(folder: Path, precision: PrecisionWord, threads: int = 0) -> ModelPair:
     """Compile the graphs of a folder written by `vosctl export-onnx`.
 
     Args:
@@ -90,7 +91,7 @@ def _load(file: Path, weights: Mapping[str, NDArray[np.float32]] | None = None) 
     return graph
 
 
-def _compile(graphs: list[onnx.ModelProto], source: Path, precision: str, threads: int) -> ModelPair:
+def _compile(graphs: list[onnx.ModelProto], source: Path, precision: PrecisionWord, threads: int) -> ModelPair:
     of_reference, of_step = ({entry.key: entry.value for entry in graph.metadata_props} for graph in graphs)
     metadata = pair_metadata(of_reference, of_step, source)
     names = [([value.name for value in one.graph.input], [value.name for value in one.graph.output]) for one in graphs]
@@ -111,7 +112,9 @@ def _compile(graphs: list[onnx.ModelProto], source: Path, precision: str, thread
     return ModelPair(reference, step, metadata, chosen)
 
 
-def resolve_precision(precision: str, exported: str, has_bf16: Callable[[], bool] = has_fast_bf16) -> str:
+def resolve_precision(
+    precision: PrecisionWord, exported: Precision, has_bf16: Callable[[], bool] = has_fast_bf16
+) -> Precision:
     """Choose what to compute in.
 
     Args:

@@ -12,6 +12,7 @@ from typing import Any
 
 import platformdirs
 
+from vosctl.engine.backend import ProviderWord
 from vosctl.errors import UsageError, VosctlError
 
 PROVIDERS = {
@@ -134,7 +135,7 @@ def why_unusable(
 
 
 def resolve_provider(
-    provider: str = "auto",
+    provider: ProviderWord = "auto",
     device: str = "auto",
     has_gpu: Callable[[], bool] = has_nvidia_gpu,
     problem_of: Callable[[Provider], str | None] = why_unusable,

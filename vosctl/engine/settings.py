@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from vosctl.engine.backend import PrecisionWord, ProviderWord
 from vosctl.engine.base import Engine
 from vosctl.engine.factory import create_engine
 
@@ -25,8 +26,8 @@ class EngineSettings:
     weights: str = "lite"
     engine: str = "auto"
     device: str = "auto"
-    precision: str = "auto"
-    provider: str = "auto"
+    precision: PrecisionWord = "auto"
+    provider: ProviderWord = "auto"
     threads: int = 0
 
     def create(self) -> Engine[Any]:

@@ -11,9 +11,10 @@ import numpy as np
 from vosctl.engine.base import Engine
 from vosctl.errors import VosctlError
 from vosctl.export.clip import CheckClip, least_agreement, mean_j
+from vosctl.export.settings import ExportPrecision
 
 LARGEST_DIFFERENCE = 1e-3  # of probabilities, for fp32
-LEAST_AGREEMENT = {"fp16": 0.995, "int8": 0.97}  # share of the pixels, in every frame
+LEAST_AGREEMENT: dict[ExportPrecision, float] = {"fp16": 0.995, "int8": 0.97}  # share of the pixels, in every frame
 STEPS = 2
 FOLLOWED_FRAMES = 16
 
@@ -85,7 +86,7 @@ def check_masks(
     exported: Engine[Any],
     torch: Engine[Any],
     size: tuple[int, int],
-    precision: str,
+    precision: ExportPrecision,
     least: float | None = None,
 ) -> MaskCheck:
     """Follow the objects of the made clip with both engines, each fed with its own masks.

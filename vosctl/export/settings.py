@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from vosctl.errors import UsageError
 
-PRECISIONS = ("fp32", "fp16", "int8")
+ExportPrecision = Literal["fp32", "fp16", "int8"]
+PRECISIONS: tuple[ExportPrecision, ...] = get_args(ExportPrecision)
 DEFAULT_OPSET = 17
 OPSETS = range(13, 21)  # per-channel scales came with 13; 20 is the last the exporter writes
 
@@ -61,7 +63,7 @@ class ExportSettings:
     """
 
     shape: GraphShape = GraphShape()
-    precision: str = "fp32"
+    precision: ExportPrecision = "fp32"
     opset: int = DEFAULT_OPSET
     calibration: Calibration | None = None
     least_agreement: float | None = None

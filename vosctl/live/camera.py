@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,7 +18,8 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.live.feeds import CAPTURE_TIME_BASE, CaptureClock, Captured, Feed
 from vosctl.video.frames import Frame, SourceInfo
 
-BACKENDS = {
+CameraBackend = Literal["auto", "v4l2", "gstreamer", "dshow", "msmf", "avfoundation"]
+BACKENDS: dict[CameraBackend, int] = {
     "auto": cv2.CAP_ANY,
     "v4l2": cv2.CAP_V4L2,
     "gstreamer": cv2.CAP_GSTREAMER,
@@ -48,7 +50,7 @@ class CameraSettings:
 
     size: tuple[int, int] | None = None
     fps: float | None = None
-    backend: str = "auto"
+    backend: CameraBackend = "auto"
 
 
 class CameraFeed(Feed):
@@ -134,7 +136,9 @@ class CameraFeed(Feed):
         self._capture.release()
 
 
-def _checked_backend(name: str) -> int:
+def _checked_backend(name: CameraBackend) -> int:
+    if name not in BACKENDS:
+        raise UsageError(f"`backend={name!r}`: unknown; give {', '.join(BACKENDS)}")
     backend = BACKENDS[name]
     present = {int(number) for number in cv2.videoio_registry.getCameraBackends()}
     if backend != cv2.CAP_ANY and backend not in present:

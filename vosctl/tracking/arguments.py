@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -17,6 +18,7 @@ _FRAME = "a NumPy array (H, W, 3) of uint8 RGB"
 _MASK = "a NumPy array (H, W) of bool or of whole ids 0..255"
 
 Size = tuple[int, int]
+Word = TypeVar("Word", bound=str)
 
 
 def checked_frame(frame: object, size: Size | None = None) -> Picture:
@@ -82,11 +84,11 @@ def checked_weights(weights: object) -> str:
     raise UsageError(f"`weights`: give a name, a file or a folder, not {_kind(weights)}")
 
 
-def checked_word(name: str, value: object) -> str:
+def checked_word(name: str, value: Word) -> Word:
     """Return an option's word. Raises UsageError when it is no text; whether it is known is for the option to say."""
-    if isinstance(value, str):
-        return value
-    raise UsageError(f"`{name}={value!r}`: give a word, such as 'auto'")
+    if not isinstance(cast(object, value), str):
+        raise UsageError(f"`{name}={value!r}`: give a word, such as 'auto'")
+    return value
 
 
 def checked_threads(threads: object) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.engine import Engine, create_engine
+from vosctl.engine.backend import PrecisionWord, ProviderWord
 from vosctl.engine.base import EngineInfo
 from vosctl.errors import UsageError
 from vosctl.planar import Picture, rgb_of
@@ -81,8 +82,8 @@ class Tracker:
         *,
         engine: str = "auto",
         device: str = "auto",
-        precision: str = "auto",
-        provider: str = "auto",
+        precision: PrecisionWord = "auto",
+        provider: ProviderWord = "auto",
         threads: int = 0,
         settings: TrackingSettings | None = None,
     ) -> Self:

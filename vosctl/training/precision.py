@@ -7,11 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from vosctl.engine.backend import PrecisionWord
 from vosctl.engine.devices import Placement, resolve_placement
 from vosctl.training.distributed import local_rank, planned_world
 
 
-def training_placement(device: str, precision: str) -> Placement:
+def training_placement(device: str, precision: PrecisionWord) -> Placement:
     """Turn a request into what will really be used: fp32, or bf16 by automatic mixed precision.
 
     With several processes on a machine, "cuda" and "auto" give each its own GPU.

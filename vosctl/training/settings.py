@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass, fields
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vosctl.errors import UsageError
 from vosctl.weights.text import printable
@@ -51,7 +51,7 @@ class TrainingSettings:
         val_minutes: minutes between two validations (one is also done at the start and at the end).
     """
 
-    stage: int
+    stage: Literal[1, 2]
     network: str = "lite"
     init: str = ""
     images: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class TrainingSettings:
     workers: int = 1
     seed: int = 1
     device: str = "auto"
-    precision: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     strict: bool = False
     log_steps: int = 20
     checkpoint_minutes: float = 5.0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -68,7 +68,7 @@ class PromptSettings:
     clip: float = 3.0
     ema: float = 0.997
     seed: int = 1
-    precision: str = "bf16"
+    precision: Literal["auto", "fp32", "bf16"] = "bf16"
     log_steps: int = 20
     checkpoint_minutes: float = 4.0
     val_minutes: float = 12.0

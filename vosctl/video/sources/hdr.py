@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -16,7 +17,8 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-_TRANSFERS = {16: "PQ", 18: "HLG"}
+HdrKind = Literal["HLG", "PQ"]
+_TRANSFERS: dict[int, HdrKind] = {16: "PQ", 18: "HLG"}
 """By FFmpeg's AVColorTransferCharacteristic, which is the number in ITU-T H.273."""
 _FORMAT = "gbrp10le"
 
@@ -35,7 +37,7 @@ _BT2020_LUMA = np.array([0.2627, 0.6780, 0.0593])
 Colours = NDArray[np.float64]
 
 
-def hdr_kind(frame: av.VideoFrame) -> str | None:
+def hdr_kind(frame: av.VideoFrame) -> HdrKind | None:
     """Return the kind of an HDR picture, "HLG" or "PQ"; None for any other."""
     return _TRANSFERS.get(frame.color_trc)
 
@@ -49,7 +51,7 @@ class HdrConverter:
         height: of the pictures in pixels.
     """
 
-    def __init__(self, kind: str, width: int, height: int) -> None:
+    def __init__(self, kind: HdrKind, width: int, height: int) -> None:
         self._size = width, height
         self._reformatter = VideoReformatter()
         self._graph = Graph()
@@ -83,7 +85,7 @@ class HdrConverter:
         return converted
 
 
-def cube_file(kind: str) -> str:
+def cube_file(kind: HdrKind) -> str:
     """Return the table as the text of a .cube file: red runs fastest."""
     steps = np.linspace(0, 1, _TABLE_SIZE)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
@@ -92,7 +94,7 @@ def cube_file(kind: str) -> str:
     return "\n".join((f"LUT_3D_SIZE {_TABLE_SIZE}", *lines, ""))
 
 
-def to_sdr(colours: Colours, kind: str) -> Colours:
+def to_sdr(colours: Colours, kind: HdrKind) -> Colours:
     """BT.2020 colours as they are coded in HDR to BT.709 colours as they are coded in SDR.
 
     Args:
