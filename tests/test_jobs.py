@@ -172,3 +172,40 @@ def test_an_object_that_a_later_one_covers_is_not_lost_in_silence(clip):
 def test_warnings_are_logged_where_nobody_listens(caplog):
     vosctl.Events().warning("look out")
     assert caplog.messages == ["look out"]
+
+
+def test_a_part_of_a_video(clip, bright_engine, tmp_path):
+    """Frames keep their numbers, the object is given in the first of them, and the video begins at 0."""
+    heard = Heard()
+    summary = vosctl.segment(
+        "clip.mp4", "m.png", start=7, end="0.4s", every=2, masks="masks", overlay="o.mp4", rle="r.jsonl",
+        engine=bright_engine, events=heard,
+    )  # fmt: skip
+    assert summary.frames == 2
+    assert heard.said[0] == ("started", 2, 2)
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["00007.png", "00009.png"]
+    assert {json.loads(line)["frame"] for line in (tmp_path / "r.jsonl").read_text().splitlines()} == {7, 9}
+    with av.open("o.mp4") as container:
+        assert [frame.time for frame in container.decode(video=0)] == pytest.approx([0, 0.08])
+
+
+def test_losses_of_a_part_are_told_by_the_numbers_of_the_whole(clip, bright_engine):
+    summary = vosctl.segment("clip.mp4", "m.png", start=2, end=6, masks="masks", engine=bright_engine)
+    assert (summary.frames, summary.losses[1].ranges) == (4, ((4, 5),))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"start": 10}, "`start=10`: lies beyond the end; the source has 10 frames, 0 to 9"),
+        ({"start": 5, "end": 5}, "`end=5`: leaves no frame after `start=5`"),
+        ({"start": "a"}, "`start`: 'a': is no place"),
+        ({"every": 0}, "`every=0`"),
+    ],
+)
+def test_a_part_without_frames_is_said_before_any_work(clip, bright_engine, tmp_path, given, message):
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(vosctl.UsageError, match=message):
+        vosctl.segment("clip.mp4", "m.png", masks="masks", engine=bright_engine, **given)
+    assert sorted(tmp_path.iterdir()) == before
+    assert bright_engine.batches == []

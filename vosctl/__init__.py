@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vosctl.jobs import SegmentJob, segment
     from vosctl.prompts import MaskPrediction, Prompt, Stroke, mask_from, predict_mask
     from vosctl.prompts.first_objects import FirstObjects
+    from vosctl.prompts.timed import TimedPrompt
     from vosctl.rendering import RenderJob, render
     from vosctl.summary import Losses, Summary
     from vosctl.tracking import TrackedFrame, TrackedObject, Tracker, TrackingSettings
@@ -49,6 +50,7 @@ _HOMES = {
     "Started": "vosctl.events",
     "Stroke": "vosctl.prompts",
     "Summary": "vosctl.summary",
+    "TimedPrompt": "vosctl.prompts.timed",
     "Track": "vosctl.tracks",
     "TrackedFrame": "vosctl.tracking",
     "TrackedObject": "vosctl.tracking",
@@ -76,6 +78,7 @@ __all__ = [
     "Started",
     "Stroke",
     "Summary",
+    "TimedPrompt",
     "Track",
     "TrackedFrame",
     "TrackedObject",

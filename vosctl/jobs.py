@@ -25,11 +25,16 @@ from vosctl.errors import UsageError
 from vosctl.events import Events, Started, tell_frame
 from vosctl.interrupts import held
 from vosctl.pipeline import Pipeline
+from vosctl.prompted import PromptedTracker
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.prompt import Click, Prompt
+from vosctl.prompts.prompt_file import read_prompts
+from vosctl.prompts.schedule import Schedule
+from vosctl.prompts.timed import TimedPrompt
 from vosctl.recording import header_of
 from vosctl.summary import LossRecord, Summary
+from vosctl.time_line import PlaceLike, Span
 from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.tracks.header import TrackHeader
 from vosctl.types import Labels, RealBox
@@ -37,10 +42,20 @@ from vosctl.video.colours import ColourRequest
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sinks import OutputRequest, open_sinks
 from vosctl.video.sinks.checks import check_outputs
-from vosctl.video.sources import Source, open_source
+from vosctl.video.sources import RangedSource, Source, open_source
 
 MakeOutputs = Callable[[SourceInfo], OutputRequest]
 """Names the outputs once the source is known."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """What a run begins with: its frames, the first one's objects or the schedule of all, and how many they are."""
+
+    frames: Iterable[Frame]
+    labels: Labels
+    objects: int
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +64,15 @@ class SegmentJob:
 
     Attributes:
         source: a video file, a directory or glob of images, a network address, or "-" for standard input.
-        objects: what to follow.
+        objects: what to follow from the first frame on; may say nothing where `prompts` do.
         outputs: what to write, or a function that says so once the source is known. The files that the job reads are
             added to `inputs`, so that no output replaces them.
         tracking: how objects are followed.
         engine: what runs the network: settings to make it from, or one that was made, which several jobs can share.
         frame_rate: images per second, where the source is images; None for the usual 24.
         max_frames: stop after so many frames; None for all.
+        span: the part of the source that is wanted; the objects are those of its first frame.
+        prompts: what is said of objects in later frames, or in the first one too.
         events: hears of the run.
     """
 
@@ -66,6 +83,8 @@ class SegmentJob:
     engine: EngineSettings | Engine[Any] = field(default_factory=EngineSettings)
     frame_rate: Fraction | None = None
     max_frames: int | None = None
+    span: Span = field(default_factory=Span)
+    prompts: tuple[TimedPrompt, ...] = ()
     events: Events = field(default_factory=Events)
 
     def run(self) -> Summary:
@@ -77,27 +96,56 @@ class SegmentJob:
                 was whole of them.
             KeyboardInterrupt: interrupted; likewise.
         """
-        self.objects.check()
+        self._check_objects()
+        if self.prompts and self.tracking.paper_protocol:
+            raise UsageError("`paper_protocol=True`: takes its objects from the first frame only; leave `prompts` out")
         if self.max_frames is not None and self.max_frames < 1:
             raise UsageError(f"`max_frames={self.max_frames}`: must be 1 or more")
-        with open_source(os.fspath(self.source), frame_rate=self.frame_rate) as source:
-            labels, frames = self.objects.peek(source, self.events.note, self.events.warning)
+        with open_source(os.fspath(self.source), frame_rate=self.frame_rate) as opened:
+            source = opened if self.span.is_whole else RangedSource(opened, self.span)
+            given = self._given(source)
             request = self._request(source.info)
             check_outputs(request)
             tracker = self.make_tracker()
-            self.events.started(self._start(source.info, tracker, labels))
+            self.events.started(self._start(source.info, tracker, given.objects))
             with held():  # from here on there is something to keep
-                summary = self._run(source, frames, labels, tracker, request)
+                summary = self._run(source, given, tracker, request)
                 self.events.finished(summary)
         return summary
 
-    def _run(
-        self, source: Source, frames: Iterable[Frame], labels: Labels, tracker: Tracker, request: OutputRequest
-    ) -> Summary:
+    def _check_objects(self) -> None:
+        """Make sure that the objects are said."""
+        masks = any(prompt.mask is not None for prompt in self.prompts)
+        if self.objects.given or not self.prompts:
+            replace(self.objects, fix_mask=self.objects.fix_mask and not masks).check()
+        elif self.objects.fix_mask and not masks:
+            raise UsageError("`fix_mask`: is for a `mask`; leave it out")
+
+    def _given(self, source: Source) -> _Given:
+        """Return what is said of the objects, found and checked as far as it can be before the frames are read."""
+        note, warn = self.events.note, self.events.warning
+        frames: Iterable[Frame] = source
+        if not self.prompts:
+            labels, frames = self.objects.peek(source, note, warn)
+            return _Given(frames, labels, int(np.count_nonzero(np.bincount(labels.ravel())[1:])))
+        prompts = self.prompts
+        if self.objects.given:
+            labels, frames = self.objects.peek(source, note, warn)
+            prompts = (TimedPrompt(mask=labels), *prompts)
+        fix, accept = self.objects.fix_mask, self.objects.accept_doubtful
+        schedule = Schedule(source, prompts, fix_mask=fix, accept_doubtful=accept, note=note, warn=warn)
+        if schedule.look():
+            frames = source  # it is at its first frame again
+        return _Given(frames, np.zeros((0, 0), np.uint8), len(schedule.ids), schedule)
+
+    def _run(self, source: Source, given: _Given, tracker: Tracker, request: OutputRequest) -> Summary:
         record = LossRecord()
         on_frame = partial(tell_frame, self.events, record)
         sinks = open_sinks(request, source.info, self.events.warning, self._header(source, tracker, request))
-        pipeline = Pipeline(frames, tracker, labels, sinks, on_frame, stop_reading=source.interrupt)
+        follow = None if given.schedule is None else PromptedTracker(tracker, given.schedule).follow
+        pipeline = Pipeline(
+            given.frames, tracker, given.labels, sinks, on_frame, follow=follow, stop_reading=source.interrupt
+        )
         try:
             run = pipeline.run(self.max_frames, finish_on_interrupt=source.info.live)
         finally:
@@ -105,6 +153,8 @@ class SegmentJob:
                 self.events.kept(path)
             for warning in source.warnings:
                 self.events.warning(warning)
+        for line in [] if given.schedule is None else given.schedule.unreached():
+            self.events.warning(line)
         return Summary(
             run.frames, run.seconds, run.p50, run.p95, run.outputs, tracker.info, tracker.crop_size, record.losses
         )
@@ -114,14 +164,23 @@ class SegmentJob:
             return None
         settings = self.engine if isinstance(self.engine, EngineSettings) else None
         return header_of(
-            source, request.track, self.objects, self.tracking, settings, tracker.info, image_rate=self.frame_rate
+            source,
+            request.track,
+            self.objects,
+            self.tracking,
+            settings,
+            tracker.info,
+            image_rate=self.frame_rate,
+            span=self.span,
+            prompts=self.prompts,
         )
 
     def _request(self, info: SourceInfo) -> OutputRequest:
         request = self.outputs(info) if callable(self.outputs) else self.outputs
         source = os.fspath(self.source)
         files = () if source == "-" or "://" in source else (source,)
-        inputs = (*request.inputs, *map(Path, files), *map(Path, self.objects.files))
+        masks = [prompt.mask for prompt in self.prompts if isinstance(prompt.mask, str | os.PathLike)]
+        inputs = (*request.inputs, *map(Path, files), *map(Path, self.objects.files), *map(Path, masks))
         return replace(request, inputs=inputs)
 
     def make_tracker(self) -> Tracker:
@@ -135,9 +194,8 @@ class SegmentJob:
             return Tracker(engine, self.tracking)
         return Tracker.load(**asdict(engine), settings=self.tracking)
 
-    def _start(self, info: SourceInfo, tracker: Tracker, labels: Labels) -> Started:
+    def _start(self, info: SourceInfo, tracker: Tracker, objects: int) -> Started:
         counts = [count for count in (info.frame_count, self.max_frames) if count is not None]
-        objects = int(np.count_nonzero(np.bincount(labels.ravel())[1:]))
         return Started(info, tracker.info, objects, min(counts, default=None))
 
 
@@ -162,6 +220,10 @@ def segment(
     engine: EngineSettings | Engine[Any] | None = None,
     frame_rate: Fraction | None = None,
     max_frames: int | None = None,
+    start: PlaceLike | None = None,
+    end: PlaceLike | None = None,
+    every: int = 1,
+    prompts: StrPath | Sequence[TimedPrompt] = (),
     events: Events | None = None,
 ) -> Summary:
     """Follow the objects of the first frame through a video, and write what is asked for; see `SegmentJob`.
@@ -187,6 +249,11 @@ def segment(
         engine: what runs the network: settings, or an engine that was made.
         frame_rate: images per second, where the source is images.
         max_frames: stop after so many frames.
+        start: the first frame that is wanted, its number or a time: 120, "12.5s", "1:23.4". It has the objects.
+        end: the frame before which to end, likewise.
+        every: take one in so many frames.
+        prompts: what is said of objects at places on the time line, see `TimedPrompt`; or a file of it, see
+            `vosctl.prompts.prompt_file`.
         events: hears of the run.
 
     Returns:
@@ -209,6 +276,8 @@ def segment(
         engine=engine or EngineSettings(),
         frame_rate=frame_rate,
         max_frames=max_frames,
+        span=Span.of(start, end, every),
+        prompts=read_prompts(prompts) if isinstance(prompts, str | os.PathLike) else tuple(prompts),
         events=events or Events(),
     ).run()
 

@@ -95,6 +95,7 @@ class Pipeline:
         first_mask: (H, W) uint8 ids, the objects in the first frame.
         sinks: the outputs, opened; they belong to the pipeline from `run` on, which finishes or aborts each of them.
         on_frame: called on the caller's thread after each tracked frame.
+        follow: tracks a frame in the place of `tracker`, which it drives.
         stop_reading: called, from the caller's thread, when no more frames are wanted, so that a read that waits ends;
             `Source.interrupt` of the source that the frames come from.
         patience: seconds for which an output may stand still at the end of an interrupted or failed run.
@@ -112,6 +113,7 @@ class Pipeline:
         sinks: Sequence[Sink],
         on_frame: Callable[[Frame, TrackedFrame], None] = lambda frame, result: None,
         *,
+        follow: Callable[[Frame], TrackedFrame] | None = None,
         stop_reading: Callable[[], None] = lambda: None,
         patience: float = PATIENCE,
     ) -> None:
@@ -120,6 +122,7 @@ class Pipeline:
         self._first_mask = first_mask
         self._sinks = sinks
         self._on_frame = on_frame
+        self._follow_into = follow
         self._stop_reading = stop_reading
         self._patience = patience
         self._frames: Channel[Frame] = Channel()
@@ -185,7 +188,9 @@ class Pipeline:
 
     def _track(self, frame: Frame) -> TrackedFrame:
         begin = time.perf_counter()
-        if frame.index == 0:
+        if self._follow_into is not None:
+            result = self._follow_into(frame)
+        elif self._count == 0:  # a part of a video begins with another number
             result = self._tracker.start(frame.picture, self._first_mask)
         else:
             result = self._tracker.step(frame.picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +13,13 @@ import numpy as np
 from vosctl.engine.base import EngineInfo
 from vosctl.engine.settings import EngineSettings
 from vosctl.prompts.first_objects import FirstObjects
+from vosctl.prompts.prompt_file import entries_of
+from vosctl.prompts.timed import TimedPrompt
+from vosctl.time_line import Span
 from vosctl.tracking import TrackingSettings
 from vosctl.tracks.header import JSON, TrackHeader
 from vosctl.tracks.identity import SourceIdentity
-from vosctl.video.sources import Source
+from vosctl.video.sources import RangedSource, Source
 
 
 def header_of(
@@ -27,6 +31,8 @@ def header_of(
     engine: EngineInfo,
     *,
     image_rate: Fraction | None = None,
+    span: Span | None = None,
+    prompts: Sequence[TimedPrompt] = (),
 ) -> TrackHeader:
     """Describe a run that is about to begin.
 
@@ -38,6 +44,8 @@ def header_of(
         settings: what was asked of the engine; None where the caller made it.
         engine: what is really used.
         image_rate: what was asked for.
+        span: the part of the source that is tracked.
+        prompts: what is said of objects in later frames.
 
     Raises:
         VosctlError: the source's files cannot be read.
@@ -47,10 +55,39 @@ def header_of(
     return replace(
         header,
         image_rate=image_rate,
-        prompts=_prompts(objects),
+        prompts=_prompts(objects) | _timed(prompts),
+        span=_span(span),
         tracking=asdict(tracking) | {"scales": list(tracking.scales)},
         engine=used,
     )
+
+
+def source_of(header: TrackHeader, source: Source) -> Source:
+    """Narrow a track's source to the part that the track is of.
+
+    Raises:
+        UsageError: the source has no such part, or the track does not say it clearly.
+    """
+    start, end, every = (header.span.get(name) for name in ("start", "end", "every"))
+    span = Span.of(
+        start if isinstance(start, str) else None,
+        end if isinstance(end, str) else None,
+        every if isinstance(every, int) else 1,
+    )
+    return source if span.is_whole else RangedSource(source, span)
+
+
+def _span(span: Span | None) -> dict[str, JSON]:
+    if span is None or span.is_whole:
+        return {}
+    start, end = (None if place is None else str(place) for place in (span.start, span.end))
+    return {"start": start, "end": end, "every": span.every}
+
+
+def _timed(prompts: Sequence[TimedPrompt]) -> dict[str, JSON]:
+    if not prompts:
+        return {}
+    return {"timed": [entry for prompt in prompts for entry in entries_of(prompt)]}
 
 
 def _path_from(track: Path, files: tuple[Path, ...]) -> str:

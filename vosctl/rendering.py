@@ -23,6 +23,7 @@ from vosctl.interrupts import held
 from vosctl.pipeline import Pipeline
 from vosctl.planar import Picture
 from vosctl.prompts.mask_file import StrPath
+from vosctl.recording import source_of
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import SourceIdentity, Track, TrackHeader
@@ -64,8 +65,9 @@ class RenderJob:
         if self.max_frames is not None and self.max_frames < 1:
             raise UsageError(f"`max_frames={self.max_frames}`: must be 1 or more")
         path = Path(self.track)
-        with Track(path) as track, open_track_source(path, track.header, self.source) as source:
+        with Track(path) as track, open_track_source(path, track.header, self.source) as opened:
             header, expected = track.header, len(track)
+            source = source_of(header, opened)
             if not expected:
                 raise VosctlError(f"{path}: holds no frame yet; go on with it with `resume`, or track the video again")
             header.check_source(source.info, SourceIdentity.of(source.files), str(path))

@@ -406,3 +406,68 @@ def test_marks_whose_object_is_not_clear(invoke, clip, fake, ways, message):
     result = invoke("segment", "clip.mp4", *ways)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_range_of_frames_and_times(invoke, clip, fake, tmp_path):
+    result = invoke(
+        "segment", "clip.mp4", "--first-mask", "m.png", "--masks", "masks",
+        "--start", "0.08s", "--end", 10, "--every", 3,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["00002.png", "00005.png", "00008.png"]
+    assert "3 frames, " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--start", "1:75"),
+            "for '--start': '1:75': is no place on the time line; give a frame, such as",
+        ),
+        (("--start", 12), "--start 12: lies beyond the end; the source has 12 frames, 0 to 11, and lasts 0.480 s"),
+        (("--start", "0:09"), "--start 9s: lies beyond the end"),
+        (("--start", 5, "--end", 4), "--end 4: is before --start 5"),
+        (("--start", 5, "--end", "0.2s"), "--end 0.2s: leaves no frame after --start 5"),
+    ],
+)
+def test_a_range_that_is_none_is_one_line(invoke, clip, fake, options, message):
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", *options)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_prompts_at_places_of_the_time_line(invoke, clip, fake, tmp_path):
+    write_indexed_png(tmp_path / "2@late=r.png", np.where(clip[4] == 9, 9, 0).astype(np.uint8))
+    Image.fromarray(np.where(clip[2] == 2, 255, 0).astype(np.uint8)).save(tmp_path / "w.png")
+    result = invoke(
+        "segment", "clip.mp4", "--masks", "masks", "--mask", "0.08s@3=w.png", "--mask", "4@./2@late=r.png",
+        "--box", "8@5=10,20,50,40", "--accept-doubtful",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = [set(np.unique(read_indexed_png(path))) - {0} for path in sorted((tmp_path / "masks").iterdir())]
+    assert found[:8] == 2 * [set()] + 2 * [{3}] + 4 * [{3, 9}]
+    assert 5 in found[8]
+    assert ", 3 objects;" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--mask", "12@m.png"), "frame 12: lies beyond the end; the source has 12 frames, 0 to 11"),
+        (("--mask", "m.png", "--mask", "0s@m.png"), "object 2 is said twice in frame 0"),
+        (("--mask", "3@"), "names no file"),
+        (("--mask", "3@300=m.png"), "the object's number must be 1 to 255"),
+        (("--mask", "3@1=m.png"), "its mask holds 2 objects"),
+        (("--box", "soon@1=1,2,3,4"), "before @: 'soon': is no place on the time line"),
+        (("--box", "3@1=1,2,30,40", "--box", "3@1,2,30,40"), "--box 3@1=: given twice"),
+        (("--point", "3@1=5,5:-"), "--point: none of them is on the object"),
+        (("--prompts", "absent.json"), "absent.json: no such file"),
+        (("--box", "3@1=1,2,30,40", "--fix-mask"), "--fix-mask: is for a --mask"),
+        (("--mask", "3@m.png", "--paper-protocol"), "--paper-protocol: takes its objects from the first frame only"),
+    ],
+)
+def test_prompts_that_cannot_be_served_are_one_line(invoke, clip, fake, options, message):
+    result = invoke("segment", "clip.mp4", *options)
+    assert result.exit_code == 2, result.output
+    assert message in " ".join(result.stderr.split())

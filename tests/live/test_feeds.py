@@ -80,7 +80,7 @@ class Drops(Source):
         self.frames, self.size, self.closed = frames, size, False
         self.info = SourceInfo("door", 96 * size, 64 * size, Fraction(25), Fraction(1, 1000), live=True)
 
-    def _frames(self):
+    def _frames(self, begin):
         for index in range(self.frames):
             image = frame(index)
             if self.size > 1:

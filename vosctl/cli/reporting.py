@@ -37,6 +37,7 @@ class Reporter(Events):
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._started = 0.0
+        self._count = 0
 
     def __enter__(self) -> Reporter:
         return self
@@ -64,7 +65,7 @@ class Reporter(Events):
 
     def started(self, start: Started) -> None:
         """Name the source, the objects and the engine, and start the progress bar."""
-        self._started = time.perf_counter()
+        self._started, self._count = time.perf_counter(), 0
         source, engine, objects = start.source, start.engine, start.objects
         rate = f" at {float(source.frame_rate):.5g} fps" if source.frame_rate else ""
         if self._as_json:
@@ -99,6 +100,7 @@ class Reporter(Events):
 
     def frame(self, frame: Frame, result: TrackedFrame) -> None:
         """Move the progress bar on, or print the frame's event."""
+        self._count += 1
         if self._as_json:
             objects = [{"id": one.id, "status": one.status, "score": round(one.score, 4)} for one in result.objects]
             self._event("frame", frame=frame.index, pts=frame.pts, time=round(frame.time, 6), objects=objects)
@@ -108,8 +110,8 @@ class Reporter(Events):
             named = ", ".join(str(one) for one in lost)
             self._progress.update(
                 self._task,
-                completed=frame.index + 1,
-                fps=f"{(frame.index + 1) / elapsed:.1f} fps" if elapsed else "",
+                completed=self._count,
+                fps=f"{self._count / elapsed:.1f} fps" if elapsed else "",
                 objects=f"{len(result.objects) - len(lost)}/{len(result.objects)} objects"
                 + (f", lost: {named}" if named else ""),
             )

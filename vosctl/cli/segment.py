@@ -7,7 +7,7 @@ from fractions import Fraction
 import click
 
 from vosctl.cli.command import VosctlCommand
-from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options
+from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options, timed_mask_options
 from vosctl.cli.options import (
     EngineRequest,
     OutputOptions,
@@ -19,12 +19,15 @@ from vosctl.cli.options import (
     reporting_options,
     tracking_options,
 )
+from vosctl.cli.places import RangeRequest, range_options
 
 
 @click.command(short_help="Follow objects through a video.", cls=VosctlCommand, spelled={"choose": "--select"})
 @click.argument("source", metavar="INPUT", type=click.Path(readable=False))
 @first_mask_options(
     click.option("--select", is_flag=True, help="Draw the objects on the first frame, in a window."),
+    *timed_mask_options,
+    timed=True,
 )
 @output_options
 @click.option(
@@ -35,6 +38,7 @@ from vosctl.cli.options import (
     help="Images per second, where INPUT is images  [default: 24]",
 )
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
+@range_options
 @tracking_options
 @engine_options
 @reporting_options
@@ -44,13 +48,15 @@ def segment(
     outputs: OutputOptions,
     frame_rate: Fraction | None,
     max_frames: int | None,
+    part: RangeRequest,
     tracking: TrackingRequest,
     engine: EngineRequest,
     reporting: ReportingRequest,
 ) -> None:
     """Follow the objects of the first frame through INPUT.
 
-    --first-mask, --select, or --box and --point say what the objects are.
+    --first-mask, --select, or --box and --point say what the objects are; --mask, --box, --point and --prompts also in
+    later frames.
 
     INPUT is a video file, a directory or glob of images, an rtsp:// or http:// address, or - for a video on standard
     input (y4m, Matroska). Any number of outputs is written in one pass; with none given, INPUT's name + _overlay.mp4 in
@@ -62,13 +68,16 @@ def segment(
       vosctl segment dance.mp4 --first-mask dancer.png --cutout dancer.mov --masks masks/
       vosctl segment dance.mp4 --box 220,60,180,400
       vosctl segment duet.mp4 --box 1=220,60,180,400 --point 1=300,90:- --point 2=640,240
+      vosctl segment dance.mp4 --mask dancer.png --mask 120@better.png --point 0:07.5@1=300,90:-
+      vosctl segment dance.mp4 --start 1:05 --end 1:12.5 --first-mask dancer.png
       vosctl segment frames/ --first-mask 00000.png --rle - | jq .bbox
     """
     from vosctl.jobs import SegmentJob
 
     outputs.check(reporting)
-    objects = first.objects()
-    objects.check()
+    objects, prompts = first.objects(), first.timed()
+    if not prompts:
+        objects.check()
     with reporting.reporter() as reporter:
         SegmentJob(
             source=source,
@@ -78,5 +87,7 @@ def segment(
             engine=engine.settings(),
             frame_rate=frame_rate,
             max_frames=max_frames,
+            span=part.span(),
+            prompts=prompts,
             events=reporter,
         ).run()

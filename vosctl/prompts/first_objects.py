@@ -15,7 +15,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.prompts.mask_file import StrPath, read_first_mask
 from vosctl.prompts.prompt import Prompt
 from vosctl.prompts.segmenter import predict_mask
-from vosctl.types import Labels, RGBImage
+from vosctl.types import Labels, Mask, RGBImage
 
 if TYPE_CHECKING:
     from vosctl.video.frames import Frame
@@ -120,13 +120,7 @@ class FirstObjects:
             return self.choose(image)
         labels = np.zeros(image.shape[:2], np.uint8)
         for object_id, prompt in self.prompts.items():
-            found = predict_mask(image, prompt.box, prompt.points, prompt.mask, prompt.strokes)
-            if found.doubt is not None:
-                if not (self.accept_doubtful and found.mask.any()):
-                    go_on = "; or go on with `accept_doubtful=True`" if found.mask.any() else ""
-                    raise VosctlError(f"object {object_id}: {found.doubt}{go_on}")
-                warn(f"object {object_id}: {found.doubt}")
-            labels[found.mask] = object_id
+            labels[find_object(image, prompt, f"object {object_id}", self.accept_doubtful, warn)] = object_id
         if hidden := [key for key in self.prompts if not (labels == key).any()]:
             raise UsageError(f"object {hidden[0]}: is wholly covered by a later one; give it later, or leave it out")
         return labels
@@ -134,21 +128,42 @@ class FirstObjects:
     def read_mask(self, size: tuple[int, int], note: Tell) -> Labels:
         """Return the labels of the mask, for frames of `size` (height, width); see `labels`."""
         if isinstance(self.mask, np.ndarray):
-            return _array_labels(self.mask, size)
+            return array_labels(self.mask, size)
         mask = read_first_mask(self.files, size, fix=self.fix_mask)
         for line in mask.notes:
             note(line)
         return mask.labels
 
 
-def _array_labels(mask: NDArray[Any], size: tuple[int, int]) -> Labels:
+def find_object(image: RGBImage, prompt: Prompt, what: str, accept_doubtful: bool, warn: Tell) -> Mask:
+    """Return the mask of the object that a prompt means, (H, W) with at least one true pixel.
+
+    Raises:
+        UsageError: the prompt does not fit the picture.
+        VosctlError: what was found is doubtful and that is not accepted, or nothing was.
+    """
+    found = predict_mask(image, prompt.box, prompt.points, prompt.mask, prompt.strokes)
+    if found.doubt is not None:
+        if not (accept_doubtful and found.mask.any()):
+            go_on = "; or go on with `accept_doubtful=True`" if found.mask.any() else ""
+            raise VosctlError(f"{what}: {found.doubt}{go_on}")
+        warn(f"{what}: {found.doubt}")
+    return found.mask
+
+
+def array_labels(mask: NDArray[Any], size: tuple[int, int], what: str = "`first_mask`") -> Labels:
+    """Return the ids of a mask that is an array, for frames of `size` (height, width); `what` names it in messages.
+
+    Raises:
+        UsageError: it does not fit, or holds no object.
+    """
     if mask.shape != size:
         (height, width), shape = size, "x".join(map(str, mask.shape[::-1]))
-        raise UsageError(f"`first_mask`: is {shape}, the frames are {width}x{height}; give an array of their size")
+        raise UsageError(f"{what}: is {shape}, the frames are {width}x{height}; give an array of their size")
     if mask.dtype != np.bool_ and not np.issubdtype(mask.dtype, np.integer):
-        raise UsageError(f"`first_mask`: must hold bool or integer ids, not {mask.dtype}")
+        raise UsageError(f"{what}: must hold bool or integer ids, not {mask.dtype}")
     if int(mask.min(initial=0)) < 0 or int(mask.max(initial=0)) > 255:
-        raise UsageError("`first_mask`: its ids must be 0..255")
+        raise UsageError(f"{what}: its ids must be 0..255")
     if not mask.any():
-        raise UsageError("`first_mask`: is empty; mark at least one object in it")
+        raise UsageError(f"{what}: is empty; mark at least one object in it")
     return mask.astype(np.uint8)

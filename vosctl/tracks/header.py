@@ -34,6 +34,7 @@ class TrackHeader:
         prompts: what said where the objects are, as JSON.
         tracking: the settings of the tracker, as JSON.
         engine: what was asked of the engine and what was really used, as JSON.
+        span: the part of the source that it is of, as JSON: start, end, every; empty for all of it.
     """
 
     source: str
@@ -48,6 +49,7 @@ class TrackHeader:
     prompts: dict[str, JSON] = field(default_factory=dict)
     tracking: dict[str, JSON] = field(default_factory=dict)
     engine: dict[str, JSON] = field(default_factory=dict)
+    span: dict[str, JSON] = field(default_factory=dict)
 
     @classmethod
     def of(cls, info: SourceInfo, identity: SourceIdentity | None = None, path: str = "") -> TrackHeader:

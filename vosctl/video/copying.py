@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,14 @@ from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 
 from vosctl.errors import VosctlError
-from vosctl.video.sources.containers import ContinuousPackets, best_video, known_sound, open_container, tags_of
+from vosctl.video.sources.containers import (
+    ContinuousPackets,
+    best_video,
+    known_sound,
+    may_step,
+    open_container,
+    tags_of,
+)
 
 _TAGS = frozenset(
     {
@@ -35,6 +44,9 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ERO
 
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """FFmpeg's names of the layouts that numbers of channels usually have."""
+
+_LONG = Fraction(60)
+"""Seconds before a cut for which a source is read all the same: subtitles are shown for long."""
 
 Warn = Callable[[str], None]
 
@@ -90,6 +102,7 @@ class StreamCopy:
         self._latest_video = Fraction(-1)
         self._targets: dict[int, Stream] = {}
         self._latest: dict[int, int] = {}
+        self._cut: Fraction | None = None
         self._left_out = 0
         self._written: set[int] = set()
         self._source = self._open(source)
@@ -170,10 +183,34 @@ class StreamCopy:
                     continue
                 if self._video is not None and packet.stream_index == self._video.index:
                     self._latest_video = max(self._latest_video, _time(packet))
-                elif packet.stream_index in self._targets:
+                elif packet.stream_index in self._targets and not self._is_cut(packet):
                     yield packet
         except (OSError, av.FFmpegError) as error:
             self._warn(f"{self._path}: the sound ends early, the source cannot be read on: {error.strerror}")
+
+    def cut_before(self, time: Fraction) -> None:
+        """Leave out what comes before `time`: sound that begins earlier; of subtitles and chapters what has ended.
+
+        Where the source's clock does not step, what lies long before is not even read.
+        """
+        self._cut = time
+        if self._source is None or may_step(self._source) or time < _LONG:
+            return
+        with suppress(av.FFmpegError):
+            self._source.seek(round((time - _LONG) * av.time_base), backward=True)
+
+    def _is_cut(self, packet: Packet[Any]) -> bool:
+        """Whether a packet comes before the cut; one of subtitles that is still shown then is shortened."""
+        if self._cut is None or _time(packet) >= self._cut:
+            return False
+        if packet.pts is None or not isinstance(self._targets[packet.stream_index], SubtitleStream):
+            return True
+        late = math.ceil(self._cut / _base(packet)) - packet.pts
+        if (packet.duration or 0) <= late:
+            return True
+        packet.pts, packet.duration = packet.pts + late, (packet.duration or 0) - late
+        packet.dts = packet.pts
+        return False
 
     def copy_until(self, time: Fraction) -> None:
         """Write every packet that begins before `time`.
@@ -210,7 +247,7 @@ class StreamCopy:
         self._report()
         if self._source is not None and not self._continuous.continuity.steps:
             # They are set now, when it is known how long the output is: a later chapter would lengthen it.
-            self._output.set_chapters(_chapters(self._source, self.shift, end))
+            self._output.set_chapters(_chapters(self._source, self.shift, self._cut, end))
         self.close()
 
     def _report(self) -> None:
@@ -265,12 +302,13 @@ class StreamCopy:
             ) from error
 
 
-def _chapters(source: InputContainer, shift: Fraction, end: Fraction) -> list[Any]:
-    """Return the chapters that begin before `end`, on the output's clock."""
+def _chapters(source: InputContainer, shift: Fraction, cut: Fraction | None, end: Fraction) -> list[Any]:
+    """Return what of the chapters lies between `cut` and `end`, on the output's clock."""
     chapters = []
     for chapter in source.chapters():
         base = chapter["time_base"] or Fraction(1, 1000)
         begin, stop = chapter["start"] * base, min(chapter["end"] * base, end)
+        begin = begin if cut is None else max(begin, cut)
         if begin < stop:
             moved = {"start": round((begin - shift) / base), "end": round((stop - shift) / base)}
             chapters.append({**chapter, **moved, "time_base": base, "metadata": tags_of(chapter["metadata"])})

@@ -88,7 +88,7 @@ class VideoWriter:
 
     Frames keep their `pts` and `time_base`, so a variable frame rate stays variable; Matroska and WebM round them to
     milliseconds, as their format demands. A clock that does not start in the first minute is moved to zero, and the
-    sound with it.
+    sound with it; so is that of a part of a source.
 
     Attributes:
         path: the final name.
@@ -261,9 +261,12 @@ class VideoWriter:
     def _timestamp(self, frame: Frame) -> int:
         pts = self._ticks(frame, frame.pts)
         if self._shift is None:
-            self._shift = 0 if 0 <= frame.time < _FAR_START else pts
+            whole = self._info.cut_at is None
+            self._shift = 0 if whole and 0 <= frame.time < _FAR_START else pts
             if self._copy is not None:
                 self._copy.shift = self._shift * self._info.time_base
+                if not whole:
+                    self._copy.cut_before(self._copy.shift)
         pts -= self._shift
         if self._held is not None and pts <= self._held.pts:
             raise VosctlError(f"{self.path}: the time of frame {frame.index} is not after the frame before it")

@@ -57,6 +57,8 @@ class SourceInfo:
         container_path: file whose subtitles, chapters and tags belong to this source, None when it is no such file.
         live: True for network streams and cameras.
         pixel_aspect: width of an upright pixel over its height; 1 for square ones.
+        cut_at: not before which time, in seconds on the source's clock, the frames begin, where they are a part of the
+            source's: outputs begin with the first frame, and so does what is copied into them. None for all frames.
     """
 
     name: str
@@ -69,3 +71,4 @@ class SourceInfo:
     container_path: str | None = None
     live: bool = False
     pixel_aspect: Fraction = Fraction(1)
+    cut_at: Fraction | None = None

@@ -266,42 +266,6 @@ def test_sound_is_as_long_as_the_picture_that_was_taken_of_two(make_sound, throu
     assert spans[1] == (pytest.approx(0, abs=0.03), pytest.approx(0.8, abs=0.03))
 
 
-CHAPTERS: list[Any] = [
-    {"id": 1, "start": 0, "end": 500, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}},
-    {"id": 2, "start": 500, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "Two"}},
-]
-
-
-@pytest.fixture
-def film(tmp_path, make_sound):
-    """A file with two sound tracks, the second being the default, subtitles, chapters and a title."""
-    (tmp_path / "s.srt").write_text("1\n00:00:00,200 --> 00:00:00,600\nHello\n")
-    sound = make_sound("s.mp4")
-    with (
-        av.open(str(sound)) as source,
-        av.open(str(sound)) as again,
-        av.open(str(tmp_path / "s.srt")) as titles,
-        av.open(str(tmp_path / "film.mkv"), "w") as target,
-    ):
-        picture: Any
-        first: Any
-        picture, first = (target.add_stream_from_template(stream, opaque=True) for stream in source.streams)
-        second: Any = target.add_stream_from_template(source.streams.audio[0])
-        words = target.add_stream_from_template(titles.streams[0])
-        first.metadata.update(language="eng", title="Main")
-        second.metadata.update(language="fra", title="Commentaire")
-        words.metadata.update(language="deu")
-        first.disposition, second.disposition = 0, 1
-        target.metadata["title"] = "My film"
-        target.set_chapters(CHAPTERS)
-        for container, tracks in ((source, (picture, first)), (again, (None, second)), (titles, (words,))):
-            for packet in container.demux():
-                if packet.size and tracks[packet.stream_index] is not None:
-                    packet.stream = tracks[packet.stream_index]
-                    target.mux(packet)
-    return tmp_path / "film.mkv"
-
-
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
 def test_tags_chapters_and_subtitles_are_kept_where_the_container_holds_them(film, through, tmp_path, suffix):
     output = tmp_path / f"o{suffix}"

@@ -16,9 +16,10 @@ from vosctl.video.sources.animation import AnimationSource, is_animated
 from vosctl.video.sources.base import Source
 from vosctl.video.sources.images import DEFAULT_FRAME_RATE, ImageSource, images_in, is_image
 from vosctl.video.sources.pictures import IMAGE_SUFFIXES
+from vosctl.video.sources.ranged import RangedSource
 from vosctl.video.sources.stream import NETWORK_TIMEOUT, VideoSource
 
-__all__ = ["IMAGE_SUFFIXES", "Source", "open_source"]
+__all__ = ["IMAGE_SUFFIXES", "RangedSource", "Source", "open_source"]
 
 _NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _PRINTF = re.compile(r"%0?\d*d")

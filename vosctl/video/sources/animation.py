@@ -15,6 +15,7 @@ from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
 from vosctl.video.sources.images import DEFAULT_FRAME_RATE
 from vosctl.video.sources.pictures import PILLOW_ERRORS, pixels_of
+from vosctl.video.sources.times import FrameTimes
 
 _FORMATS = ("PNG", "WEBP", "TIFF")  # a phone's JPEG may hold a second picture, which is no second frame
 _UNSTATED = 100  # milliseconds that browsers show a picture whose duration is 0
@@ -45,7 +46,7 @@ class AnimationSource(Source):
         super().__init__()
         self._path = path
         self.files = (path,)
-        self._other_sizes = 0
+        self._other_sizes: set[int] = set()
         try:
             self._image = Image.open(path)
             # A PNG may begin with a picture for viewers that know no animation.
@@ -79,23 +80,37 @@ class AnimationSource(Source):
     def _tallies(self) -> list[str]:
         if not self._other_sizes:
             return []
-        return [f"{self._path}: {self._other_sizes} picture(s) of another size than the first were left out"]
+        return [f"{self._path}: {len(self._other_sizes)} picture(s) of another size than the first were left out"]
 
-    def _frames(self) -> Generator[Frame, None, None]:
+    @property
+    def is_seekable(self) -> bool:
+        """See `Source.is_seekable`."""
+        return True
+
+    def _look_through(self) -> FrameTimes:
+        """Each picture is decoded: only then is it known whether it is one, and of which size."""
+        last, times = None, []
+        for last in self._frames(0):
+            times.append(last.pts)
+        return FrameTimes.of(np.array(times, np.int64), self.info.time_base, last.duration if last else 0)
+
+    def _frames(self, begin: int) -> Generator[Frame, None, None]:
         index, elapsed = 0, 0.0
         for number in range(self._count):
             try:
                 pixels = self._pixels(number) if self._first is None else self._first
             except PILLOW_ERRORS as error:
-                self._notes.append(f"{self._path}: ends after {number} of {self._count} pictures: {error}")
+                note = f"{self._path}: ends after {number} of {self._count} pictures: {error}"
+                self._notes += [note] if note not in self._notes else []
                 return
             self._first = None
             if pixels.shape[:2] != (self.info.height, self.info.width):
-                self._other_sizes += 1
+                self._other_sizes.add(number)
                 continue
             end = elapsed + (1 if self._fixed else self._milliseconds())
             pts, duration = round(elapsed), round(end) - round(elapsed)
-            yield Frame(index=index, picture=pixels, pts=pts, time_base=self.info.time_base, duration=duration)
+            if index >= begin:
+                yield Frame(index=index, picture=pixels, pts=pts, time_base=self.info.time_base, duration=duration)
             index, elapsed = index + 1, max(end, pts + 1)
 
     def _release(self) -> None:

@@ -8,12 +8,18 @@ from inspect import GEN_RUNNING, getgeneratorstate
 from pathlib import Path
 from types import TracebackType
 
-from vosctl.errors import VosctlError
+from vosctl.errors import UsageError, VosctlError
 from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.sources.times import FrameTimes
+
+NOT_SEEKABLE = "comes through a pipe or a network and can be read once, from its first frame on; save it to a file"
 
 
 class Source(ABC):
     """Frames in presentation order, read once: `with open_source(spec) as source: for frame in source: ...`.
+
+    One that is seekable can be read again, from any frame on: `source.seek(120)`, then `for frame in source: ...`. The
+    frames are the same, with the same numbers and times, wherever the reading begins.
 
     Attributes:
         info: what is known before the frames are read; `width` and `height` hold for every frame.
@@ -27,6 +33,8 @@ class Source(ABC):
         self._notes: list[str] = []
         self._started = False
         self._reading: Generator[Frame, None, None] | None = None
+        self._begin = 0
+        self._times: FrameTimes | None = None
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames.
@@ -37,8 +45,45 @@ class Source(ABC):
         if self._started:
             raise VosctlError(f"{self.info.name}: the frames of a source can be read once; open it again")
         self._started = True
-        self._reading = self._frames()
+        self._reading = self._frames(self._begin)
         return self._reading
+
+    @property
+    def is_seekable(self) -> bool:
+        """Whether the frames can be read more than once, and from any of them on; not what comes through a pipe."""
+        return False
+
+    def times(self) -> FrameTimes:
+        """When each frame is shown: known exactly before they are read, at the cost of looking through the source.
+
+        Raises:
+            UsageError: the source is not seekable.
+            VosctlError: it cannot be read.
+        """
+        if not self.is_seekable:
+            raise UsageError(f"{self.info.name}: {NOT_SEEKABLE}")
+        if self._times is None:
+            self._times = self._look_through()
+        return self._times
+
+    def seek(self, index: int) -> None:
+        """Have the next iteration begin with frame `index`; the one under way, on the same thread, ends.
+
+        Costs the decoding from the key frame before it, and no memory.
+
+        Raises:
+            UsageError: the source is not seekable, or has no such frame.
+        """
+        count = len(self.times())
+        if not 0 <= index < count:
+            raise UsageError(f"{self.info.name}: there is no frame {index}; {self.times()}")
+        if self._reading is not None:
+            self._reading.close()
+        self._reading, self._started, self._begin = None, False, index
+
+    def _look_through(self) -> FrameTimes:
+        """Return the times of all frames, of a source that is seekable; see `times`."""
+        raise NotImplementedError
 
     @property
     def warnings(self) -> list[str]:
@@ -53,7 +98,8 @@ class Source(ABC):
         return []
 
     @abstractmethod
-    def _frames(self) -> Generator[Frame, None, None]: ...
+    def _frames(self, begin: int) -> Generator[Frame, None, None]:
+        """Yield the frames from number `begin` on; 0 for a source that is not seekable."""
 
     def interrupt(self) -> None:
         """Have the frames end soon, also a read that waits for more, where it can be ended. From any thread."""

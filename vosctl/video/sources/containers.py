@@ -70,6 +70,11 @@ def known_sound(container: InputContainer) -> list[AudioStream]:
     return [stream for stream in container.streams.audio if stream.codec_context is not None]
 
 
+def may_step(container: InputContainer) -> bool:
+    """Whether the container is of a format whose clock may step in the middle of a file."""
+    return bool(_JOINED & set(container.format.name.split(",")))
+
+
 class ContinuousPackets:
     """The packets of a container, their times on one continuous clock (see `Continuity`).
 
@@ -90,8 +95,7 @@ class ContinuousPackets:
         self._streams: list[Stream] = [*([video] if video is not None else []), *sound, *(others or [])]
         heard = frozenset(stream.index for stream in sound)
         followed = heard | ({video.index} if video is not None else set())
-        jumps = bool(_JOINED & set(container.format.name.split(",")))
-        self.continuity: Continuity[Packet[Any]] = Continuity(heard, followed, jumps)
+        self.continuity: Continuity[Packet[Any]] = Continuity(heard, followed, may_step(container))
         self.ends: dict[int, Fraction] = {}
         self._video = video.index if video is not None else None
         self._heard = heard

@@ -14,6 +14,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
 from vosctl.video.sources.pictures import IMAGE_SUFFIXES, read_image
+from vosctl.video.sources.times import FrameTimes
 
 DEFAULT_FRAME_RATE = Fraction(24)
 
@@ -87,7 +88,9 @@ class ImageSource(Source):
         )
 
     def _remember(self, path: Path, trouble: str) -> None:
-        self._troubles.setdefault(trouble, []).append(path.name)
+        named = self._troubles.setdefault(trouble, [])
+        if path.name not in named:  # a source may be read again
+            named.append(path.name)
 
     def _tallies(self) -> list[str]:
         label = self._label
@@ -96,10 +99,18 @@ class ImageSource(Source):
             for trouble, names in self._troubles.items()
         ]
 
-    def _frames(self) -> Generator[Frame, None, None]:
-        for index, path in enumerate(self._paths):
-            image = read_image(path, self._remember) if self._first is None else self._first
-            self._first = None
+    @property
+    def is_seekable(self) -> bool:
+        """See `Source.is_seekable`."""
+        return True
+
+    def _look_through(self) -> FrameTimes:
+        return FrameTimes.of(np.arange(len(self._paths)), self.info.time_base, 1)
+
+    def _frames(self, begin: int) -> Generator[Frame, None, None]:
+        for index, path in enumerate(self._paths[begin:], start=begin):
+            first, self._first = self._first, None
+            image = first if first is not None and index == 0 else read_image(path, self._remember)
             height, width, _ = image.shape
             if (width, height) != (self.info.width, self.info.height):
                 raise UsageError(

@@ -7,14 +7,17 @@ import io
 import re
 import sys
 import time
+from array import array
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -25,8 +28,10 @@ from vosctl.video.sources.base import Source
 from vosctl.video.sources.completeness import claimed_end, missing
 from vosctl.video.sources.containers import ContinuousPackets, best_video, open_container
 from vosctl.video.sources.decoding import Decoder
+from vosctl.video.sources.frame_index import FrameIndex, frames_from, index_by_packets, index_of_times
 from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.picture import PictureReader
+from vosctl.video.sources.times import FrameTimes
 from vosctl.video.sources.timestamps import PresentationClock, nominal_frame_rate
 from vosctl.video.standard_input import PatientReader
 
@@ -90,7 +95,9 @@ class VideoSource(Source):
             pixel_aspect=_pixel_aspect(self._stream, self._reader.is_on_its_side(first)),
         )
         self._clock = PresentationClock(self.info.time_base, self.info.frame_rate)
-        self._first: Frame | None = self._frame(0, first)
+        begin = self._clock.stamp(first.pts, first.duration or 0)
+        self._first: Frame | None = self._frame(0, first, begin)
+        self._index: FrameIndex | None = None
         if (kind := hdr_kind(first)) is not None:
             self._notes.append(f"{origin.label}: is HDR ({kind}); shown and written in standard dynamic range")
         if first.interlaced_frame:
@@ -211,16 +218,60 @@ class VideoSource(Source):
     def _release(self) -> None:
         self._container.close()
 
-    def _frames(self) -> Generator[Frame, None, None]:
+    @property
+    def is_seekable(self) -> bool:
+        """See `Source.is_seekable`: a file is."""
+        return self._origin.file is not None
+
+    def _look_through(self) -> FrameTimes:
+        return self._find_index().times
+
+    def _find_index(self) -> FrameIndex:
+        if self._index is None:
+            path = self._origin.file
+            assert path is not None
+            try:
+                self._index = index_by_packets(path, self.info.time_base)
+            except av.FFmpegError as error:
+                raise VosctlError(f"{self._origin.label}: cannot be read again: {_reason(error)}") from error
+            if self._index is None:
+                with VideoSource.from_file(path) as again:
+                    shown, last = array("q"), 0
+                    for frame in again:
+                        shown.append(frame.pts)
+                        last = frame.duration
+                self._index = index_of_times(FrameTimes.of(np.array(shown), self.info.time_base, last))
+        return self._index
+
+    def _sought(self, begin: int) -> Generator[Frame, None, None]:
+        """Yield the frames from number `begin` on, read from the file anew."""
+        index, path = self._find_index(), self._origin.file
+        assert path is not None
+        if len(index.keys) == 0:
+            with VideoSource.from_file(path) as again:
+                yield from islice(again, begin, None)
+            return
+        self._lacking = index.lacking
+        self._reader.keep_rotation()
+        try:
+            for number, picture in frames_from(path, index, begin):
+                self._count = number + 1
+                self._decoder.damaged += picture.is_corrupt
+                yield self._frame(number, picture, int(index.times.pts[number]))
+        except av.FFmpegError as error:
+            raise VosctlError(f"{self._origin.label}: cannot be read again: {_reason(error)}") from error
+
+    def _frames(self, begin: int) -> Generator[Frame, None, None]:
         first, self._first = self._first, None
-        if first is None:
+        if first is None or begin > 0:
+            yield from self._sought(begin)
             return
         self._count = 1
         yield first
         del first
         for index, picture in enumerate(self._pictures, start=1):
             self._count += 1
-            yield self._frame(index, picture)
+            yield self._frame(index, picture, self._clock.stamp(picture.pts, picture.duration or 0))
         self._lacking = self._find_lacking()
         if self._origin.network and not self._origin.live and (self._broken or self._lacking):
             raise VosctlError(
@@ -228,7 +279,7 @@ class VideoSource(Source):
                 "the file first"
             )
 
-    def _frame(self, index: int, picture: av.VideoFrame) -> Frame:
+    def _frame(self, index: int, picture: av.VideoFrame, pts: int) -> Frame:
         size = (self.info.height, self.info.width)
         upright = self._reader.upright_size(picture)
         if upright != size:
@@ -240,7 +291,7 @@ class VideoSource(Source):
         return Frame(
             index=index,
             picture=self._reader.read(picture, size),
-            pts=self._clock.stamp(picture.pts, picture.duration or 0),
+            pts=pts,
             time_base=self.info.time_base,
             duration=picture.duration or 0,
         )
@@ -284,7 +335,8 @@ class VideoSource(Source):
         if self._decoder.damaged:
             lines.append(f"{label}: {self._decoder.damaged} damaged frame(s) shown as far as they decode")
         if not (self._lacking or lost or self._decoder.damaged or continuity.steps):
-            lines += [f"{label}: {trouble}" for trouble in self._packets.troubles()]
+            troubles = self._packets.troubles() or (self._index.troubles if self._index is not None else ())
+            lines += [f"{label}: {trouble}" for trouble in troubles]
         if mended := self._clock.mended + continuity.mended.get(self._stream.index, 0):
             lines.append(f"{label}: {mended} timestamp(s) that did not rise were mended")
         return lines

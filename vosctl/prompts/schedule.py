@@ -1,0 +1,275 @@
+"""Which masks are given in which frame of one source: prompts on a time line, resolved and checked."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from vosctl.errors import UsageError
+from vosctl.prompts.first_objects import Tell, array_labels, find_object
+from vosctl.prompts.mask_file import read_first_mask
+from vosctl.prompts.prompt import Prompt
+from vosctl.prompts.timed import TimedPrompt, ids_of
+from vosctl.time_line import Place
+from vosctl.types import Labels, Mask, RGBImage
+from vosctl.video.frames import Frame
+from vosctl.video.sources import RangedSource, Source
+from vosctl.video.sources.ranged import is_reached
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedMask:
+    """A mask that waits for its frame in a few bytes."""
+
+    data: bytes
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, mask: Mask) -> PackedMask:
+        """Pack a mask, (H, W)."""
+        return cls(zlib.compress(np.packbits(mask).tobytes(), 1), (mask.shape[0], mask.shape[1]))
+
+    @property
+    def mask(self) -> Mask:
+        """(H, W)."""
+        height, width = self.size
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(self.data), np.uint8), count=height * width)
+        return bits.astype(np.bool_).reshape(self.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """What is said of one object in one frame.
+
+    Attributes:
+        at: the frame's number where it is known before the frame comes, or its place.
+        object_id: 1..255.
+        said: the object's mask, or what it is to be found by.
+        what: names it, for messages.
+    """
+
+    at: Place
+    object_id: int
+    said: PackedMask | Prompt
+    what: str
+
+
+class Schedule:
+    """The prompts for one source, each at its frame.
+
+    Args:
+        source: not read yet.
+        prompts: in their order; where masks overlap in a frame the later one lies on top.
+        fix_mask: whether mask files may be repaired.
+        accept_doubtful: whether to go on with doubtful masks from boxes and clicks.
+        note: told of each repair of a mask and of each choice in reading it.
+        warn: told of what speaks against a mask that is accepted.
+
+    Attributes:
+        first: the number of the first frame that is read; None when it is not known before.
+
+    Raises:
+        UsageError: a place that is not in the source or not read, an object that is said twice in one frame, or a mask
+            that does not fit. Of a source that is not seekable not all of it is known before its frames come.
+        VosctlError: a mask cannot be read.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        prompts: Sequence[TimedPrompt],
+        *,
+        fix_mask: bool = False,
+        accept_doubtful: bool = False,
+        note: Tell,
+        warn: Tell,
+    ) -> None:
+        self._source, self._accept, self._note, self._warn = source, accept_doubtful, note, warn
+        self.first = _first_of(source)
+        self._zero: int | None = None
+        self._last = -1
+        entries = [entry for prompt in prompts for entry in self._entries(prompt, fix_mask)]
+        self._waiting = [entry for entry in entries if entry.at.frame is None]
+        self._by_frame: dict[int, dict[int, Entry]] = {}
+        for entry in entries:
+            if entry.at.frame is not None:
+                self._put(entry, entry.at.frame)
+        self._ids = frozenset(entry.object_id for entry in entries)
+        self._check_clicks()
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """The objects of which anything is said."""
+        return self._ids
+
+    def look(self) -> bool:
+        """Find what boxes and clicks mean now, where the source is seekable, so that what is wrong is known before.
+
+        Returns:
+            Whether frames were looked at; the source then begins at its first frame again.
+
+        Raises:
+            UsageError: one of them does not fit its frame.
+            VosctlError: what was found is doubtful and that is not accepted.
+        """
+        if not self._source.is_seekable:
+            return False
+        looked = False
+        for number in sorted(self._by_frame):
+            wanted = [one for one in self._by_frame[number].values() if isinstance(one.said, Prompt)]
+            wanted = [one for one in wanted if not self.corrects(one, number)]
+            if not wanted:
+                continue
+            self._source.seek(number)
+            frame = next(iter(self._source))
+            looked = True
+            for entry in wanted:
+                found = PackedMask.of(self._found(frame.image, entry))
+                self._by_frame[number][entry.object_id] = replace(entry, said=found)
+        if looked:
+            self._source.seek(self.first or 0)
+        return looked
+
+    def at(self, frame: Frame) -> tuple[Labels | None, dict[int, Entry]]:
+        """Return what is said in a frame; frames are asked for in order.
+
+        Returns:
+            (H, W) ids of the masks that are given, None where there is none; and by object, the clicks that correct it.
+
+        Raises:
+            UsageError: what is said does not fit.
+            VosctlError: what was found is doubtful and that is not accepted.
+        """
+        if self._zero is None:
+            start = self._source.zero if isinstance(self._source, RangedSource) else None
+            self._zero = frame.pts if start is None else start
+        self._last = frame.index
+        for entry in list(self._waiting):
+            if is_reached(frame, entry.at, self._zero, self._source.info):
+                self._waiting.remove(entry)
+                self._put(entry, frame.index)
+        said = self._by_frame.get(frame.index)
+        if said is None:
+            return None, {}
+        corrections = {key: entry for key, entry in said.items() if self.corrects(entry, frame.index)}
+        masks = {
+            key: entry.said.mask if isinstance(entry.said, PackedMask) else self._found(frame.image, entry)
+            for key, entry in said.items()
+            if key not in corrections
+        }
+        return _drawn(masks, said), corrections
+
+    def corrected(self, frame: Frame, entry: Entry, mask: Mask) -> Mask | None:
+        """Return an object's mask after clicks have corrected the one that it has; None where there is none to correct.
+
+        Raises:
+            UsageError: a click lies outside the frame.
+            VosctlError: what was found is doubtful and that is not accepted.
+        """
+        assert isinstance(entry.said, Prompt)
+        if not mask.any() and not any(on_object for _, _, on_object in entry.said.points):
+            self._warn(f"{entry.what}: the object is not seen there, and no click is on it; left out")
+            return None
+        said = replace(entry.said, mask=mask.astype(np.float32)) if mask.any() else entry.said
+        return find_object(frame.image, said, entry.what, self._accept, self._warn)
+
+    def corrects(self, entry: Entry, number: int) -> bool:
+        """Whether what is said in frame `number` are clicks on an object that is followed there."""
+        said = entry.said
+        if not isinstance(said, Prompt) or said.box is not None or said.mask is not None or said.strokes:
+            return False
+        return any(other < number and entry.object_id in at for other, at in self._by_frame.items())
+
+    def anchors(self) -> dict[int, dict[int, PackedMask]]:
+        """Return the masks that are known before the frames come, by frame and object."""
+        known: dict[int, dict[int, PackedMask]] = {}
+        for number, said in sorted(self._by_frame.items()):
+            for key, entry in said.items():
+                if isinstance(entry.said, PackedMask):
+                    known.setdefault(number, {})[key] = entry.said
+        return known
+
+    def unreached(self) -> list[str]:
+        """Return what was said at places that did not come, after the last frame, one line each."""
+        last = self._last
+        late = [entry for number, said in self._by_frame.items() if number > last for entry in said.values()]
+        return [f"{entry.what}: was not reached; the last frame is {last}" for entry in (*late, *self._waiting)]
+
+    def _found(self, image: RGBImage, entry: Entry) -> Mask:
+        assert isinstance(entry.said, Prompt)
+        return find_object(image, entry.said, entry.what, self._accept, self._warn)
+
+    def _entries(self, prompt: TimedPrompt, fix_mask: bool) -> Iterable[Entry]:
+        at = self._resolved(prompt)
+        if prompt.prompt is not None and prompt.object_id is not None:
+            yield Entry(at, prompt.object_id, prompt.prompt, str(prompt))
+            return
+        labels = self._labels(prompt, fix_mask)
+        ids = ids_of(labels)
+        if prompt.object_id is None:
+            for one in ids:
+                yield Entry(at, one, PackedMask.of(labels == one), str(replace(prompt, object_id=one)))
+            return
+        if len(ids) > 1:
+            raise UsageError(f"{prompt}: its mask holds {len(ids)} objects; leave the number out, or give one object")
+        yield Entry(at, prompt.object_id, PackedMask.of(labels > 0), str(prompt))
+
+    def _labels(self, prompt: TimedPrompt, fix_mask: bool) -> Labels:
+        size = (self._source.info.height, self._source.info.width)
+        if prompt.mask is None or isinstance(prompt.mask, np.ndarray):
+            return array_labels(np.zeros(0) if prompt.mask is None else prompt.mask, size, str(prompt))
+        read = read_first_mask(prompt.mask, size, fix=fix_mask)
+        for line in read.notes:
+            self._note(line)
+        return read.labels
+
+    def _resolved(self, prompt: TimedPrompt) -> Place:
+        """Return the frame's number as far as it can be known; else the place."""
+        source, place = self._source, prompt.at
+        if place is None:
+            return Place(seconds=Fraction(0)) if self.first is None else Place(frame=self.first)
+        if source.is_seekable:
+            place = Place(frame=source.times().index_of(place, str(prompt)))
+        if isinstance(source, RangedSource) and place.frame is not None:
+            source.check_reads(place.frame, str(prompt))
+        return place
+
+    def _put(self, entry: Entry, number: int) -> None:
+        at = self._by_frame.setdefault(number, {})
+        if entry.object_id in at:
+            other = at[entry.object_id].what
+            raise UsageError(
+                f"object {entry.object_id} is said twice in frame {number}: {other} and {entry.what}; give it once, or "
+                "another number"
+            )
+        at[entry.object_id] = entry
+
+    def _check_clicks(self) -> None:
+        """Clicks beside an object say nothing where it is not followed yet."""
+        for number, said in self._by_frame.items():
+            for entry in said.values():
+                if isinstance(entry.said, Prompt) and not self.corrects(entry, number) and not self._waiting:
+                    entry.said.check(self._source.info.height, self._source.info.width)
+
+
+def _first_of(source: Source) -> int | None:
+    if not isinstance(source, RangedSource):
+        return 0
+    return source.bounds[0] if source.is_seekable else source.first_frame
+
+
+def _drawn(masks: dict[int, Mask], said: dict[int, Entry]) -> Labels | None:
+    """Return the masks as ids, the later on top."""
+    if not masks:
+        return None
+    labels = np.zeros(next(iter(masks.values())).shape, np.uint8)
+    for key, mask in masks.items():
+        labels[mask] = key
+    for key in masks:
+        if not (labels == key).any():
+            raise UsageError(f"{said[key].what}: is wholly covered by a later one; give it later, or leave it out")
+    return labels

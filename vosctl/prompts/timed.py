@@ -1,0 +1,89 @@
+"""What is said of objects at a place on the time line: a mask, a box, clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.errors import UsageError
+from vosctl.prompts.mask_file import StrPath
+from vosctl.prompts.prompt import Click, Prompt
+from vosctl.time_line import Place, PlaceLike
+from vosctl.types import RealBox
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimedPrompt:
+    """What is said of one object, or with a mask of several, in one frame; `TimedPrompt.of` makes one of plain values.
+
+    An object that is not followed yet is followed from that frame on; one that is, is corrected there: what is said is
+    its new reference. Clicks alone on an object that is followed correct the mask that it has in that frame.
+
+    Attributes:
+        at: the frame; None for the first one that is read.
+        object_id: 1..255; None takes the ids that a mask has.
+        mask: a mask file, or (H, W) integer ids or bool.
+        prompt: box, clicks, strokes of the one object.
+    """
+
+    at: Place | None = None
+    object_id: int | None = None
+    mask: StrPath | NDArray[Any] | None = None
+    prompt: Prompt | None = None
+
+    def __post_init__(self) -> None:
+        if (self.mask is None) == (self.prompt is None):
+            raise UsageError(f"{self}: give a `mask`, or a `box` and clicks")
+        if self.object_id is not None and not 1 <= self.object_id <= 255:
+            raise UsageError(f"object id {self.object_id}: must be 1..255")
+        if self.prompt is not None and self.object_id is None:
+            raise UsageError(f"{self}: of which object? give its number")
+
+    @classmethod
+    def of(
+        cls,
+        at: PlaceLike | None = None,
+        object_id: int | None = None,
+        *,
+        mask: StrPath | NDArray[Any] | None = None,
+        box: RealBox | None = None,
+        points: Sequence[Click] = (),
+    ) -> TimedPrompt:
+        """Put together what a caller gives, in plain types.
+
+        Args:
+            at: the frame's number, a time ("12.5s", "1:23.4") or a place; None for the first frame.
+            object_id: the object; 1 by default with a box or clicks, with a mask whatever ids it has.
+            mask: a file, or an array: (H, W) integer ids, or bool.
+            box: x, y, width, height in pixels round the object.
+            points: clicks (x, y, on_object).
+
+        Raises:
+            UsageError: something is no place, no box or no click, or what is said is not clear.
+        """
+        prompt = Prompt.of(box, points) if box is not None or len(points) else None
+        if prompt is not None and object_id is None:
+            object_id = 1
+        return cls(None if at is None else Place.of(at), object_id, mask, prompt)
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it says only what is wrong with a mask: clicks alone."""
+        said = self.prompt
+        return said is not None and said.box is None and said.mask is None and not said.strokes
+
+    def __str__(self) -> str:
+        """Return the frame and the object, for messages."""
+        place = "the first frame"
+        if self.at is not None:
+            place = str(self.at) if self.at.frame is None else f"frame {self.at}"
+        return f"prompt at {place}" + (f" for object {self.object_id}" if self.object_id is not None else "")
+
+
+def ids_of(mask: NDArray[np.uint8]) -> list[int]:
+    """Return the ids in a mask, ascending."""
+    return [int(one) for one in np.flatnonzero(np.bincount(mask.ravel(), minlength=256)) if one]

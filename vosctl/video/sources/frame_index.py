@@ -1,0 +1,166 @@
+"""Where each frame of a video file is: its time, and the key frames from which decoding can begin.
+
+Found by looking at the packets, which takes no decoding. Where they do not tell (codecs with hidden frames, clocks that
+had to be mended, files without timestamps of their own) the file is decoded once, and each later reading begins at its
+first frame: slower, and as exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from vosctl.video.sources.completeness import missing
+from vosctl.video.sources.containers import ContinuousPackets, best_video, open_container
+from vosctl.video.sources.decoding import Decoder
+from vosctl.video.sources.times import FrameTimes
+
+_ONE_FRAME_A_PACKET = frozenset(
+    {"av1", "dnxhd", "ffv1", "h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "prores", "rawvideo", "vp9"}
+)
+"""Codecs of which each packet is a frame to be shown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameIndex:
+    """The frames of a file.
+
+    Attributes:
+        times: when each is shown.
+        keys: (K, 2) int64, rising: when each key frame is shown, and when it is decoded, in the unit of the times;
+            empty where decoding has to begin at the first frame.
+        lacking: what the file lacks of what its header claims, see `completeness.missing`.
+        troubles: damage that shows in the packets.
+    """
+
+    times: FrameTimes
+    keys: NDArray[np.int64]
+    lacking: tuple[Fraction, Fraction] | None = None
+    troubles: tuple[str, ...] = ()
+
+
+def index_by_packets(path: Path, time_base: Fraction) -> FrameIndex | None:
+    """Look through the packets of a file.
+
+    Args:
+        path: a video file.
+        time_base: of the frames' times.
+
+    Returns:
+        The index; None where the packets do not tell.
+    """
+    shown: list[int] = []
+    keys: list[tuple[int, int]] = []
+    last = (0, 0)
+    with open_container(f"file:{path}") as container:
+        stream = best_video(container)
+        if stream is None or stream.codec_context is None or stream.codec_context.name not in _ONE_FRAME_A_PACKET:
+            return None
+        packets = ContinuousPackets(container)
+        with suppress(av.FFmpegError):  # what comes before is what can be read
+            for packet in packets:
+                if packet.stream_index != stream.index:
+                    continue
+                if packet.pts is None or packet.time_base != time_base or packet.is_corrupt:
+                    return None
+                if packet.is_keyframe:
+                    decoded = packet.dts if packet.dts is not None else packet.pts
+                    keys.append((packet.pts, min(decoded, packet.pts)))
+                if not packet.is_discard:
+                    shown.append(packet.pts)
+                    last = max(last, (packet.pts, packet.duration or 0))
+        pts = np.unique(np.array(shown, np.int64))
+        if container.format.name == "avi" and len(keys) != len(shown):
+            return None  # its packets say when they are decoded
+        mended = packets.continuity.steps or packets.continuity.mended.get(stream.index, 0)
+        if mended or not keys or not shown or len(pts) != len(shown) or min(keys)[0] > pts[0]:
+            return None
+        step = Fraction(int(np.median(np.diff(pts))) if len(pts) > 1 else 1) * time_base
+        lacking = missing(container, packets.ends, step)
+        times = FrameTimes.of(pts, time_base, last[1])
+        return FrameIndex(times, np.array(sorted(keys), np.int64), lacking, tuple(packets.troubles()))
+
+
+def index_of_times(times: FrameTimes) -> FrameIndex:
+    """Return the index of a file that has to be decoded from its first frame on."""
+    return FrameIndex(times, np.empty((0, 2), np.int64))
+
+
+def frames_from(path: Path, index: FrameIndex, begin: int) -> Iterator[tuple[int, VideoFrame]]:
+    """Decode a file from the key frame before a frame on, and give the frames from there on, with their numbers.
+
+    Args:
+        path: the file.
+        index: its index, with key frames.
+        begin: the first frame wanted.
+
+    Raises:
+        av.FFmpegError: the file cannot be opened any more.
+    """
+    first = int(index.times.pts[begin])
+    number = int(np.searchsorted(index.keys[:, 0], first, side="right")) - 1
+    while True:
+        frames = _decoded(path, index, number, begin)
+        head = next(frames, None)
+        if head is None:
+            return
+        # Where pictures are refreshed bit by bit, one key frame more is needed for a whole one.
+        if number == 0 or not (head[1].is_corrupt or head[0] != begin):
+            break
+        number -= 1
+    yield head
+    yield from frames
+
+
+def _decoded(path: Path, index: FrameIndex, key: int, begin: int) -> Iterator[tuple[int, VideoFrame]]:
+    pts = index.times.pts
+    with open_container(f"file:{path}") as container:
+        stream = best_video(container)
+        if stream is None:
+            return
+        decoder = Decoder(stream, live=False, in_order=False)
+        for frame in _from_key(container, stream, decoder, index, key):
+            if frame.pts is None:
+                continue
+            number = int(np.searchsorted(pts, frame.pts))
+            if begin <= number < len(pts) and pts[number] == frame.pts:
+                yield number, frame
+
+
+def _from_key(
+    container: InputContainer, stream: VideoStream, decoder: Decoder, index: FrameIndex, key: int
+) -> Iterator[VideoFrame]:
+    """Yield the frames from a key frame on. Those before it that come after it in the file need an earlier one."""
+    wanted = int(index.keys[key][0])
+    packets = _packets_from(container, stream, index, key)
+    with suppress(av.FFmpegError):
+        for packet in packets:
+            yield from (frame for frame in decoder.decode(packet) if frame.pts is not None and frame.pts >= wanted)
+    yield from decoder.flush()
+    yield from decoder.recover()
+
+
+def _packets_from(
+    container: InputContainer, stream: VideoStream, index: FrameIndex, key: int
+) -> Iterator[Packet[VideoStream]]:
+    """Yield the packets from a key frame, or from one before it, on; some containers find their places roughly."""
+    wanted = int(index.keys[key][0])
+    for earlier in range(key, -1, -1):
+        container.seek(int(index.keys[earlier][1]), stream=stream, backward=True)
+        packets = container.demux(stream)
+        landed = next((packet for packet in packets if packet.size and packet.is_keyframe), None)
+        if landed is not None and landed.pts is not None and (landed.pts <= wanted or earlier == 0):
+            yield landed
+            yield from (packet for packet in packets if packet.size)
+            return
