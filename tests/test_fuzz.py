@@ -148,9 +148,13 @@ def test_a_worker_that_is_killed_is_a_crash_and_the_next_input_gets_a_new_one(sa
 
 
 @pytest.mark.slow
-def test_an_input_that_takes_too_long_is_a_hang(samples):
+def test_an_input_that_waits_for_ever_is_a_hang_and_one_at_work_is_not(samples):
     worker = Worker(1, samples, Limits(wall_seconds=0.001))
     try:
-        assert worker.use("annotations", 0).outcome == HANG
+        assert worker.use("annotations", 0).outcome in (RESULT, REFUSED)  # it is at work all the time, if only at last
+        os.kill(worker.process_id, signal.SIGSTOP)
+        stopped = worker.use("annotations", 1)
+        assert stopped.outcome == HANG
+        assert "stopped" in stopped.detail
     finally:
         worker.close()

@@ -8,9 +8,12 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
@@ -19,6 +22,8 @@ from tests.fuzz.kinds import KINDS
 from tests.fuzz.worker import FINE, Outcome
 
 CRASH, HANG = "crash", "hang"
+_STACKS_TAKE = 3.0  # seconds
+_STACK_LINES = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,8 @@ class Limits:
 
     Attributes:
         cpu_seconds: of processor time.
-        wall_seconds: of time, which is for what waits without working.
+        wall_seconds: of time, which is for what waits without working; one that works, or waits for its turn on a busy
+            machine, goes on.
     """
 
     cpu_seconds: int = 60
@@ -80,6 +86,7 @@ class Worker:
         self._command = [sys.executable, "-m", "tests.fuzz.worker", str(seed), str(samples), str(limits.cpu_seconds)]
         self._limits = limits
         self._process: subprocess.Popen[str] | None = None
+        self._told = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the worker
 
     def use(self, kind: str, number: int) -> Outcome:
         """The outcome of one input, whatever becomes of the process."""
@@ -92,13 +99,14 @@ class Worker:
         except BrokenPipeError:
             self._process = None
             return Outcome(kind, number, CRASH, f"ended with status {process.wait()}")
-        ready, _, _ = select.select([process.stdout], [], [], self._limits.wall_seconds)
+        ready = self._answers(process)
         line = process.stdout.readline() if ready else ""
         if line:
             return Outcome(**json.loads(line))
         if not ready:
+            stands = self._where_it_stands(process)
             self.close()
-            return Outcome(kind, number, HANG, f"no answer in {self._limits.wall_seconds:.0f} s")
+            return Outcome(kind, number, HANG, f"no answer in {self._limits.wall_seconds:.0f} s: {stands}")
         status = process.wait()
         self._process = None
         if status == -signal.SIGXCPU:
@@ -117,6 +125,26 @@ class Worker:
             self._process.wait()
             self._process = None
 
+    def _answers(self, process: subprocess.Popen[str]) -> bool:
+        """Wait for an answer; not for ever for a process that does nothing. One at work ends at its processor time."""
+        while True:
+            ready, _, _ = select.select([process.stdout], [], [], self._limits.wall_seconds)
+            if ready or not _is_at_work(process.pid):
+                return bool(ready)
+
+    def _where_it_stands(self, process: subprocess.Popen[str]) -> str:
+        """The stacks of all threads of a process that does not answer, and what the system says of it."""
+        self._told.seek(0)
+        self._told.truncate()
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(_STACKS_TAKE)
+        self._told.seek(0)
+        stacks = self._told.read().strip()
+        status = Path(f"/proc/{process.pid}/status")
+        wanted = ("State", "VmSize", "Threads")
+        facts = [line for line in status.read_text().splitlines() if line.startswith(wanted)] if status.exists() else []
+        return "\n".join([*facts, *stacks.splitlines()[:_STACK_LINES]])
+
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
             places = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
@@ -126,9 +154,25 @@ class Worker:
                 "OMP_NUM_THREADS": "1",
             }
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._told,
+                text=True,
+                env=environment,
             )
         return self._process
+
+
+def _is_at_work(process_id: int) -> bool:
+    """Whether one of a process's threads runs, or would if the machine were less busy."""
+    for _ in range(20):
+        for status in Path(f"/proc/{process_id}/task").glob("*/stat"):
+            with suppress(OSError):  # the thread is gone
+                if status.read_text().rpartition(")")[2].split()[0] in ("R", "D"):
+                    return True
+        time.sleep(0.1)
+    return False
 
 
 def run_campaign(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from heapq import heappop, heappush
@@ -68,6 +69,14 @@ class Decoder:
         self._delivered: set[int] = set()
         self._interlaced = False
         self._times: list[int] = []
+        # FFmpeg's threads drop packets, and with them their numbers, which takes Python's lock; PyAV holds that lock
+        # while it waits for those threads to end. So none may be at work when the context goes, whoever drops it.
+        self._rest = weakref.finalize(self, context.flush_buffers)
+        self._rest.atexit = False
+
+    def close(self) -> None:
+        """Stop what is under way, and forget it. Nothing can be decoded afterwards."""
+        self._rest()
 
     def decode(self, packet: Packet[VideoStream]) -> Iterator[VideoFrame]:
         """Decode the frames that a packet completes."""

@@ -216,6 +216,7 @@ class VideoSource(Source):
         self._stop()
 
     def _release(self) -> None:
+        self._decoder.close()
         self._container.close()
 
     @property
