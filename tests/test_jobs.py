@@ -165,7 +165,7 @@ def test_requests_that_cannot_be_served_name_parameters(clip, bright_engine, giv
 def test_an_object_that_a_later_one_covers_is_not_lost_in_silence(clip):
     objects = FirstObjects(prompts={1: Prompt.of((7, 13, 30, 30)), 2: Prompt.of((7, 13, 30, 30))})
     image, _ = square_frame(64, 96, (1, RED, 10, 16, 24))
-    with pytest.raises(vosctl.UsageError, match="object 1: is wholly covered"):
+    with pytest.raises(vosctl.UsageError, match="object 1: is completely covered"):
         objects.labels(image, lambda line: None, lambda line: None)
 
 

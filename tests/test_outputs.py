@@ -169,7 +169,7 @@ def test_an_interrupt_while_completing_leaves_what_stands_still(scripted):
     outputs.write(frame(0), RESULT)
     with heard():
         signal.raise_signal(signal.SIGINT)
-        with pytest.raises(VosctlError, match="stood still"):
+        with pytest.raises(VosctlError, match="made no progress"):
             outputs.finish()
     assert outputs.finished == [Path("out.mkv")]
     assert outputs.kept == [Path("out.damaged.mkv")]

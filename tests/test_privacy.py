@@ -1,4 +1,4 @@
-"""Nothing phones home: a run opens no socket to anywhere and writes nothing into the user's home."""
+"""No telemetry: a run opens no socket to anywhere and writes nothing into the user's home."""
 
 import os
 import re

@@ -125,7 +125,7 @@ class Outputs:
         kept: what was whole of the others, under names that say so, once they are ended.
 
     Raises:
-        VosctlError: the system gives no more threads; every output was given up.
+        VosctlError: the system allows no more threads; every output was given up.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class Outputs:
                 self.abort()
                 for other in idle:
                     other.sink.abort()
-                raise VosctlError("the system gives no more threads; end other programs") from error
+                raise VosctlError("the system allows no more threads; close other programs") from error
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """Hand one frame to every output; waits while one of them is slower.
@@ -222,7 +222,7 @@ class Outputs:
             elif kept is not None:
                 self.kept.append(kept)
         if self.error is None and not all(output.done.is_set() for output in self._outputs):
-            self.error = VosctlError("an output could not be completed: writing it stood still")
+            self.error = VosctlError("an output could not be completed: writing it made no progress")
 
     def _wait(self) -> bool:
         """Wait for every thread, while something moves or nothing presses; whether all are done."""

@@ -1,4 +1,4 @@
-"""Nothing phones home: what the runtimes would send and note down about their use is turned off before they load."""
+"""No telemetry: what the runtimes would send and store about their use is turned off before they load."""
 
 from __future__ import annotations
 

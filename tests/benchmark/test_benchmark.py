@@ -189,7 +189,7 @@ def test_backends_are_those_that_can_be_created():
 def _check_what_is_found():
     assert find_backends(BenchmarkSettings(engines=("torch", "onnx"))) == [OTHER, CPU]
     assert find_backends(BenchmarkSettings(engines=("torch",))) == [CPU]
-    with pytest.raises(VosctlError, match="nothing of it can be had here; not here"):
+    with pytest.raises(VosctlError, match="none of these is available here; not here"):
         find_backends(BenchmarkSettings(devices=("cuda",)))
 
 

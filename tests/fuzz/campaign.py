@@ -191,7 +191,7 @@ def run_campaign(
         samples: folder of valid samples.
         workers: processes.
         limits: of each input.
-        tell: told of each outcome, one at a time.
+        tell: receives each outcome, one at a time.
     """
     waiting: Queue[tuple[str, int]] = Queue()
     for item in inputs:

@@ -612,7 +612,9 @@ class TestSeveralFiles:
         assert mask.notes == [f"{first}: object 1: 120 of its 360 pixels belong to later objects too"]
 
     def test_one_that_is_covered(self, save):
-        with pytest.raises(UsageError, match=r"a\.png: its object is wholly covered by those of the files after it"):
+        with pytest.raises(
+            UsageError, match=r"a\.png: its object is completely covered by those of the files after it"
+        ):
             read_first_mask([save("a.png", regions((0, 255))), save("b.png", regions((0, 255, 255)))], SIZE)
 
     def test_several_objects_in_one_of_them(self, save):

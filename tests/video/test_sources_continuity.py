@@ -39,7 +39,7 @@ def even(seconds, step, start=0):
 def test_joined_recordings_have_one_continuous_time(start):
     times, continuity = run(recording(0, 1) + recording(Fraction(start), 1))
     assert times == {PICTURE: even(2, STEP), SOUND: even(2, BEAT)}
-    assert (continuity.steps, continuity.mended) == (1, {})
+    assert (continuity.steps, continuity.corrected) == (1, {})
 
 
 def test_several_recordings():
@@ -94,7 +94,7 @@ def test_one_bad_time_of_the_sound_is_mended(wrong):
     packets[place] = (SOUND, Fraction(wrong), BEAT)
     times, continuity = run(packets)
     assert times == {PICTURE: even(1, STEP), SOUND: even(1, BEAT)}
-    assert (continuity.steps, continuity.mended) == (0, {SOUND: 1})
+    assert (continuity.steps, continuity.corrected) == (0, {SOUND: 1})
 
 
 def test_sound_that_is_there_twice_is_left_out_once():
@@ -102,7 +102,7 @@ def test_sound_that_is_there_twice_is_left_out_once():
     packets.insert(packets.index((SOUND, Fraction(30, 100), BEAT)), (SOUND, Fraction(30, 100), BEAT))
     times, continuity = run(packets)
     assert times == {PICTURE: even(1, STEP), SOUND: even(1, BEAT)}
-    assert continuity.mended == {SOUND: 1}
+    assert continuity.corrected == {SOUND: 1}
 
 
 def test_one_bad_time_of_a_picture_is_mended():
@@ -110,7 +110,7 @@ def test_one_bad_time_of_a_picture_is_mended():
     packets[packets.index((PICTURE, Fraction(40, 100), STEP))] = (PICTURE, Fraction(0), STEP)
     times, continuity = run(packets)
     assert times == {PICTURE: even(1, STEP), SOUND: even(1, BEAT)}
-    assert continuity.mended == {PICTURE: 1}
+    assert continuity.corrected == {PICTURE: 1}
 
 
 def test_a_time_that_is_not_known_is_passed_on():

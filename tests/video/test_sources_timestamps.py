@@ -9,11 +9,13 @@ MILLISECONDS = Fraction(1, 1000)
 
 def stamps(pts, durations=None):
     clock = PresentationClock(MILLISECONDS, Fraction(25))
-    return [clock.stamp(value, (durations or [0] * len(pts))[index]) for index, value in enumerate(pts)], clock.mended
+    return [
+        clock.stamp(value, (durations or [0] * len(pts))[index]) for index, value in enumerate(pts)
+    ], clock.corrected
 
 
 @pytest.mark.parametrize(
-    ("pts", "expected", "mended"),
+    ("pts", "expected", "corrected"),
     [
         ([-80, -40, 0, 500, 501], [-80, -40, 0, 500, 501], 0),
         ([None, None, None], [0, 40, 80], 0),
@@ -23,8 +25,8 @@ def stamps(pts, durations=None):
         ([50_000, 50_040, 0, 40, 80], [50_000, 50_040, 50_080, 50_120, 50_160], 1),
     ],
 )
-def test_timestamps_rise_and_are_left_alone_where_they_do(pts, expected, mended):
-    assert stamps(pts) == (expected, mended)
+def test_timestamps_rise_and_are_left_alone_where_they_do(pts, expected, corrected):
+    assert stamps(pts) == (expected, corrected)
 
 
 def test_a_known_duration_gives_the_next_time():

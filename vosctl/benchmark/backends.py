@@ -33,7 +33,7 @@ def find_backends(settings: BenchmarkSettings) -> list[Backend]:
             continue
         found.append(Backend(engine, device, precision, info.device))
     if not found:
-        raise VosctlError(f"`engines`, `devices`: nothing of it can be had here; {reason}")
+        raise VosctlError(f"`engines`, `devices`: none of these is available here; {reason}")
     wanted = (usual.engine, usual.device, usual.precision)
     return sorted(found, key=lambda one: (one.engine, one.device_name, one.precision) != wanted)
 

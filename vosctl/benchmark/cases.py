@@ -1,4 +1,4 @@
-"""What is measured: the settings of a benchmark, one case of it, and what a case comes to."""
+"""What is measured: the settings of a benchmark, its cases and their measurements."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a case came to.
+    """The measurements of a case.
 
     Attributes:
         frame: time for a frame: of the network's step, or from one tracked frame to the next with everything else

@@ -26,7 +26,7 @@ class Benchmark:
         settings: what was asked for.
         machine: where it ran.
         versions: of Python and the packages.
-        results: each case and what it came to, in the order they ran.
+        results: each case and its measurements, in the order they ran.
     """
 
     settings: BenchmarkSettings
@@ -65,7 +65,7 @@ def run_benchmark(
 
     Args:
         settings: what to measure.
-        on_case: told before each case: how many are done, how many there are, and the next one in words.
+        on_case: called before each case with how many are done, how many there are, and the next one in words.
         worker: measures; None for processes of this package.
 
     Raises:

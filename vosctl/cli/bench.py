@@ -62,16 +62,22 @@ bench_options = grouped(
     "options",
     BenchOptions,
     click.option(
-        "--sizes", default="480p,1080p,4k", show_default=True, metavar="S[,S...]", help="Of 480p, 720p, 1080p, 4k."
+        "--sizes",
+        default="480p,1080p,4k",
+        show_default=True,
+        metavar="S[,S...]",
+        help="Video sizes: 480p, 720p, 1080p, 4k.",
     ),
-    click.option("--objects", default="1,3,7", show_default=True, metavar="N[,N...]", help="How many are followed."),
+    click.option(
+        "--objects", default="1,3,7", show_default=True, metavar="N[,N...]", help="Numbers of objects to follow."
+    ),
     click.option(
         "--engine",
         "engines",
         default="all",
         show_default=True,
         metavar="all|NAME[,NAME...]",
-        help="What runs the network.",
+        help="Library that runs the network.",
     ),
     click.option(
         "--device", "devices", default="all", show_default=True, metavar="all|cpu|cuda|mps", help="Where it runs."
@@ -81,14 +87,14 @@ bench_options = grouped(
         default="overlay,none,masks,matte,cutout,rle",
         show_default=True,
         metavar="KIND[,KIND...]",
-        help="The first one is written in every case, the others once a size; none decodes and tracks only.",
+        help="The first is written in every case, the others once per size; none only decodes and tracks.",
     ),
     click.option(
         "--window-size", type=int, default=0, metavar="PIXELS", help="Side of the crops  [default: the network's own]"
     ),
     click.option("--weights", default="lite", show_default=True, metavar="NAME|FILE", shell_complete=complete_weights),
-    click.option("--frames", type=int, default=60, show_default=True, help="Frames that count in each case."),
-    click.option("--warmup", type=int, default=5, show_default=True, help="Frames before them that do not."),
+    click.option("--frames", type=int, default=60, show_default=True, help="Frames measured in each case."),
+    click.option("--warmup", type=int, default=5, show_default=True, help="Frames before those, not measured."),
 )
 
 
@@ -100,7 +106,7 @@ bench_options = grouped(
 def bench(context: click.Context, /, options: BenchOptions, quiet: bool, as_json: bool) -> None:
     """Measure speed and memory on this machine, on made clips.
 
-    Every engine, device and precision that can be had here is measured: the network's step alone, then decoding,
+    Every engine, device and precision that is available here is measured: the network's step alone, then decoding,
     tracking and writing together, as `vosctl segment` does it. Each case runs in a process of its own, so that its peak
     memory is its own.
 

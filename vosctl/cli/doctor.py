@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Find out what is wrong with this installation.", cls=VosctlCommand)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Tell only what is wrong.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only what is wrong.")
 @click.pass_context
 def doctor(context: click.Context, as_json: bool, quiet: bool) -> None:
     """Check Python, packages, GPU, ONNX Runtime's providers, codecs, cameras and weights, and segment a made clip.

@@ -71,21 +71,21 @@ evaluation_options = grouped(
     click.option(
         "--task",
         type=click.Choice(["single", "multi"]),
-        help="All ids as one object, or each by itself.  [default: single for a 2016 set, else multi]",
+        help="Score all ids as one object, or each separately.  [default: single for a 2016 set, else multi]",
     ),
     click.option(
         "--predictions",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Track nothing, score DIR/<sequence>/<frame>.png.",
+        help="Track nothing: score the masks DIR/<sequence>/<frame>.png.",
     ),
     click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON."),
-    click.option("--masks", type=click.Path(path_type=Path), metavar="DIR", help="Keep the tracker's masks."),
+    click.option("--masks", type=click.Path(path_type=Path), metavar="DIR", help="Save the tracker's masks."),
     click.option(
         "--plot",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Draw J over time and the worst frames beside the truth, as .png or .html.",
+        help="Plot J over time, and the worst frames beside the annotations, as .png or .html.",
     ),
     click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
 )
@@ -98,7 +98,7 @@ evaluation_options = grouped(
 @evaluation_options
 @tracking_options
 @engine_options
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors on standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report instead of the table.")
 @click.pass_context
 def eval_command(

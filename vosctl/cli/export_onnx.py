@@ -73,15 +73,15 @@ graph_options = grouped(
         type=click.Choice(["fp32", "fp16", "int8"]),
         default="fp32",
         show_default=True,
-        help="What the graphs compute in.",
+        help="Precision of the graphs.",
     ),
     click.option("--opset", type=int, default=17, show_default=True, help="Version of the ONNX operators."),
-    click.option("--calibrate", metavar="VIDEO", help="int8: real frames to take the ranges from."),
+    click.option("--calibrate", metavar="VIDEO", help="For int8: a video to take the value ranges from."),
     click.option(
         "--calibrate-mask",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="int8: the objects in the first frame of --calibrate.",
+        help="For int8: the objects in the first frame of --calibrate.",
     ),
 )
 
@@ -115,7 +115,7 @@ graph_options = grouped(
 )
 @graph_options
 @click.option("--overwrite", is_flag=True, help="Replace an export that exists.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors on standard error.")
 def export_onnx(
     weights: str,
     output: Path | None,
@@ -125,8 +125,8 @@ def export_onnx(
 ) -> None:
     """Export a network as two ONNX graphs, reference.onnx and step.onnx, with a README that runs them.
 
-    The graphs take plain image bytes. They are held against torch before they are kept: in fp32 every probability, in
-    fp16 and int8 the masks. int8 is kept only where it is faster on this machine.
+    The graphs take plain image bytes. They are compared with PyTorch before they are kept: in fp32 every
+    probability, in fp16 and int8 the masks. int8 is kept only where it is faster on this machine.
 
     \b
     Examples:

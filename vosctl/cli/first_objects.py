@@ -352,7 +352,7 @@ def first_mask_options(*more: Decorator, timed: bool = False) -> Decorator:
             "--first-mask",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="The objects in the first frame: black and white, indexed PNG, a colour an object, or LabelMe or "
+            help="The objects in the first frame: black and white, indexed PNG, one colour per object, or LabelMe or "
             "COCO JSON. Repeat it for one object a file.",
         ),
         click.option(

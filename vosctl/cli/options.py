@@ -81,7 +81,7 @@ engine_options = grouped(
         type=Registered(engine_words),
         default="auto",
         show_default=True,
-        help="What runs the network.",
+        help="Library that runs the network.",
     ),
     click.option(
         "--device",
@@ -96,7 +96,7 @@ engine_options = grouped(
         type=Registered(precision_words),
         default="auto",
         show_default=True,
-        help="What it computes in; auto takes the fastest that is exact enough there.",
+        help="Number format; auto takes the fastest that is accurate enough there.",
     ),
     click.option(
         "--provider",
@@ -163,7 +163,7 @@ tracking_options = grouped(
         type=int,
         default=0,
         metavar="PIXELS",
-        help="Side the crop is resampled to, a multiple of 32: less is faster, more is finer.  "
+        help="Size of the crop for the network, a multiple of 32: smaller is faster, larger is finer.  "
         f"[default: {', '.join(f'{one.name} {one.crop_size}' for one in networks('follow').values())}]",
     ),
     click.option(
@@ -237,10 +237,10 @@ _drawn_options = (
     click.option(
         "--colors",
         metavar="COLOR[,...]",
-        help="The objects' colours in the overlay, such as red,#00ff00 or 2=blue  [default: those that stand out]",
+        help="The objects' colours in the overlay, such as red,#00ff00 or 2=blue  [default: chosen to stand out]",
     ),
     *output_path_options,
-    click.option("--no-audio", is_flag=True, help="Leave the sound out."),
+    click.option("--no-audio", is_flag=True, help="Write no sound."),
 )
 drawn_output_options = grouped("outputs", OutputOptions, *_drawn_options)
 """--overlay, --colors, the others of `output_path_options`, --no-audio, as `OutputOptions` named `outputs`."""
@@ -271,8 +271,8 @@ class ReportingRequest:
 reporting_options = grouped(
     "reporting",
     ReportingRequest,
-    click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors."),
-    click.option("-v", "--verbose", is_flag=True, help="Say more, such as when each object is lost and found."),
-    click.option("--json", "as_json", is_flag=True, help="One JSON event a line on standard output."),
+    click.option("-q", "--quiet", is_flag=True, help="Print only warnings and errors."),
+    click.option("-v", "--verbose", is_flag=True, help="Print more, such as when each object is lost and found."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON events, one per line, on standard output."),
 )
 """-q, -v, --json, as a `ReportingRequest` named `reporting`."""

@@ -32,35 +32,37 @@ NAMED_FOLDER = click.Path(file_okay=False)
     "--val",
     type=NAMED_FOLDER,
     metavar="DIR",
-    help="Whole sequences (DAVIS layout) to try the tracker on; the best is kept.",
+    help="Whole sequences (DAVIS layout) to validate on; the best weights are kept.",
 )
 @click.option("-o", "--output", type=FOLDER, metavar="RUN", help="Folder of the new run.")
-@click.option("--resume", type=FOLDER, metavar="RUN", help="Go on with a run, from its last checkpoint.")
-@click.option("--network", type=Registered(lambda: networks("follow")), help="What to train.  [default: lite]")
+@click.option("--resume", type=FOLDER, metavar="RUN", help="Continue a run from its last checkpoint.")
+@click.option("--network", type=Registered(lambda: networks("follow")), help="Network to train.  [default: lite]")
 @click.option(
     "--init",
     metavar="NAME|FILE",
     shell_complete=complete_weights,
-    help="Weights to start from; lite's do for lite-plus.  [default: none]",
+    help="Weights to start from; lite's also fit lite-plus.  [default: none]",
 )
 @click.option("--hours", type=float, help="Length of the run in time spent training.")
 @click.option("--steps", type=int, help="Length of the run in steps, instead of --hours.")
-@click.option("--batch", type=int, help="Samples a step and process.  [default: 6]")
+@click.option("--batch", type=int, help="Samples per step and process.  [default: 6]")
 @click.option("--size", type=int, metavar="PIXELS", help="Side of the crop, a multiple of 32.  [default: 256]")
 @click.option("--lr", type=float, help="Largest learning rate.  [default: 0.0003]")
-@click.option("--targets", type=int, help="Frames a sample goes on for in stage 2.  [default: 3]")
+@click.option("--targets", type=int, help="Target frames per sample in stage 2.  [default: 3]")
 @click.option("--max-skip", type=int, help="Largest step between a sequence's frames.  [default: 3]")
 @click.option("--video-share", type=float, help="Share of stage 2's samples cut from sequences.  [default: 0.6]")
 @click.option("--workers", type=int, help="Processes that make samples.  [default: 1]")
-@click.option("--seed", type=int, help="Samples are drawn from it.  [default: 1]")
+@click.option("--seed", type=int, help="Seed of the random samples.  [default: 1]")
 @click.option(
     "--device",
     metavar="auto|cpu|cuda|cuda:N|mps",
     shell_complete=complete_devices,
     help="Where to train.  [default: auto]",
 )
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="What to compute in.  [default: auto]")
-@click.option("--strict", is_flag=True, default=None, help="Refuse bad data instead of leaving it out.")
+@click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Precision to train in.  [default: auto]"
+)
+@click.option("--strict", is_flag=True, default=None, help="Refuse bad data instead of skipping it.")
 @click.option(
     "--settings",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -82,14 +82,16 @@ class LiveOutputOptions(OutputOptions):
 feed_options = grouped(
     "camera",
     FeedOptions,
-    click.option("--size", type=SizeType(), help="Picture size asked of a camera."),
-    click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames per second asked of a camera."),
+    click.option("--size", type=SizeType(), help="Picture size to request from a camera."),
+    click.option(
+        "--fps", type=click.FloatRange(min=0, min_open=True), help="Frames per second to request from a camera."
+    ),
     click.option(
         "--backend",
         type=click.Choice(["auto", "v4l2", "gstreamer", "dshow", "msmf", "avfoundation"]),
         default="auto",
         show_default=True,
-        help="OpenCV's way to the camera.",
+        help="OpenCV's backend for the camera.",
     ),
     click.option(
         "--reconnect",
@@ -97,13 +99,13 @@ feed_options = grouped(
         default=60.0,
         show_default=True,
         metavar="SECONDS",
-        help="How long a dropped stream is tried again; 0 gives up at once.",
+        help="How long to retry a dropped stream; 0 gives up at once.",
     ),
 )
 view_options = grouped(
     "shown",
     ViewOptions,
-    click.option("--no-window", is_flag=True, help="Without a display: needs --first-mask, --box or --point."),
+    click.option("--no-window", is_flag=True, help="Run without a display; needs --first-mask, --box or --point."),
     click.option(
         "--view",
         type=click.Choice(["overlay", "cutout", "blur"]),

@@ -45,7 +45,7 @@ def weights() -> None:
     """
 
 
-@weights.command("list", short_help="What can be asked for by name.")
+@weights.command("list", short_help="List weights that have a name.")
 @json_option
 def list_command(as_json: bool) -> None:
     """List the weights that --weights takes by name, shipped and imported."""
@@ -61,7 +61,7 @@ def list_command(as_json: bool) -> None:
     click.echo(f"Imported weights are kept in {user_folder()}")
 
 
-@weights.command(short_help="Everything known of one.")
+@weights.command(short_help="Show all details of one.")
 @click.argument("name")
 @json_option
 def info(name: str, as_json: bool) -> None:
@@ -87,7 +87,7 @@ def info(name: str, as_json: bool) -> None:
         click.echo(f"{title:<11} {value}")
 
 
-@weights.command(short_help="Compare files with their digests.")
+@weights.command(short_help="Check files against their sha256.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.pass_context
 def verify(context: click.Context, names: tuple[str, ...]) -> None:
@@ -109,13 +109,13 @@ def verify(context: click.Context, names: tuple[str, ...]) -> None:
         context.exit(1)
 
 
-@weights.command("import", short_help="Take a checkpoint in under a name.")
+@weights.command("import", short_help="Import a checkpoint under a name.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="What --weights shall take.")
+@click.option("--name", required=True, help="Name for --weights.")
 @click.option("--licence", metavar="TEXT", help="What the weights may be used for.  [default: what the file says]")
 @click.option("--overwrite", is_flag=True, help="Replace imported weights of that name.")
 def import_command(file: Path, name: str, licence: str | None, overwrite: bool) -> None:
-    """Take FILE in under a name, for use as --weights NAME.
+    """Import FILE under a name, for use as --weights NAME.
 
     FILE is an official RGMP weights.pth, converted to safetensors value for value, or a .safetensors file of vosctl's,
     such as one that `vosctl train` wrote. A .pth counts as the official release, which is for non-commercial research
@@ -157,7 +157,7 @@ def export_command(name: str, output: Path, overwrite: bool) -> None:
         click.echo(f"The file cannot hold the licence, give it when it is imported: {entry.licence}")
 
 
-@weights.command(short_help="Forget imported weights.")
+@weights.command(short_help="Remove imported weights.")
 @click.argument("name")
 def remove(name: str) -> None:
     """Forget the imported weights NAME and delete their file. Shipped weights stay."""

@@ -14,7 +14,7 @@ from vosctl.engine.backend import Precision
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What was really chosen, to be told to the user.
+    """What was really chosen, to be shown to the user.
 
     Attributes:
         engine: "torch", "onnx" or "openvino".

@@ -1,4 +1,4 @@
-"""The prompt network in PyTorch: the plain path that the other engines are held against."""
+"""The prompt network in PyTorch: the plain path that the other engines are compared with."""
 
 from __future__ import annotations
 

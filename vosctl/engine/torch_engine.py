@@ -1,4 +1,4 @@
-"""The network in PyTorch: any device, any size, the plain path that the other engines are held against."""
+"""The network in PyTorch: any device, any size, the plain path that the other engines are compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exported graphs held against torch before they may be kept."""
+"""Exported graphs are compared with torch before they may be kept."""
 
 from __future__ import annotations
 

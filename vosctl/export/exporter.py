@@ -59,7 +59,7 @@ class WeightsSource:
 def export_onnx(
     weights: str, folder: Path, settings: ExportSettings, *, overwrite: bool = False, tell: Tell = lambda line: None
 ) -> None:
-    """Export weights as two graphs, held against torch before they take their name.
+    """Export weights as two graphs, compared with torch before they take their name.
 
     Args:
         weights: registered name or checkpoint file.

@@ -23,7 +23,7 @@ def open_feed(spec: str, camera: CameraSettings, patience: float, note: Callable
         spec: a camera's number or device file, a video file or folder of images, or an rtsp:// or http(s):// address.
         camera: what is asked of a camera.
         patience: seconds for which a dropped stream is tried again.
-        note: told in one line of what the user should know; also from the thread that reads the feed.
+        note: receives a line for what the user should know; also from the thread that reads the feed.
 
     Raises:
         UsageError: there is nothing of that name, or camera settings for something that is no camera.

@@ -21,7 +21,7 @@ class Recorder:
         patience: see `Outputs`.
 
     Raises:
-        VosctlError: the system gives no more threads.
+        VosctlError: the system allows no more threads.
     """
 
     def __init__(self, sinks: Sequence[Sink], *, from_zero: bool, patience: float = PATIENCE) -> None:

@@ -37,7 +37,7 @@ _FIRST_FRAME_SECONDS = 30.0
 
 @dataclass(slots=True)
 class LiveSummary:
-    """What a live run came to.
+    """The result of a live run.
 
     Attributes:
         frames: frames followed.
@@ -73,8 +73,8 @@ class LiveParts:
         recording: begun with the run, to be stopped by the user; None when it is not asked for.
         window: None without one.
         camera: a virtual camera to show the view on.
-        on_frame: told of each followed frame.
-        warn: told in one line of what went wrong without ending the run.
+        on_frame: receives each followed frame.
+        warn: receives a line for what went wrong without ending the run.
     """
 
     info: SourceInfo

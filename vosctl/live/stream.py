@@ -25,7 +25,7 @@ class StreamFeed(Feed):
         source: the opened stream; closed when it drops or ends.
         reopen: opens it again.
         patience: seconds for which a dropped stream is tried again; 0 gives up at once.
-        note: told in one line of each drop and recovery, on the thread that iterates.
+        note: receives a line for each drop and recovery, on the thread that iterates.
         first_pause: seconds before the first attempt to open a dropped stream again; doubled after each failure.
         longest_pause: seconds the pause between two attempts grows to.
     """

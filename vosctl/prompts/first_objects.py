@@ -104,8 +104,8 @@ class FirstObjects:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            note: told of each repair of a mask and of each choice in reading it.
-            warn: told of what speaks against a mask that was found for a box or clicks, where it is accepted.
+            note: receives each repair of a mask and each choice in reading it.
+            warn: receives what speaks against a mask that was found for a box or clicks, where it is accepted.
 
         Returns:
             (H, W) uint8 ids, at least one object.
@@ -122,7 +122,9 @@ class FirstObjects:
         for object_id, prompt in self.prompts.items():
             labels[find_object(image, prompt, f"object {object_id}", self.accept_doubtful, warn)] = object_id
         if hidden := [key for key in self.prompts if not (labels == key).any()]:
-            raise UsageError(f"object {hidden[0]}: is wholly covered by a later one; give it later, or leave it out")
+            raise UsageError(
+                f"object {hidden[0]}: is completely covered by a later one; give it later, or leave it out"
+            )
         return labels
 
     def read_mask(self, size: tuple[int, int], note: Tell) -> Labels:

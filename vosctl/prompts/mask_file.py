@@ -30,7 +30,7 @@ class FirstMask:
 
     Attributes:
         labels: (H, W) uint8 at the frame's size, 0 for background, else the object's id. Holds both.
-        notes: one line for each thing that was changed or was a choice, with the file's name, to be told to the user.
+        notes: one line for each thing that was changed or was a choice, with the file's name, to be shown to the user.
     """
 
     labels: Labels
@@ -102,7 +102,7 @@ def _merged(paths: list[Path], frame_size: tuple[int, int], fix: bool) -> FirstM
     visible = np.bincount(merged.ravel(), minlength=len(areas))
     for number, path in enumerate(paths, start=1):
         if not visible[number]:
-            raise UsageError(f"{path}: its object is wholly covered by those of the files after it; give it later")
+            raise UsageError(f"{path}: its object is completely covered by those of the files after it; give it later")
         if visible[number] < areas[number]:
             hidden = areas[number] - visible[number]
             notes.append(f"{path}: object {number}: {hidden} of its {areas[number]} pixels belong to later objects too")

@@ -49,7 +49,8 @@ def mask_from_box(image: RGBImage, box: Box) -> Mask:
         (H, W) bool, with at least one true pixel.
 
     Raises:
-        UsageError: the box is too small or outside the picture, or no object can be told from its surroundings in it.
+        UsageError: the box is too small or outside the picture, or no object in it can be distinguished from its
+            surroundings.
     """
     height, width = image.shape[:2]
     x, y, box_width, box_height = box
@@ -75,7 +76,7 @@ def mask_from_stroke(image: RGBImage, stroke: Sequence[Point]) -> Mask:
         (H, W) bool, with at least one true pixel.
 
     Raises:
-        UsageError: the line encloses next to nothing, or no object can be told from its surroundings in it.
+        UsageError: the line encloses next to nothing, or no object can be distinguished from its surroundings in it.
     """
     height, width = image.shape[:2]
     inside = np.zeros((height, width), np.uint8)
@@ -271,4 +272,6 @@ def _box_of(mask: Mask) -> Box:
 
 
 def _nothing(what: str) -> UsageError:
-    return UsageError(f"{what}: no object can be told from its surroundings there; draw it more closely or give a mask")
+    return UsageError(
+        f"{what}: no object can be distinguished from its surroundings there; draw it more closely or give a mask"
+    )

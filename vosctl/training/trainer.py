@@ -48,7 +48,7 @@ class Trainer:
         settings: the run's settings.
         placement: device and precision, as resolved.
         folder: where everything is written; only the first process writes.
-        reporter: told of everything that happens.
+        reporter: receives everything that happens.
     """
 
     def __init__(

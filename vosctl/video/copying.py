@@ -91,7 +91,7 @@ class StreamCopy:
             source: the file that is copied from.
             output: the opened output.
             path: the output's name for messages.
-            warn: told in one line of every stream that is left out, and why.
+            warn: receives a line for every stream that is left out, and why.
             sound: whether sound is copied.
         """
         self.shift = Fraction(0)
@@ -251,13 +251,15 @@ class StreamCopy:
         self.close()
 
     def _report(self) -> None:
-        mended = self._left_out
+        corrected = self._left_out
         if self._source is not None:
             sound = {stream.index for stream in self._source.streams.audio} & self._targets.keys()
-            mended += sum(count for stream, count in self._continuous.continuity.mended.items() if stream in sound)
-        if mended:
+            corrected += sum(
+                count for stream, count in self._continuous.continuity.corrected.items() if stream in sound
+            )
+        if corrected:
             self._warn(
-                f"{self._path}: {mended} packet(s) of sound damaged or with a wrong timestamp were mended or left out"
+                f"{self._path}: {corrected} damaged or wrongly timed packet(s) of sound were corrected or left out"
             )
 
     def close(self) -> None:

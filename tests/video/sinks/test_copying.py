@@ -193,7 +193,7 @@ def test_one_bad_timestamp_of_the_sound_is_mended(make_sound, through, packets, 
                 target.mux(packet)
     output = tmp_path / f"o{suffix}"
     assert through(tmp_path / "bad.mkv", output) == [
-        f"{output}: 1 packet(s) of sound damaged or with a wrong timestamp were mended or left out"
+        f"{output}: 1 damaged or wrongly timed packet(s) of sound were corrected or left out"
     ]
     assert [content for _, content in packets(output)] == [content for _, content in packets(sound)]
     assert np.diff([float(time) for time, _ in packets(output)]) == pytest.approx(1024 / 48000, abs=2e-3)

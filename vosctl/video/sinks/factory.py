@@ -29,7 +29,7 @@ def open_sinks(
     Args:
         request: what is wanted.
         info: the source.
-        warn: told in one line of what an output will lack (sound that a container cannot hold). Also called from the
+        warn: receives a line for what an output will lack (sound that a container cannot hold). Also called from the
             threads that drive the sinks.
         header: what the track is to say of the run; by default of the source alone.
 

@@ -75,7 +75,7 @@ class OverlaySink(VideoSink):
     Args:
         writer: of the file.
         colours: what the user set; the others are chosen when an object is first seen, to stand out from it.
-        warn: told of colours that no object got.
+        warn: receives colours that no object got.
     """
 
     name = "overlay"

@@ -85,7 +85,7 @@ class ContinuousPackets:
         others: streams to be read besides the pictures and the sound.
 
     Attributes:
-        continuity: what had to be mended so far.
+        continuity: what had to be corrected so far.
         ends: where each stream ends so far, in seconds on the container's own clock, by its index.
     """
 

@@ -56,14 +56,14 @@ class Continuity(Generic[Item]):
         followed: the indices of the streams whose clocks are watched; others take the latest shift.
         jumps: whether a long step forward is another recording, as in broadcasts, and not just a gap.
         steps: how many times the clock has stepped.
-        mended: single packets whose time was wrong and was mended, or that were left out for it, by stream.
+        corrected: single packets whose time was wrong and was corrected, or that were left out for it, by stream.
     """
 
     sound: frozenset[int]
     followed: frozenset[int]
     jumps: bool
     steps: int = 0
-    mended: dict[int, int] = field(default_factory=dict)
+    corrected: dict[int, int] = field(default_factory=dict)
     _clocks: dict[int, _Clock] = field(default_factory=dict)
     _shift: Fraction = Fraction(0)
     _held: list[Stamped[Item]] = field(default_factory=list)
@@ -140,7 +140,7 @@ class Continuity(Generic[Item]):
         """Put a packet right after the one before it, if there is room for it before the next."""
         assert packet.time is not None
         del self._held[0]
-        self.mended[packet.stream] = self.mended.get(packet.stream, 0) + 1
+        self.corrected[packet.stream] = self.corrected.get(packet.stream, 0) + 1
         if following is not None and following - clock.end < packet.duration / 2:
             return
         shift = clock.shift + clock.end - packet.time

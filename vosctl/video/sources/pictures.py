@@ -19,7 +19,7 @@ PILLOW_ERRORS: tuple[type[Exception], ...] = (
     *(OSError, SyntaxError, ValueError, Image.DecompressionBombError),
     *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, TypeError, struct.error),
 )
-"""What Pillow raises on a damaged file: its own errors, and whatever its decoders' arithmetic on it comes to."""
+"""What Pillow raises on a damaged file: its own errors, and whatever its decoders' arithmetic raises."""
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
@@ -30,7 +30,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 Warn = Callable[[Path, str], None]
-"""Told of a file and what is wrong with it, in words that go on from "is" or "has"."""
+"""Receives a file and what is wrong with it, in words that go on from "is" or "has"."""
 
 
 def read_image(path: Path, warn: Warn | None = None) -> NDArray[np.uint8]:
@@ -38,7 +38,7 @@ def read_image(path: Path, warn: Warn | None = None) -> NDArray[np.uint8]:
 
     Args:
         path: the file.
-        warn: told of damage that leaves a picture to be shown; without it damage is an error.
+        warn: receives damage that leaves a picture to be shown; without it damage is an error.
 
     Returns:
         (H, W, 3) uint8 RGB, C-contiguous.

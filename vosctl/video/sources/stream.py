@@ -338,8 +338,8 @@ class VideoSource(Source):
         if not (self._lacking or lost or self._decoder.damaged or continuity.steps):
             troubles = self._packets.troubles() or (self._index.troubles if self._index is not None else ())
             lines += [f"{label}: {trouble}" for trouble in troubles]
-        if mended := self._clock.mended + continuity.mended.get(self._stream.index, 0):
-            lines.append(f"{label}: {mended} timestamp(s) that did not rise were mended")
+        if corrected := self._clock.corrected + continuity.corrected.get(self._stream.index, 0):
+            lines.append(f"{label}: {corrected} timestamp(s) that did not rise were corrected")
         return lines
 
     def _find_lacking(self) -> tuple[Fraction, Fraction] | None:

@@ -8,7 +8,7 @@ _DISCONTINUITY_SECONDS = 10
 
 
 class PresentationClock:
-    """Passes a source's timestamps on untouched, and mends only what no player could show.
+    """Passes a source's timestamps on untouched, and corrects only what no player could show.
 
     A frame without one follows the frame before it by that frame's duration. One that does not rise is put one tick
     after its predecessor; a jump back by more than ten seconds is a new start of the source's clock (joined
@@ -25,7 +25,7 @@ class PresentationClock:
         self._offset = 0
         self._last: int | None = None
         self._last_duration = 0
-        self.mended = 0
+        self.corrected = 0
 
     def stamp(self, pts: int | None, duration: int) -> int:
         """Return the timestamp to use for the next frame, in the units of `pts` and `duration` (0 when unknown)."""
@@ -42,7 +42,7 @@ class PresentationClock:
         shifted = pts + self._offset
         if shifted > last:
             return shifted
-        self.mended += 1
+        self.corrected += 1
         if last - shifted <= self._discontinuity:
             return last + 1
         self._offset = due - pts
