@@ -199,6 +199,7 @@ def test_a_process_that_fails_is_told_in_one_line():
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_worker_answers_with_json():
     """The real thing, once: the default engine in a process of its own."""
     answer = Worker().ask({"case": asdict(Case("lite", OTHER, objects=1, frames=1, warmup=1))}, "one")

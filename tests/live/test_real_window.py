@@ -20,6 +20,7 @@ from vosctl.video.masks import read_indexed_png
 
 MISSING = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
 pytestmark = [
+    pytest.mark.slow,  # the same keys and drags, without a window: test_session.py, tests/selection
     pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} not installed"),
     # highgui gives one key a poll and may lose one that comes while it is busy, as on a loaded machine
     pytest.mark.flaky(reruns=2),

@@ -123,6 +123,7 @@ def quick_settings(quick: Path, videos: Path, **changes) -> TrainingSettings:
     )
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_as_if_it_was_not(videos: Path, quick: Path, tmp_path: Path):
     settings = quick_settings(quick, videos, init="lite")
     start(settings, tmp_path / "whole", lambda: nullcontext(Script()))
@@ -139,6 +140,7 @@ def test_an_interrupted_run_goes_on_as_if_it_was_not(videos: Path, quick: Path, 
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_with_the_doubled_batch(videos: Path, quick: Path, tmp_path: Path):
     start(quick_settings(quick, videos, init="lite"), tmp_path / "one", lambda: nullcontext(Script()))
     code = "from vosctl.cli.train import train; train()"
@@ -203,6 +205,7 @@ def test_wrong_usage_is_named(arguments, words):
     assert words in result.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_stops_and_keeps_the_last_good_weights(stills: Path, quick: Path, tmp_path: Path):
     folder = tmp_path / "run"
     run("--settings", quick, "--stage", 1, "--images", stills, "-o", folder, "--steps", 1)

@@ -1,8 +1,8 @@
 """Where each frame of a video file is: its time, and the key frames from which decoding can begin.
 
 Found by looking at the packets, which takes no decoding. Where they do not tell (codecs with hidden frames, clocks that
-had to be mended, files without timestamps of their own) the file is decoded once, and each later reading begins at its
-first frame: slower, and as exact.
+had to be corrected, files without timestamps of their own) the file is decoded once, and each later reading begins at
+its first frame: slower, and as exact.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def index_by_packets(path: Path, time_base: Fraction) -> FrameIndex | None:
         pts = np.unique(np.array(shown, np.int64))
         if container.format.name == "avi" and len(keys) != len(shown):
             return None  # its packets say when they are decoded
-        mended = packets.continuity.steps or packets.continuity.mended.get(stream.index, 0)
-        if mended or not keys or not shown or len(pts) != len(shown) or min(keys)[0] > pts[0]:
+        corrected = packets.continuity.steps or packets.continuity.corrected.get(stream.index, 0)
+        if corrected or not keys or not shown or len(pts) != len(shown) or min(keys)[0] > pts[0]:
             return None
         step = Fraction(int(np.median(np.diff(pts))) if len(pts) > 1 else 1) * time_base
         lacking = missing(container, packets.ends, step)
