@@ -35,7 +35,9 @@ def objects_of(folder):
 
 
 def run(engine, *prompts, **settings):
-    return vosctl.segment("clip.mp4", prompts=prompts, masks="masks", overwrite=True, engine=engine, **settings)
+    return vosctl.segment(
+        "clip.mp4", prompts=prompts, masks="masks", overwrite=True, direction="forward", engine=engine, **settings
+    )
 
 
 def test_an_object_is_followed_from_its_frame_on(clip, bright_engine, tmp_path):
@@ -113,7 +115,9 @@ def test_a_file_of_prompts(clip, bright_engine, tmp_path):
         def started(self, start):
             heard.append(start.objects)
 
-    vosctl.segment("clip.mp4", prompts="p.json", masks="masks", engine=bright_engine, events=Hears())
+    vosctl.segment(
+        "clip.mp4", prompts="p.json", direction="forward", masks="masks", engine=bright_engine, events=Hears()
+    )
     found = objects_of(tmp_path / "masks")
     assert (found[0], found[1]) == (set(), {1, 2})
     assert heard == [3]

@@ -9,16 +9,18 @@ summary.losses  # which object was lost in which frames
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.both_ways import BothWays, follow_backwards, reaches_back
 from vosctl.engine.base import Engine
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
@@ -35,7 +37,7 @@ from vosctl.prompts.timed import TimedPrompt
 from vosctl.recording import header_of
 from vosctl.summary import LossRecord, Summary
 from vosctl.time_line import PlaceLike, Span
-from vosctl.tracking import Tracker, TrackingSettings
+from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
 from vosctl.tracks.header import TrackHeader
 from vosctl.types import Labels, RealBox
 from vosctl.video.colours import ColourRequest
@@ -43,6 +45,9 @@ from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sinks import OutputRequest, open_sinks
 from vosctl.video.sinks.checks import check_outputs
 from vosctl.video.sources import RangedSource, Source, open_source
+
+Direction = Literal["both", "forward"]
+"""Which ways objects are followed from what is said of them."""
 
 MakeOutputs = Callable[[SourceInfo], OutputRequest]
 """Names the outputs once the source is known."""
@@ -56,6 +61,7 @@ class _Given:
     labels: Labels
     objects: int
     schedule: Schedule | None = None
+    follow: Callable[[Frame], TrackedFrame] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +79,8 @@ class SegmentJob:
         max_frames: stop after so many frames; None for all.
         span: the part of the source that is wanted; the objects are those of its first frame.
         prompts: what is said of objects in later frames, or in the first one too.
+        direction: "both" follows objects backwards too from what is said of them in later frames, where the source is
+            seekable: the video is then read twice. "forward" follows them from there on only.
         events: hears of the run.
     """
 
@@ -85,6 +93,7 @@ class SegmentJob:
     max_frames: int | None = None
     span: Span = field(default_factory=Span)
     prompts: tuple[TimedPrompt, ...] = ()
+    direction: Direction = "both"
     events: Events = field(default_factory=Events)
 
     def run(self) -> Summary:
@@ -97,6 +106,8 @@ class SegmentJob:
             KeyboardInterrupt: interrupted; likewise.
         """
         self._check_objects()
+        if self.direction not in get_args(Direction):
+            raise UsageError(f"`direction={self.direction!r}`: is not known; give 'both' or 'forward'")
         if self.prompts and self.tracking.paper_protocol:
             raise UsageError("`paper_protocol=True`: takes its objects from the first frame only; leave `prompts` out")
         if self.max_frames is not None and self.max_frames < 1:
@@ -108,6 +119,7 @@ class SegmentJob:
             check_outputs(request)
             tracker = self.make_tracker()
             self.events.started(self._start(source.info, tracker, given.objects))
+            given = self._prepared(given, source, tracker)
             with held():  # from here on there is something to keep
                 summary = self._run(source, given, tracker, request)
                 self.events.finished(summary)
@@ -138,13 +150,29 @@ class SegmentJob:
             frames = source  # it is at its first frame again
         return _Given(frames, np.zeros((0, 0), np.uint8), len(schedule.ids), schedule)
 
+    def _prepared(self, given: _Given, source: Source, tracker: Tracker) -> _Given:
+        """Return what is given with what follows it, after the way back, where there is one."""
+        schedule = given.schedule
+        if schedule is None:
+            return given
+        forwards = PromptedTracker(tracker, schedule)
+        if self.direction == "forward" or not reaches_back(schedule):
+            return replace(given, follow=forwards.follow)
+        if not source.is_seekable:
+            self.events.note(f"{source.info.name}: cannot be read backwards; its objects are followed forwards only")
+            return replace(given, follow=forwards.follow)
+        begun = time.perf_counter()
+        backwards = follow_backwards(tracker, source, schedule)
+        frames, seconds = len(backwards), time.perf_counter() - begun
+        self.events.note(f"Followed backwards through {frames} frames, {frames / seconds:.1f} fps")
+        return replace(given, frames=source, follow=BothWays(forwards, backwards, schedule).follow)
+
     def _run(self, source: Source, given: _Given, tracker: Tracker, request: OutputRequest) -> Summary:
         record = LossRecord()
         on_frame = partial(tell_frame, self.events, record)
         sinks = open_sinks(request, source.info, self.events.warning, self._header(source, tracker, request))
-        follow = None if given.schedule is None else PromptedTracker(tracker, given.schedule).follow
         pipeline = Pipeline(
-            given.frames, tracker, given.labels, sinks, on_frame, follow=follow, stop_reading=source.interrupt
+            given.frames, tracker, given.labels, sinks, on_frame, follow=given.follow, stop_reading=source.interrupt
         )
         try:
             run = pipeline.run(self.max_frames, finish_on_interrupt=source.info.live)
@@ -224,6 +252,7 @@ def segment(
     end: PlaceLike | None = None,
     every: int = 1,
     prompts: StrPath | Sequence[TimedPrompt] = (),
+    direction: Direction = "both",
     events: Events | None = None,
 ) -> Summary:
     """Follow the objects of the first frame through a video, and write what is asked for; see `SegmentJob`.
@@ -254,6 +283,7 @@ def segment(
         every: take one in so many frames.
         prompts: what is said of objects at places on the time line, see `TimedPrompt`; or a file of it, see
             `vosctl.prompts.prompt_file`.
+        direction: "both" follows objects backwards too from what is said of them in later frames; "forward" does not.
         events: hears of the run.
 
     Returns:
@@ -278,6 +308,7 @@ def segment(
         max_frames=max_frames,
         span=Span.of(start, end, every),
         prompts=read_prompts(prompts) if isinstance(prompts, str | os.PathLike) else tuple(prompts),
+        direction=direction,
         events=events or Events(),
     ).run()
 

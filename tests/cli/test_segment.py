@@ -442,7 +442,7 @@ def test_prompts_at_places_of_the_time_line(invoke, clip, fake, tmp_path):
     Image.fromarray(np.where(clip[2] == 2, 255, 0).astype(np.uint8)).save(tmp_path / "w.png")
     result = invoke(
         "segment", "clip.mp4", "--masks", "masks", "--mask", "0.08s@3=w.png", "--mask", "4@./2@late=r.png",
-        "--box", "8@5=10,20,50,40", "--accept-doubtful",
+        "--box", "8@5=10,20,50,40", "--accept-doubtful", "--direction", "forward",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     found = [set(np.unique(read_indexed_png(path))) - {0} for path in sorted((tmp_path / "masks").iterdir())]

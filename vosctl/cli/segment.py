@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Literal
 
 import click
 
@@ -38,6 +39,13 @@ from vosctl.cli.places import RangeRequest, range_options
     help="Images per second, where INPUT is images  [default: 24]",
 )
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
+@click.option(
+    "--direction",
+    type=click.Choice(["both", "forward"]),
+    default="both",
+    show_default=True,
+    help="Follow objects backwards too from what is said of them in later frames, or forwards only.",
+)
 @range_options
 @tracking_options
 @engine_options
@@ -48,6 +56,7 @@ def segment(
     outputs: OutputOptions,
     frame_rate: Fraction | None,
     max_frames: int | None,
+    direction: Literal["both", "forward"],
     part: RangeRequest,
     tracking: TrackingRequest,
     engine: EngineRequest,
@@ -89,5 +98,6 @@ def segment(
             max_frames=max_frames,
             span=part.span(),
             prompts=prompts,
+            direction=direction,
             events=reporter,
         ).run()

@@ -193,6 +193,22 @@ class Schedule:
                     known.setdefault(number, {})[key] = entry.said
         return known
 
+    def said_of(self, object_id: int) -> list[tuple[int, bool]]:
+        """Return the frames in which anything is said of an object, and whether that is known before they come."""
+        return sorted(
+            (number, isinstance(said[object_id].said, PackedMask))
+            for number, said in self._by_frame.items()
+            if object_id in said
+        )
+
+    def drawn(self, masks: dict[int, Mask], number: int) -> Labels | None:
+        """Return masks that are said in frame `number`, by object, as ids, the later on top; None where there is none.
+
+        Raises:
+            UsageError: one of them is wholly covered.
+        """
+        return _drawn(masks, self._by_frame.get(number, {}))
+
     def unreached(self) -> list[str]:
         """Return what was said at places that did not come, after the last frame, one line each."""
         last = self._last

@@ -97,6 +97,11 @@ class RangedSource(Source):
         return self._bounds
 
     @property
+    def every(self) -> int:
+        """One in so many frames of the span is taken."""
+        return self._span.every
+
+    @property
     def first_frame(self) -> int | None:
         """The number of the first frame of the span; None where it is not known before it comes."""
         if self._bounds is not None:

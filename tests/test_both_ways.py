@@ -1,0 +1,133 @@
+"""Objects are followed forwards and backwards from what is said of them."""
+
+import av
+import numpy as np
+import pytest
+
+import vosctl
+from tests.helpers.frames import square_frame, write_video
+from vosctl.both_ways import PackedResult
+from vosctl.tracking import TrackedFrame, TrackedObject
+from vosctl.video.masks import read_indexed_png, write_indexed_png
+
+RED, BLUE = (230, 40, 40), (40, 40, 230)
+COUNT = 12
+
+
+@pytest.fixture
+def clip(tmp_path, monkeypatch):
+    """clip.mp4 of 12 frames, 96x64, a red square and a blue one, which is away in frames 7 and 8; the labels."""
+    monkeypatch.chdir(tmp_path)
+    made = [
+        square_frame(64, 96, (1, RED, 10 + i, 8, 20), (2, BLUE, 60 - i if i not in (7, 8) else 300, 38, 20))
+        for i in range(COUNT)
+    ]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    return [labels for _, labels in made]
+
+
+def run(engine, *prompts, **settings):
+    vosctl.segment("clip.mp4", prompts=prompts, masks="masks", overwrite=True, engine=engine, **settings)
+
+
+def frames_of(tmp_path):
+    return {int(path.stem): read_indexed_png(path) for path in sorted((tmp_path / "masks").iterdir())}
+
+
+def agrees(labels, true):
+    return (labels == true).mean() > 0.97
+
+
+def test_an_object_is_followed_back_from_where_it_is_said(clip, bright_engine, tmp_path):
+    run(bright_engine, vosctl.TimedPrompt.of(9, 5, mask=clip[9] == 1))
+    found = frames_of(tmp_path)
+    assert all(agrees(found[i] == 5, clip[i] == 1) for i in range(COUNT))
+    run(bright_engine, vosctl.TimedPrompt.of(9, 5, mask=clip[9] == 1), direction="forward")
+    found = frames_of(tmp_path)
+    assert [found[i].any() for i in range(COUNT)] == 9 * [False] + 3 * [True]
+
+
+def test_between_two_places_the_nearer_one_counts(clip, bright_engine, tmp_path):
+    """Object 1 is the red square in frame 0 and the blue one in frame 11; one that is lost gives way to the other."""
+    run(bright_engine, vosctl.TimedPrompt.of(mask=clip[0] == 1), vosctl.TimedPrompt.of(11, 1, mask=clip[11] == 2))
+    found = frames_of(tmp_path)
+    for number in range(COUNT):
+        true = 2 if number in (6, 9, 10, 11) else 1
+        assert agrees(found[number] == 1, clip[number] == true), number
+
+
+def test_objects_of_both_runs_in_one_frame(clip, bright_engine, tmp_path):
+    run(
+        bright_engine,
+        vosctl.TimedPrompt.of(mask=clip[0] == 1),
+        vosctl.TimedPrompt.of(10, 7, box=(46, 34, 28, 28)),
+        rle="r.jsonl",
+        cutout="cut",
+        matte="m.mkv",
+    )
+    found = frames_of(tmp_path)
+    for number in range(COUNT):
+        assert agrees(found[number] == 1, clip[number] == 1), number
+        assert agrees(found[number] == 7, clip[number] == 2), number
+    with av.open("m.mkv") as container:
+        matte = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+    assert all(((one > 128) == (clip[number] > 0)).mean() > 0.95 for number, one in enumerate(matte))
+
+
+def test_a_part_of_a_video_both_ways(clip, bright_engine, tmp_path):
+    run(bright_engine, vosctl.TimedPrompt.of("0.2s", 3, mask=clip[5] == 1), start=1, end=10, every=2)
+    found = frames_of(tmp_path)
+    assert sorted(found) == [1, 3, 5, 7, 9]
+    assert all(agrees(labels == 3, clip[number] == 1) for number, labels in found.items())
+
+
+def test_what_is_said_in_the_first_frame_alone_is_one_pass(clip, bright_engine, tmp_path, caplog):
+    caplog.set_level("INFO")
+    run(bright_engine, vosctl.TimedPrompt.of(mask=clip[0]))
+    once = len(bright_engine.batches)
+    assert not [line for line in caplog.messages if "backwards" in line]
+    write_indexed_png(tmp_path / "m.png", clip[0])
+    vosctl.segment("clip.mp4", "m.png", masks="plain", engine=bright_engine)
+    assert len(bright_engine.batches) == 2 * once == 2 * (COUNT - 1)
+    for path in (tmp_path / "plain").iterdir():
+        assert path.read_bytes() == (tmp_path / "masks" / path.name).read_bytes()
+
+
+def test_a_pipe_is_followed_forwards_and_says_so(clip, registered_bright_engine, invoke, tmp_path):
+    with av.open("clip.mp4") as source, av.open("clip.mkv", "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    write_indexed_png(tmp_path / "m.png", (clip[4] == 1).astype(np.uint8))
+    result = invoke(
+        "segment", "-", "--mask", "4@m.png", "--masks", "masks", input=(tmp_path / "clip.mkv").read_bytes()
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "stdin: cannot be read backwards; its objects are followed forwards only" in result.stderr
+    assert [labels.any() for labels in frames_of(tmp_path).values()] == 4 * [False] + 8 * [True]
+
+
+def test_a_direction_that_is_none(clip, bright_engine):
+    with pytest.raises(vosctl.UsageError, match="`direction='back'`: is not known; give 'both' or 'forward'"):
+        run(bright_engine, vosctl.TimedPrompt.of(mask=clip[0]), direction="back")
+
+
+def test_a_packed_result_comes_back_whole_and_is_small():
+    rng = np.random.default_rng(0)
+    labels = np.zeros((480, 640), np.uint8)
+    labels[100:300, 50:200], labels[250:400, 180:420] = 3, 200
+    alpha = np.where(labels > 0, 255, 0).astype(np.uint8)
+    alpha[99, 50:200] = rng.integers(0, 255, 150)
+    objects = (
+        TrackedObject(3, "tracked", 0.9, 1, (1, 2, 3, 4)),
+        TrackedObject(9, "lost", 0.0, 0, None),
+        TrackedObject(200, "tracked", 0.8, 1, (1, 2, 3, 4)),
+    )
+    packed = PackedResult.of(TrackedFrame(labels, alpha, objects))
+    back = packed.unpack()
+    assert (back.labels == labels).all()
+    assert (back.alpha == alpha).all()
+    assert back.objects == objects
+    assert packed.nbytes < labels.size / 50
