@@ -224,3 +224,11 @@ def test_an_end_beyond_the_end_is_said(tmp_path, end):
             assert [frame.index for frame in part] == [20, 21, 22]
             (warning,) = [line for line in part.warnings if "sound" not in line]
             assert f"`end={end}`: lies beyond the end; the source has 23 frames" in warning
+
+
+def test_readings_that_end_in_the_middle_leave_no_decoder_at_work(tmp_path):
+    """Each begins with the decoder's threads at work on later frames; none may be left to be waited for."""
+    with open_source(str(encode(tmp_path / "b.mp4", B_FRAMES))) as source:
+        for begin in [5, 1, 17, 9] * 10:
+            source.seek(begin)
+            assert next(iter(source)).index == begin
