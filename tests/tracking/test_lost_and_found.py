@@ -130,6 +130,31 @@ def test_in_its_place_it_is_found_while_the_search_has_widened(tracker):
     assert iou(results[-1].labels == 1, labels == 1) > 0.85
 
 
+class FadingEngine(TellingEngine):
+    """Knows an object by its colour, the worse the farther it is from the reference's."""
+
+    def _presence(self, image, marked, colour):
+        if not marked.any():
+            return 0.02
+        return float(np.clip(1 - np.abs(np.median(image[marked], axis=0) - colour).max() / 150, 0.02, 0.98))
+
+
+def test_in_its_place_it_is_known_by_how_it_last_looked():
+    """It has changed its colour bit by bit: its reference tells little of it, how it was before the cut does."""
+    engine = FadingEngine()
+    tracker = Tracker(engine)
+    frame, labels = square_frame(240, 400, (1, RED, 60, 80, 40))
+    tracker.start(frame, labels)
+    for blue in range(40, 101, 2):
+        changed, _ = square_frame(240, 400, (1, (230, 40, blue), 60, 80, 40))
+        assert status(tracker.step(changed)) == "tracked"
+    for _ in range(4):
+        assert status(tracker.step(np.zeros_like(frame))) == "lost"
+    result = tracker.step(square_frame(240, 400, (1, (230, 40, 110), 60, 80, 40))[0])
+    assert status(result) == "tracked"
+    assert iou(result.labels == 1, labels == 1) > 0.85
+
+
 def test_a_moment_of_doubt_loses_nothing_but_shows_in_the_score(tracker, engine):
     frame, _ = square_frame(240, 400, (1, RED, 60, 80, 40))
     sure = tracker.step(frame).objects[0].score

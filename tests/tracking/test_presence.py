@@ -2,6 +2,7 @@ import pytest
 
 from vosctl.tracking.presence import (
     FOUND_ABOVE,
+    FOUND_AFTER_CHANGE_ABOVE,
     FOUND_IN_PLACE_ABOVE,
     GONE_BELOW,
     LOST_BELOW,
@@ -10,7 +11,7 @@ from vosctl.tracking.presence import (
 )
 
 DOUBTFUL = (GONE_BELOW + LOST_BELOW) / 2
-BETWEEN = (LOST_BELOW + FOUND_IN_PLACE_ABOVE) / 2
+BETWEEN = (LOST_BELOW + FOUND_AFTER_CHANGE_ABOVE) / 2
 
 
 def after(presences, belief=None):
@@ -48,3 +49,23 @@ def test_anywhere_more_is_asked_for_than_in_its_place():
     assert not Belief(lost=True).after(presence, guided=True).lost
     assert Belief(lost=True).after(presence, guided=False).lost
     assert not Belief(lost=True).after(FOUND_ABOVE + 0.01, guided=False).lost
+
+
+def test_in_its_place_less_is_asked_for_when_the_scene_has_just_come_back():
+    presence = (FOUND_AFTER_CHANGE_ABOVE + FOUND_IN_PLACE_ABOVE) / 2
+    assert Belief(lost=True).after(presence).lost
+    assert not Belief(lost=True).after(presence, searching=True).lost
+    assert Belief(lost=True).after(presence, guided=False, searching=True).lost
+
+
+def test_what_fades_slowly_is_followed_on_and_what_drops_is_not():
+    """An object turns away from how it was shown; the same low presence all at once is another thing."""
+    fading = [0.95 * 0.965**step for step in range(54)]  # down to 0.14
+    assert min(fading) < LOST_BELOW / 2
+    assert not after(fading).lost
+    assert after([*[0.95] * 10, *[min(fading)] * PATIENCE]).lost
+
+
+def test_what_was_found_faintly_may_stay_faint():
+    found = Belief(lost=True).after(FOUND_IN_PLACE_ABOVE + 0.01)
+    assert found.usual == pytest.approx(FOUND_IN_PLACE_ABOVE + 0.01)

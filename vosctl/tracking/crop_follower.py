@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.scene_change import SceneChange
 from vosctl.tracking.search import AFTER_CHANGE, View, views_all_over
-from vosctl.types import Mask, SoftMask
+from vosctl.types import Mask, RGBImage, SoftMask
 
 # In crop pixels: what counts as seen, and what it takes to be found again after a loss.
 SEEN_PIXELS = 16
@@ -39,7 +39,9 @@ class CroppedObject(FollowedObject):
         seen_in: the crop that `probability` belongs to.
         area: of the object in frame pixels: the largest lately seen.
         sure: how it was seen when its presence was last beyond doubt; None where the network does not tell presence.
-        doubtful: frames in a row in which its presence was low, though not low enough to call it lost.
+        sure_image: (size, size, 3), what was seen there.
+        recent: the engine's state with `sure` for the reference, once the object has been lost: how it last looked.
+        belief: what is believed of it; not used where the network does not tell presence.
         frames_lost: for how many frames it has been lost.
     """
 
@@ -47,8 +49,14 @@ class CroppedObject(FollowedObject):
     seen_in: Crop
     area: float
     sure: View | None = None
-    doubtful: int = 0
+    sure_image: RGBImage | None = None
+    recent: Any = None
+    belief: Belief = field(default_factory=Belief)
     frames_lost: int = 0
+
+    def remembers(self, view: View) -> bool:
+        """Return whether a view is where the object was last seen, after which a reference was made of it."""
+        return view is self.sure and self.recent is not None
 
     def next_view(self) -> View:
         """Return where to look in the next frame, and with which guidance."""
@@ -66,6 +74,7 @@ class Sighting:
         crop: the part of the frame that it was shown.
         probability: (size, size), the object's.
         state: the engine's state of the object afterwards.
+        image: (size, size, 3), what it was shown.
         belief: what it says of the object; None where the network does not tell presence.
         presence: whether what is marked is the object, 0..1; 1 where the network does not tell.
     """
@@ -73,6 +82,7 @@ class Sighting:
     crop: Crop
     probability: SoftMask
     state: Any
+    image: RGBImage
     belief: Belief | None
     presence: float
 
@@ -143,18 +153,31 @@ class CropFollower(ObjectFollower[CroppedObject]):
         self, frame: Picture, followed: Sequence[CroppedObject], views: Sequence[View], scene_changed: bool
     ) -> list[Sighting]:
         """Show the network one view of each of some objects."""
-        images = np.stack([view.crop.cut(frame) for view in views])
-        guidance = np.stack([view.guidance for view in views])
-        step = self._engine.propagate(images, guidance, [one.state for one in followed])
-        presence = np.ones(len(views), np.float32) if step.presence is None else step.presence
+        images = [view.crop.cut(frame) for view in views]
+        states = [one.state for one in followed]
+        # in its place it is also compared with how it last looked there
+        again = [index for index, (one, view) in enumerate(zip(followed, views, strict=True)) if one.remembers(view)]
+        step = self._engine.propagate(
+            np.stack([*images, *(images[index] for index in again)]),
+            np.stack([view.guidance for view in (*views, *(views[index] for index in again))]),
+            [*states, *(followed[index].recent for index in again)],
+        )
+        presence = np.ones(len(views), np.float32)
+        if step.presence is not None:
+            presence = step.presence[: len(views)].copy()
+            presence[again] = (presence[again] + step.presence[len(views) :]) / 2
         sightings = []
         for index, (one, view) in enumerate(zip(followed, views, strict=True)):
-            sighting = Sighting(view.crop, step.probabilities[index], step.states[index], None, float(presence[index]))
+            sighting = Sighting(
+                view.crop, step.probabilities[index], step.states[index], images[index], None, float(presence[index])
+            )
             if step.presence is not None:
                 enough = _pixels(sighting.probability) >= (FOUND_PIXELS if one.lost else SEEN_PIXELS)
                 sure = sighting.presence if enough else 0.0
                 guided = bool(view.guidance.any())
-                belief = Belief(one.lost, one.doubtful).after(sure, guided=guided, scene_changed=scene_changed)
+                belief = replace(one.belief, lost=one.lost).after(
+                    sure, guided=guided, scene_changed=scene_changed, searching=self._search_frames > 0
+                )
                 sighting = replace(sighting, belief=belief, presence=sure)
             sightings.append(sighting)
         return sightings
@@ -196,11 +219,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
             seen = pixels >= SEEN_PIXELS
         box = main_box(mask) if seen else None
         if sighting.belief is not None:
-            one.doubtful = sighting.belief.doubtful
-            if one.sure is None:
-                one.sure = View(one.seen_in, one.probability)  # the mask that was given
-            if seen and sighting.presence >= SURE_ABOVE:
-                one.sure = View(crop, probability)
+            self._remember(one, sighting, seen)
         one.seen_in, one.probability, one.state = crop, probability, sighting.state
         if box is None:
             one.framing = one.framing.unseen(self._height, self._width)
@@ -213,6 +232,17 @@ class CropFollower(ObjectFollower[CroppedObject]):
         one.lost = box is None
         one.frames_lost = one.frames_lost + 1 if one.lost else 0
         return ObjectView(object_id, crop, probability, score, one.lost)
+
+    def _remember(self, one: CroppedObject, sighting: Sighting, seen: bool) -> None:
+        """Keep how the object looks while it is seen; make a reference of it when it gets lost."""
+        if sighting.belief is not None:
+            one.belief = sighting.belief
+        if one.sure is None:
+            one.sure = View(one.seen_in, one.probability)  # the mask that was given
+        if seen and sighting.presence >= SURE_ABOVE:
+            one.sure, one.sure_image = View(sighting.crop, sighting.probability), sighting.image
+        elif not seen and not one.lost and one.sure_image is not None:
+            one.recent = self._engine.encode_reference(one.sure_image, one.sure.guidance)
 
 
 def _pixels(probability: SoftMask) -> int:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LOST_BELOW = 0.4  # presence below which what is marked is doubtful: lost when it stays so
+# Presence below which what is marked is doubtful, when it is also below a share of what it lately was: an object that
+# turns away from its reference fades slowly, one that is hidden or has left does so at once.
+LOST_BELOW = 0.4
+FADED = 0.6
+USUAL_MEMORY = 0.9  # share kept, from frame to frame, of what the presence lately was
 GONE_BELOW = 0.1  # presence below which it is lost at once
 PATIENCE = 4  # doubtful frames in a row that make an object lost
 # What it takes to be found: less in its own place, guided by its own mask, than anywhere, where many things are.
 FOUND_ABOVE = 0.8
 FOUND_IN_PLACE_ABOVE = 0.6
+FOUND_AFTER_CHANGE_ABOVE = (
+    0.5  # in its place, in the frames after a change of scene: a cut back, an end of black frames
+)
 SURE_ABOVE = 0.8  # presence from which on what is seen is worth remembering
 
 
@@ -20,24 +27,31 @@ class Belief:
     Attributes:
         lost: whether it is lost.
         doubtful: frames in a row in which its presence was low, though not low enough to call it lost.
+        usual: what its presence lately was.
     """
 
     lost: bool = False
     doubtful: int = 0
+    usual: float = 1.0
 
-    def after(self, presence: float, *, guided: bool = True, scene_changed: bool = False) -> Belief:
+    def after(
+        self, presence: float, *, guided: bool = True, scene_changed: bool = False, searching: bool = False
+    ) -> Belief:
         """After one more frame.
 
         Args:
             presence: of what is marked in it, 0..1.
             guided: whether a mask of the object said where it might be.
             scene_changed: the frame is another picture than the one before: what is followed has to be found in it.
+            searching: the scene has changed lately.
         """
         if self.lost or scene_changed:
-            return Belief(lost=presence < (FOUND_IN_PLACE_ABOVE if guided else FOUND_ABOVE))
-        if presence >= LOST_BELOW:
-            return Belief()
+            in_place = FOUND_AFTER_CHANGE_ABOVE if searching or scene_changed else FOUND_IN_PLACE_ABOVE
+            lost = presence < (in_place if guided else FOUND_ABOVE)
+            return Belief(lost=lost, usual=self.usual if lost else presence)
+        usual = USUAL_MEMORY * self.usual + (1 - USUAL_MEMORY) * presence
+        if presence >= min(LOST_BELOW, FADED * self.usual):
+            return Belief(usual=usual)
         doubtful = self.doubtful + 1
-        if presence < GONE_BELOW or doubtful >= PATIENCE:
-            return Belief(lost=True)
-        return Belief(doubtful=doubtful)
+        lost = presence < GONE_BELOW or doubtful >= PATIENCE
+        return Belief(lost=lost, doubtful=0 if lost else doubtful, usual=usual)
