@@ -142,7 +142,7 @@ def _package_shapes() -> dict[str, Shapes]:
 
 LITE = NetworkDescription(
     name="lite",
-    crop_size=256,
+    crop_size=320,
     state_names=("key", "value", "r5"),
     factory="vosctl.network.lite:Lite",
     detached_reference="encoder.blocks.4",
