@@ -50,6 +50,18 @@ def test_imports_at_once_under_one_name_leave_one_whole_file(tiny_file, tiny_lit
     assert {path.name for path in user_folder().iterdir()} == {entry.path.name, "registry.json", LOCK_FILE}
 
 
+def test_what_a_killed_import_left_is_removed_by_the_next_one(tiny_file):
+    folder = user_folder()
+    folder.mkdir(parents=True)
+    left = folder / ".mine-0123456789ab.safetensors.4711-0a1b2c3d.partial"
+    theirs = folder / "notes.partial"
+    for path in (left, theirs):
+        path.write_bytes(b"half")
+    import_weights(tiny_file, "mine")
+    assert not left.exists()
+    assert theirs.exists()
+
+
 def test_of_imports_at_once_without_overwrite_one_wins(tiny_file):
     def try_import(_):
         try:

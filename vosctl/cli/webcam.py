@@ -11,6 +11,7 @@ import click
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options
 from vosctl.cli.groups import grouped
+from vosctl.cli.numbers import FiniteRange
 from vosctl.cli.options import (
     EngineRequest,
     OutputOptions,
@@ -83,9 +84,7 @@ feed_options = grouped(
     "camera",
     FeedOptions,
     click.option("--size", type=SizeType(), help="Picture size to request from a camera."),
-    click.option(
-        "--fps", type=click.FloatRange(min=0, min_open=True), help="Frames per second to request from a camera."
-    ),
+    click.option("--fps", type=FiniteRange(min=0, min_open=True), help="Frames per second to request from a camera."),
     click.option(
         "--backend",
         type=click.Choice(["auto", "v4l2", "gstreamer", "dshow", "msmf", "avfoundation"]),
@@ -95,7 +94,7 @@ feed_options = grouped(
     ),
     click.option(
         "--reconnect",
-        type=click.FloatRange(min=0),
+        type=FiniteRange(min=0),
         default=60.0,
         show_default=True,
         metavar="SECONDS",

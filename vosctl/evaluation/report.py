@@ -14,6 +14,7 @@ from vosctl.datasets import Task
 from vosctl.errors import VosctlError
 from vosctl.evaluation.runner import Speed
 from vosctl.evaluation.scoring import SequenceScore, Summary, summarise
+from vosctl.video.leftovers import clean_and_log
 from vosctl.video.staging import StagedFile, write_errors
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def write_json(evaluation: Evaluation, path: Path) -> None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file beside its place and rename it when whole. Raises VosctlError when that fails."""
+    clean_and_log(path)
     staged = StagedFile(path, overwrite=True)
     try:
         with write_errors(path):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vosctl.datasets import Objects, Sequence, Task, read_annotation
 from vosctl.errors import UsageError, VosctlError
 from vosctl.tracking.results import TrackedFrame
+from vosctl.video.leftovers import clean_and_log
 from vosctl.video.masks import write_indexed_png
 from vosctl.video.sources.pictures import read_image
 from vosctl.video.staging import StagedDirectory, write_errors
@@ -98,6 +99,7 @@ def track_sequence(
     labels = Objects.of(annotation, task, sequence.name).keep(annotation)
     with write_errors(masks):
         masks.mkdir(parents=True, exist_ok=True)
+    clean_and_log(masks / sequence.name)
     folder = StagedDirectory(masks / sequence.name, overwrite=overwrite)
     speed = Speed(0, 0.0)
     try:

@@ -10,6 +10,7 @@ import onnx
 from onnx.external_data_helper import set_external_data
 
 from vosctl.errors import UsageError
+from vosctl.video.leftovers import clean_and_log, find, is_claim
 from vosctl.video.staging import StagedDirectory, write_errors
 
 WEIGHTS_FILE = "weights.bin"
@@ -26,6 +27,7 @@ def staged_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         UsageError: `folder` exists and may not be replaced.
     """
     check_replaceable(folder, overwrite=overwrite)
+    clean_and_log(folder)
     staged = StagedDirectory(folder, overwrite=overwrite)
     try:
         with write_errors(folder):
@@ -46,9 +48,11 @@ def check_replaceable(folder: Path, *, overwrite: bool) -> None:
         return
     if not folder.is_dir():
         raise UsageError(f"{folder}: is a file; give a `folder`")
-    if other := next((path.name for path in folder.iterdir() if path.name not in FILES), None):
+    left = {path.name for path in find(folder)}  # a killed run's, removed when the folder is opened
+    present = [path.name for path in folder.iterdir() if not is_claim(path) and path.name not in left]
+    if other := next((name for name in present if name not in FILES), None):
         raise UsageError(f"{folder}: holds other files than an export ({other}); give another `folder`")
-    if not overwrite and any(folder.iterdir()):
+    if not overwrite and present:
         raise UsageError(f"{folder}: exists; give another `folder`, or add `overwrite=True`")
 
 

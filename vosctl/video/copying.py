@@ -115,6 +115,7 @@ class StreamCopy:
         if sound:
             self._add_sound(self._source)
         subtitles = self._add_subtitles(self._source)
+        self._tell_what_else_is_lost(self._source)
         self._video = best_video(self._source)
         self._continuous = ContinuousPackets(self._source, list(subtitles))
         self._packets = self._demux()
@@ -151,6 +152,16 @@ class StreamCopy:
                 f"they are{cure}"
             )
         return held
+
+    def _tell_what_else_is_lost(self, source: InputContainer) -> None:
+        chapters = bool(source.chapters())  # which MP4 keeps in a track of their own, and which are copied
+        data = [stream for stream in source.streams.data if not (chapters and stream.name == "bin_data")]
+        parts = (
+            (len(data), "track(s) of data (time code, a camera's notes)"),
+            (len(source.streams.attachments), "attached file(s) (fonts)"),
+        )
+        if lost := " and ".join(f"{count} {kind}" for count, kind in parts if count):
+            self._warn(f"{self._path}: written without {lost} of the source's")
 
     def _add(self, stream: AudioStream | SubtitleStream) -> None:
         """Add a stream to the output as it is, with its language, its title and whether it is the default."""

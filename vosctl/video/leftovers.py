@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -23,6 +24,7 @@ if sys.platform != "win32":
     import fcntl
 
 _PREFIX = ".vosctl-"
+_log = logging.getLogger("vosctl")
 
 
 def is_claim(path: Path) -> bool:
@@ -79,6 +81,12 @@ def clean(final: Path) -> list[Path]:
                 removed.append(partial)
             claim.unlink(missing_ok=True)
     return removed
+
+
+def clean_and_log(final: Path) -> None:
+    """Remove what killed runs left of an output, and say so in Python's `logging`, logger "vosctl"."""
+    for removed in clean(final):
+        _log.warning("%s: left by a run that was killed, removed", removed)
 
 
 def _claims(final: Path) -> Iterator[Path]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_PARTIAL = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.partial")
 
 
 @contextmanager
@@ -24,3 +27,10 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all, with the permissions that new files get."""
     with staged(path) as partial:
         partial.write_bytes(content)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what killed processes left of `staged` in a folder. Nobody else may be writing in it: hold its lock."""
+    for path in folder.iterdir():
+        if _PARTIAL.fullmatch(path.name):
+            path.unlink(missing_ok=True)

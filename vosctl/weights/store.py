@@ -20,7 +20,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.extras import require
 from vosctl.network.table import COUNTER_SUFFIX
 from vosctl.weights.checkpoint import Checkpoint, read_checkpoint
-from vosctl.weights.files import write_whole
+from vosctl.weights.files import remove_partial, write_whole
 from vosctl.weights.formats import OFFICIAL_PREFIX, SAFETENSORS, safetensors_bytes
 from vosctl.weights.registry import (
     FACTS,
@@ -66,6 +66,7 @@ def import_weights(source: Path, name: str, *, licence: str | None = None, overw
     content = safetensors_bytes(checkpoint.arrays, {"network": checkpoint.network, **facts})
     folder = user_folder()
     with _writing(folder), _locked(folder):
+        remove_partial(folder)
         _check_name(name, overwrite)  # it may have been taken while this process read the file
         sha256 = hashlib.sha256(content).hexdigest()
         # The digest in the name: weights that are replaced stay whole until the registry names the new ones.

@@ -299,6 +299,24 @@ def test_titles_of_tracks_survive_mp4(film, through, tmp_path):
         assert [stream.metadata["title"] for stream in container.streams.audio] == ["Main", "Commentaire"]
 
 
+def test_what_cannot_be_copied_is_said(tmp_path, through):
+    path = tmp_path / "fonts.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10, width=32, height=32, pix_fmt="yuv420p")
+        container.add_attachment("a.ttf", "application/x-truetype-font", b"not really a font")
+        frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 90, np.uint8), format="rgb24")
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    output = tmp_path / "o.mkv"
+    assert through(path, output) == [f"{output}: written without 1 attached file(s) (fonts) of the source's"]
+
+
+def test_the_track_that_mp4_keeps_chapters_in_is_no_loss(film, through, tmp_path):
+    through(film, tmp_path / "o.mp4")
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert [stream.name for stream in container.streams.data] == ["bin_data"]
+    assert not any("data" in line for line in through(tmp_path / "o.mp4", tmp_path / "back.mkv"))
+
+
 def test_chapters_end_where_the_video_was_cut_short(film, through, tmp_path):
     through(film, tmp_path / "o.mp4", most=3)
     with av.open(str(tmp_path / "o.mp4")) as container:

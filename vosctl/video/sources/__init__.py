@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-from vosctl.errors import UsageError
+from vosctl.errors import UsageError, VosctlError
 from vosctl.video.sources.animation import AnimationSource, is_animated
 from vosctl.video.sources.base import Source
 from vosctl.video.sources.images import DEFAULT_FRAME_RATE, ImageSource, images_in, is_image
@@ -48,7 +48,12 @@ def open_source(
         UsageError: nothing of that name exists, or it holds no pictures.
         VosctlError: it exists and cannot be read.
     """
-    source = _open_images(spec, frame_rate)
+    try:
+        source = _open_images(spec, frame_rate)
+    except OSError as error:  # a name that no file can have, a folder that may not be looked into
+        raise VosctlError(
+            f"{spec}: cannot be opened: {(error.strerror or str(error)).lower()}; check the path"
+        ) from error
     if source is not None:
         return source
     if frame_rate is not None:
