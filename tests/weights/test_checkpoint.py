@@ -14,10 +14,17 @@ from vosctl.engine import create_engine
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.rgmp import RGMP
 from vosctl.network.table import PACKAGED, create_network, find_network, part_of, registered_network
-from vosctl.weights.checkpoint import HEAD_OF, read_checkpoint
+from vosctl.weights.checkpoint import HEAD_OF, load_checkpoint, read_checkpoint
 from vosctl.weights.formats import safetensors_bytes
 from vosctl.weights.networks import load_network, save_network
-from vosctl.weights.registry import file_sha256, find_weights, registered_weights, shipped_folder, shipped_from
+from vosctl.weights.registry import (
+    file_sha256,
+    find_weights,
+    presence_file,
+    registered_weights,
+    shipped_folder,
+    shipped_from,
+)
 from vosctl.weights.store import import_weights
 
 
@@ -174,7 +181,9 @@ def test_changed_shipped_weights_are_noticed(tmp_path):
 
 @pytest.fixture
 def lite_arrays():
-    return dict(read_checkpoint(find_weights("lite").path).arrays)
+    """Lite's own weights, without its head for presence."""
+    arrays = read_checkpoint(find_weights("lite").path).arrays
+    return {key: array for key, array in arrays.items() if part_of(key) != "presence"}
 
 
 def write(path, arrays, metadata=None):
@@ -389,3 +398,9 @@ def test_the_shapes_in_the_package_are_those_of_the_networks(name):
     """When this fails after a change of a network, run `python -m vosctl.export.shipped`."""
     expected = {key: tuple(value.shape) for key, value in find_network(name).create_whole().state_dict().items()}
     assert list(find_network(name).shapes.items()) == list(expected.items())
+
+
+@pytest.mark.parametrize("name", ["lite", "lite-plus"])
+def test_the_shipped_heads_belong_to_their_weights(name):
+    assert load_checkpoint(name).has_presence
+    assert find_weights(name).presence_sha256 == file_sha256(presence_file(find_weights(name).path))
