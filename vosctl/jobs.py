@@ -118,6 +118,7 @@ class SegmentJob:
             request = self._request(source.info)
             check_outputs(request)
             tracker = self.make_tracker()
+            tracker.resumable = request.track is not None
             self.events.started(self._start(source.info, tracker, given.objects))
             given = self._prepared(given, source, tracker)
             with held():  # from here on there is something to keep

@@ -471,3 +471,30 @@ def test_prompts_that_cannot_be_served_are_one_line(invoke, clip, fake, options,
     result = invoke("segment", "clip.mp4", *options)
     assert result.exit_code == 2, result.output
     assert message in " ".join(result.stderr.split())
+
+
+def test_a_run_that_was_stopped_is_gone_on_with(invoke, clip, fake, tmp_path):
+    from vosctl.tracks import Track, TrackWriter
+
+    assert invoke("segment", "clip.mp4", "--first-mask", "m.png", "--track", "a.vostrack").exit_code == 0
+    assert not (tmp_path / "clip_overlay.mp4").exists(), "the track is what was asked for"
+    result = invoke("segment", "--resume", "a.vostrack")
+    assert result.exit_code == 2
+    assert "is complete" in result.stderr
+    TrackWriter(tmp_path / "a.vostrack", None).close()  # as a run leaves it that was stopped
+    result = invoke("segment", "--resume", "a.vostrack", "--masks", "masks", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "masks").iterdir())) == 12
+    with Track(tmp_path / "a.vostrack") as track:
+        assert track.complete
+        assert len(track) == 12
+
+
+def test_what_does_not_go_with_resume(invoke, clip, fake):
+    for option in (["--first-mask", "m.png"], ["--window", "off"], ["--weights", "rgmp"], ["--track", "b.vostrack"]):
+        result = invoke("segment", "--resume", "a.vostrack", *option)
+        assert result.exit_code == 2
+        assert f"{option[0]}: is the track's own with --resume" in result.stderr
+    result = invoke("segment", "--first-mask", "m.png")
+    assert result.exit_code == 2
+    assert "INPUT: give the video" in result.stderr

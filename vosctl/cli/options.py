@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -180,6 +180,9 @@ tracking_options = grouped(
 """--window, --window-size, --scales, --paper-protocol, as a `TrackingRequest` named `tracking`."""
 
 
+_DRAWN = ("overlay", "masks", "matte", "cutout", "rle")
+
+
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """What the user asked for with the options of `output_options`."""
@@ -196,12 +199,17 @@ class OutputOptions:
 
     def request(self, info: SourceInfo) -> OutputRequest:
         """Return the outputs; an overlay named after the source where none is asked for."""
+        request = self.more_than_a_track(info)
+        if request.track is not None or any(getattr(self, name) for name in _DRAWN):
+            return request
+        return replace(request, overlay=Path(f"{info.name}_overlay.mp4"))
+
+    def more_than_a_track(self, info: SourceInfo) -> OutputRequest:
+        """Return the outputs that are asked for, and no others."""
         from vosctl.video.colours import ColourRequest
         from vosctl.video.sinks import OutputRequest
 
-        paths = {name: getattr(self, name) for name in ("overlay", "masks", "matte", "cutout", "rle", "track")}
-        if not any(paths.values()):
-            paths["overlay"] = Path(f"{info.name}_overlay.mp4")
+        paths = {name: getattr(self, name) for name in (*_DRAWN, "track")}
         return OutputRequest(
             **paths, overwrite=self.overwrite, audio=not self.no_audio, colors=ColourRequest.parse(self.colors or "")
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from fractions import Fraction
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options, timed_mask_options
@@ -21,10 +24,15 @@ from vosctl.cli.options import (
     tracking_options,
 )
 from vosctl.cli.places import RangeRequest, range_options
+from vosctl.errors import UsageError
+
+
+def _fields(request: type[Any]) -> set[str]:
+    return {field.name for field in fields(request)}
 
 
 @click.command(short_help="Follow objects through a video.", cls=VosctlCommand, spelled={"choose": "--select"})
-@click.argument("source", metavar="INPUT", type=click.Path(readable=False))
+@click.argument("source", metavar="INPUT", required=False, type=click.Path(readable=False))
 @first_mask_options(
     click.option("--select", is_flag=True, help="Draw the objects on the first frame, in a window."),
     *timed_mask_options,
@@ -37,6 +45,13 @@ from vosctl.cli.places import RangeRequest, range_options
     callback=frame_rate,
     metavar="RATE",
     help="Images per second, where INPUT is images  [default: 24]",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="TRACK",
+    help="Go on with a run that was stopped, from its track (--track); objects and settings are the track's, INPUT may "
+    "be left out.",
 )
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
 @click.option(
@@ -51,10 +66,11 @@ from vosctl.cli.places import RangeRequest, range_options
 @engine_options
 @reporting_options
 def segment(
-    source: str,
+    source: str | None,
     first: FirstMaskRequest,
     outputs: OutputOptions,
     frame_rate: Fraction | None,
+    resume: Path | None,
     max_frames: int | None,
     direction: Literal["both", "forward"],
     part: RangeRequest,
@@ -79,11 +95,18 @@ def segment(
       vosctl segment duet.mp4 --box 1=220,60,180,400 --point 1=300,90:- --point 2=640,240
       vosctl segment dance.mp4 --mask dancer.png --mask 120@better.png --point 0:07.5@1=300,90:-
       vosctl segment dance.mp4 --start 1:05 --end 1:12.5 --first-mask dancer.png
+      vosctl segment dance.mp4 --first-mask dancer.png --track dance.vostrack
+      vosctl segment --resume dance.vostrack
       vosctl segment frames/ --first-mask 00000.png --rle - | jq .bbox
     """
     from vosctl.jobs import SegmentJob
 
     outputs.check(reporting)
+    if resume is not None:
+        _go_on(resume, source, outputs, max_frames, reporting)
+        return
+    if source is None:
+        raise UsageError("INPUT: give the video to segment, or a track to go on with (--resume)")
     objects, prompts = first.objects(), first.timed()
     if not prompts:
         objects.check()
@@ -101,3 +124,23 @@ def segment(
             direction=direction,
             events=reporter,
         ).run()
+
+
+_GOES_WITH_RESUME = {"source", "resume", "max_frames", *_fields(OutputOptions), *_fields(ReportingRequest)} - {"track"}
+_CHANGEABLE = _fields(EngineRequest) - {"weights"}
+"""What of the engine may be another when a run is gone on with: the masks stay those of the same network."""
+
+
+def _go_on(
+    track: Path, source: str | None, outputs: OutputOptions, max_frames: int | None, reporting: ReportingRequest
+) -> None:
+    from vosctl.resuming import ResumeJob
+
+    context = click.get_current_context()
+    typed = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    for parameter in context.command.params:
+        if parameter.name in typed - _GOES_WITH_RESUME - _CHANGEABLE:
+            raise UsageError(f"{max(parameter.opts, key=len)}: is the track's own with --resume; leave it out")
+    changes = {name: context.params[name] for name in sorted(typed & _CHANGEABLE)}
+    with reporting.reporter() as reporter:
+        ResumeJob(track, source, outputs.more_than_a_track, None, changes, max_frames, reporter).run()

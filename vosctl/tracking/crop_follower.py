@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from vosctl.tracking.compositing import ObjectView, composite
 from vosctl.tracking.crop import Crop, main_box, mask_box
 from vosctl.tracking.follower import FollowedObject, ObjectFollower
 from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, crop_of_box
+from vosctl.tracking.keeping import KeptValue, Reference
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.results import TrackedFrame
@@ -41,6 +42,7 @@ class CroppedObject(FollowedObject):
         sure: how it was seen when its presence was last beyond doubt; None where the network does not tell presence.
         sure_image: (size, size, 3), what was seen there.
         recent: the engine's state with `sure` for the reference, once the object has been lost: how it last looked.
+        recent_reference: what `recent` was made of, where it is to be kept.
         belief: what is believed of it; not used where the network does not tell presence.
         frames_lost: for how many frames it has been lost.
     """
@@ -51,6 +53,7 @@ class CroppedObject(FollowedObject):
     sure: View | None = None
     sure_image: RGBImage | None = None
     recent: Any = None
+    recent_reference: Reference | None = None
     belief: Belief = field(default_factory=Belief)
     frames_lost: int = 0
 
@@ -95,10 +98,11 @@ class CropFollower(ObjectFollower[CroppedObject]):
         height: height of the frames in pixels.
         width: width of the frames in pixels.
         size: side in pixels the crops are resampled to.
+        resumable: whether the references are kept, for `keep`.
     """
 
-    def __init__(self, engine: Engine[Any], height: int, width: int, size: int) -> None:
-        super().__init__()
+    def __init__(self, engine: Engine[Any], height: int, width: int, size: int, *, resumable: bool = False) -> None:
+        super().__init__(resumable=resumable)
         self._engine = engine
         self._height, self._width = height, width
         self._size = size
@@ -112,8 +116,30 @@ class CropFollower(ObjectFollower[CroppedObject]):
         soft = mask.astype(np.float32)
         reference_crop = crop_of_box(box, REFERENCE_CONTEXT, self._size)
         framing = Framing.of_box(box, self._size)
-        state = self._engine.encode_reference(reference_crop.cut(frame), reference_crop.cut_mask(soft))
-        return CroppedObject(state, framing.crop.cut_mask(soft), framing, framing.crop, float(np.count_nonzero(mask)))
+        reference = Reference(reference_crop.cut(frame), reference_crop.cut_mask(soft))
+        return CroppedObject(
+            self._engine.encode_reference(reference.image, reference.mask),
+            framing.crop.cut_mask(soft),
+            framing,
+            framing.crop,
+            float(np.count_nonzero(mask)),
+            reference=reference if self._resumable else None,
+        )
+
+    def _restored(self, values: Mapping[str, Any]) -> CroppedObject:
+        reference: Reference = values["reference"]
+        recent: Reference | None = values["recent_reference"]
+        return CroppedObject(
+            state=self._engine.encode_reference(reference.image, reference.mask),
+            recent=None if recent is None else self._engine.encode_reference(recent.image, recent.mask),
+            **values,
+        )
+
+    def _keep_more(self) -> dict[str, KeptValue]:
+        return {"scene": self._scene.before, "search_frames": self._search_frames}
+
+    def _restore_more(self, more: Mapping[str, Any]) -> None:
+        self._scene.before, self._search_frames = more["scene"], more["search_frames"]
 
     def _as_seen(self, one: CroppedObject, mask: SoftMask) -> SoftMask:
         return one.seen_in.cut_mask(mask)
@@ -220,7 +246,8 @@ class CropFollower(ObjectFollower[CroppedObject]):
         box = main_box(mask) if seen else None
         if sighting.belief is not None:
             self._remember(one, sighting, seen)
-        one.seen_in, one.probability, one.state = crop, probability, sighting.state
+        one.seen_in, one.probability = crop, probability
+        self._advance(one, sighting.state)
         if box is None:
             one.framing = one.framing.unseen(self._height, self._width)
         elif one.lost:
@@ -243,6 +270,8 @@ class CropFollower(ObjectFollower[CroppedObject]):
             one.sure, one.sure_image = View(sighting.crop, sighting.probability), sighting.image
         elif not seen and not one.lost and one.sure_image is not None:
             one.recent = self._engine.encode_reference(one.sure_image, one.sure.guidance)
+            if self._resumable:
+                one.recent_reference = Reference(one.sure_image, one.sure.guidance)
 
 
 def _pixels(probability: SoftMask) -> int:

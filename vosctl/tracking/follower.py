@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vosctl.errors import UsageError
 from vosctl.planar import Picture
+from vosctl.tracking.keeping import KeptValue, Reference, TrackerState
 from vosctl.tracking.results import TrackedFrame
 from vosctl.types import Mask, SoftMask
 
@@ -50,6 +51,18 @@ class Follower(Protocol):
         """Follow every object into the next frame."""
         ...
 
+    def keep(self) -> TrackerState | None:
+        """Return what `restore` needs to go on from here; None where that cannot be kept."""
+        ...
+
+    def restore(self, kept: TrackerState) -> None:
+        """Go on from where `keep` was called, with the references encoded anew.
+
+        Raises:
+            ValueError: something is missing or of another kind.
+        """
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class FollowedObject:
@@ -60,12 +73,16 @@ class FollowedObject:
         probability: float32 in [0, 1], the last soft mask: the next guidance mask.
         lost: whether the object was lost in the last frame.
         yields: it takes pixels only where no other object claims them, because another was put in its place.
+        reference: what the state was made of, where it is to be kept.
+        has_memory: whether the engine has given another state after a step, so that the reference alone is not enough.
     """
 
     state: Any
     probability: SoftMask
     lost: bool = field(default=False, kw_only=True)
     yields: bool = field(default=False, kw_only=True)
+    reference: Reference | None = field(default=None, kw_only=True)
+    has_memory: bool = field(default=False, kw_only=True)
 
 
 Followed = TypeVar("Followed", bound=FollowedObject)
@@ -74,7 +91,8 @@ Followed = TypeVar("Followed", bound=FollowedObject)
 class ObjectFollower(ABC, Generic[Followed]):
     """The part of a `Follower` that does not depend on what the network sees: its objects and their corrections."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, resumable: bool = False) -> None:
+        self._resumable = resumable
         self._objects: dict[int, Followed] = {}
         self._given: dict[int, Mask] = {}  # the masks given in the last frame, which the references are made of
 
@@ -146,6 +164,42 @@ class ObjectFollower(ABC, Generic[Followed]):
                 if left.any():
                     self._objects[object_id] = self._referenced(frame, left)
 
+    def keep(self) -> TrackerState | None:
+        """See `Follower.keep`: not where the engine has a memory, or the references were not kept."""
+        objects = {}
+        for object_id, one in self._objects.items():
+            if one.reference is None or one.has_memory:
+                return None
+            left_out = ("state", "recent", "has_memory")  # the engine's, made anew
+            objects[object_id] = {
+                field.name: getattr(one, field.name) for field in fields(one) if field.name not in left_out
+            }
+        return TrackerState(objects, self._keep_more()) if objects else None
+
+    def restore(self, kept: TrackerState) -> None:
+        """See `Follower.restore`."""
+        try:
+            self._objects = {object_id: self._restored(values) for object_id, values in sorted(kept.objects.items())}
+            self._restore_more(kept.more)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"the state does not fit: {error}") from error
+
+    @abstractmethod
+    def _restored(self, values: Mapping[str, Any]) -> Followed:
+        """Return an object from the fields that were kept of it."""
+
+    def _keep_more(self) -> dict[str, KeptValue]:
+        """Return what is kept beside the objects."""
+        return {}
+
+    def _restore_more(self, more: Mapping[str, Any]) -> None:
+        """Take back what `_keep_more` gave."""
+
+    def _advance(self, one: Followed, state: Any) -> None:
+        """Take the engine's state of an object after a step."""
+        one.has_memory = one.has_memory or not _is_same(state, one.state)
+        one.state = state
+
     @abstractmethod
     def _referenced(self, frame: Picture, mask: Mask) -> Followed:
         """Add an object with `mask`, (H, W) with at least one true pixel, as its reference."""
@@ -161,6 +215,13 @@ class ObjectFollower(ABC, Generic[Followed]):
     @abstractmethod
     def _look(self, frame: Picture, followed: list[Followed]) -> list[SoftMask]:
         """Return what the network finds of objects in the last frame, guided by their masks in it; change nothing."""
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two of the engine's states are one, or of one for each scale."""
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return all(first is second for first, second in zip(one, other, strict=True))
+    return one is other
 
 
 def _set_aside(one: FollowedObject) -> None:

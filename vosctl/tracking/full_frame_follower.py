@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from vosctl.planar import Picture, rgb_of
 from vosctl.tracking.compositing import composite
 from vosctl.tracking.crop import mask_box
 from vosctl.tracking.follower import FollowedObject, ObjectFollower
+from vosctl.tracking.keeping import Reference
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.multi_scale import MultiScale, StatePerScale
 from vosctl.tracking.results import TrackedFrame, TrackedObject
@@ -24,16 +27,23 @@ class FullFrameFollower(ObjectFollower[FollowedObject]):
         multi_scale: runs the network.
         union: state of the union of all objects, for the official release's merging: the union is propagated too,
             and the background is what it leaves. None merges the objects alone.
+        resumable: whether the references are kept, for `keep`; not with a union.
     """
 
-    def __init__(self, multi_scale: MultiScale, union: StatePerScale | None = None) -> None:
-        super().__init__()
+    def __init__(self, multi_scale: MultiScale, union: StatePerScale | None = None, *, resumable: bool = False) -> None:
+        super().__init__(resumable=resumable and union is None)
         self._multi_scale = multi_scale
         self._union = union
 
     def _referenced(self, frame: Picture, mask: Mask) -> FollowedObject:
         soft = self._multi_scale.pad(mask.astype(np.float32))
-        return FollowedObject(self._multi_scale.encode_reference(rgb_of(frame), soft), soft)
+        image = rgb_of(frame)
+        reference = Reference(image, soft) if self._resumable else None
+        return FollowedObject(self._multi_scale.encode_reference(image, soft), soft, reference=reference)
+
+    def _restored(self, values: Mapping[str, Any]) -> FollowedObject:
+        reference: Reference = values["reference"]
+        return FollowedObject(state=self._multi_scale.encode_reference(reference.image, reference.mask), **values)
 
     def _as_seen(self, one: FollowedObject, mask: SoftMask) -> SoftMask:
         return self._multi_scale.pad(mask)
@@ -73,7 +83,7 @@ class FullFrameFollower(ObjectFollower[FollowedObject]):
             states.append(self._union)
         step = self._multi_scale.propagate(image, masks, states)
         for one, state in zip(followed, step.states, strict=False):
-            one.state = state
+            self._advance(one, state)
         probabilities = step.probabilities
         if with_union:
             self._union = step.states[-1]

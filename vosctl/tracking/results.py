@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vosctl.types import Alpha, Box, Labels
+
+if TYPE_CHECKING:
+    from vosctl.tracking.keeping import TrackerState
 
 ObjectStatus = Literal["tracked", "lost"]
 
@@ -38,8 +41,10 @@ class TrackedFrame:
         labels: (H, W) uint8, 0 for background, else an object's id. Labels never overlap.
         alpha: (H, W) uint8, 0..255, the probability that the pixel belongs to any object: soft at the edges.
         objects: one entry per object that is followed, ordered by id, lost ones included.
+        state: what the tracker needs to go on from here: in some frames of one that is `resumable`, else None.
     """
 
     labels: Labels
     alpha: Alpha
     objects: tuple[TrackedObject, ...]
+    state: TrackerState | None = None

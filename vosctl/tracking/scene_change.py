@@ -21,15 +21,18 @@ class SceneChange:
     """Compares every frame with the one before, by the mean brightness of a few blocks.
 
     Means of blocks hardly notice what moves by a few pixels, and take no time in a frame of any size.
+
+    Attributes:
+        before: (9, 16) mean brightness of the blocks of the frame before, 0..255; None before the first.
     """
 
     def __init__(self) -> None:
-        self._before: NDArray[np.int16] | None = None
+        self.before: NDArray[np.int16] | None = None
 
     def happened(self, picture: Picture) -> bool:
         """Return whether this frame is another picture than the one before; False for the first."""
-        now, before = _block_means(picture), self._before
-        self._before = now
+        now, before = _block_means(picture), self.before
+        self.before = now
         if before is None:
             return False
         share = float(np.mean(np.abs(now - before) > CHANGED_LEVELS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ from vosctl.tracking.crop_follower import CropFollower
 from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
 from vosctl.tracking.follower import Follower
 from vosctl.tracking.full_frame_follower import FullFrameFollower
+from vosctl.tracking.keeping import STATE_INTERVAL, TrackerState
 from vosctl.tracking.multi_scale import MultiScale
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.settings import TrackingSettings
@@ -55,6 +57,10 @@ class Tracker:
         engine: runs the network; `Tracker.load` makes one.
         settings: how objects are followed.
 
+    Attributes:
+        resumable: whether results hold the tracker's state from time to time, see `TrackedFrame.state`; to be set
+            before `start`.
+
     Raises:
         UsageError: the engine cannot do what the settings ask for.
     """
@@ -66,6 +72,8 @@ class Tracker:
         self._settings = checked_settings(settings)
         if self._settings.paper_protocol and not engine.takes_float:
             raise UsageError("`paper_protocol=True`: needs the torch engine; use `engine='torch'`")
+        self.resumable = False
+        self._steps = 0
         self._follower: Follower | None = None
         self._frame_size = (0, 0)
         self._result = nothing_tracked(0, 0)
@@ -139,12 +147,33 @@ class Tracker:
         """
         frame = checked_frame(frame)
         labels = checked_labels(mask, frame.shape[:2])
-        follower = self._new_follower(frame, labels)
+        height, width, _ = frame.shape
+        follower = self._new_follower(height, width, (frame, labels) if self._settings.paper_protocol else None)
         masks = masks_by_id(labels)
         follower.add(frame, masks)
         self._follower, self._frame_size = follower, frame.shape[:2]
         self._result = with_masks(nothing_tracked(*self._frame_size), masks)
+        self._steps = 0
         return self._result
+
+    def restore(self, state: TrackerState, height: int, width: int) -> None:
+        """Go on after a frame whose result held a state, as if there had been no stop; instead of `start`.
+
+        Args:
+            state: see `TrackedFrame.state`.
+            height: of the frames in pixels.
+            width: of the frames in pixels.
+
+        Raises:
+            UsageError: the settings are those of the paper's protocol, which keeps no state.
+            ValueError: the state is of another kind of tracker, or damaged.
+        """
+        if self._settings.paper_protocol:
+            raise UsageError("`paper_protocol=True`: keeps no state to go on from; track from the first frame")
+        follower = self._new_follower(height, width)
+        follower.restore(state)
+        self._follower, self._frame_size, self._steps = follower, (height, width), 0
+        self._result = nothing_tracked(height, width)
 
     def step(self, frame: Picture, mask: GivenMask | None = None, objects: Sequence[int] | None = None) -> TrackedFrame:
         """Follow the objects into the next frame, where the masks of some of them may be known.
@@ -166,6 +195,9 @@ class Tracker:
                 raise UsageError("`objects`: names ids of `mask`; give both")
             follower = self._started()
             self._result = follower.step(checked_frame(frame, self._frame_size))
+            self._steps += 1
+            if self.resumable and self._steps % STATE_INTERVAL == 0:
+                self._result = replace(self._result, state=follower.keep())
             return self._result
         follower = self._correctable()
         frame = checked_frame(frame, self._frame_size)
@@ -215,14 +247,15 @@ class Tracker:
         self._result = without_object(self._result, object_id)
         return self._result
 
-    def _new_follower(self, frame: Picture, labels: Labels) -> Follower:
-        height, width = frame.shape[:2]
+    def _new_follower(self, height: int, width: int, first: tuple[Picture, Labels] | None = None) -> Follower:
+        """Return a follower without objects; the paper's protocol needs the first frame and its labels."""
         if self._settings.window:
             size = self._settings.window_size or self._engine.crop_size
-            return CropFollower(self._engine, height, width, size)
+            return CropFollower(self._engine, height, width, size, resumable=self.resumable)
         multi_scale = MultiScale(self._engine, height, width, self._settings.scales)
-        if not self._settings.paper_protocol:
-            return FullFrameFollower(multi_scale)
+        if first is None:
+            return FullFrameFollower(multi_scale, resumable=self.resumable)
+        frame, labels = first
         union = multi_scale.pad((labels > 0).astype(np.float32))
         return FullFrameFollower(multi_scale, multi_scale.encode_reference(rgb_of(frame), union))
 

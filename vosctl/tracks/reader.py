@@ -12,10 +12,12 @@ from typing import get_args
 import numpy as np
 
 from vosctl.errors import UsageError, VosctlError
+from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.results import ObjectStatus, TrackedFrame, TrackedObject
 from vosctl.tracks.coding import PackedMatte, unpack_mask, unpack_matte
 from vosctl.tracks.header import TrackHeader
 from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, database_errors
+from vosctl.tracks.states import unpack_state
 from vosctl.types import Box, Labels
 
 _Row = tuple[int, str, float, int, int | None, int | None, int | None, int | None, bytes]
@@ -112,6 +114,22 @@ class Track:
         except (ValueError, TypeError) as error:
             raise VosctlError(f"{self.path}: frame {number} is damaged ({error}); track the video again") from error
         return TrackedFrame(labels, alpha, objects)
+
+    def state(self) -> tuple[int, TrackerState] | None:
+        """Read the tracker's last state that was kept.
+
+        Returns:
+            The number of the frame that it is the state after, and the state; None where there is none.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        with database_errors(self.path):
+            found = self._database.execute("SELECT frame, state FROM resuming").fetchone()
+            if found is None:
+                return None
+            arrays = dict(self._database.execute("SELECT digest, value FROM arrays").fetchall())
+        return int(found[0]), unpack_state(found[1], arrays)
 
     def close(self) -> None:
         """Release the file."""

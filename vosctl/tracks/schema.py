@@ -45,7 +45,7 @@ CREATE TABLE objects (
 CREATE TABLE resuming (
     slot INTEGER PRIMARY KEY,  -- always 0: only the last state is kept
     frame INTEGER NOT NULL,  -- the state is that after this frame
-    state BLOB NOT NULL
+    state TEXT NOT NULL  -- JSON; digests stand for arrays
 );
 CREATE TABLE arrays (digest TEXT PRIMARY KEY, value BLOB NOT NULL);  -- what several states share
 """

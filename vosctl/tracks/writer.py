@@ -7,10 +7,12 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.tracks.coding import pack_mask, pack_matte
 from vosctl.tracks.header import TrackHeader
 from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, TABLES, database_errors
+from vosctl.tracks.states import pack_state
 from vosctl.video.frames import Frame
 
 
@@ -34,6 +36,8 @@ class TrackWriter:
         with database_errors(path):
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
+                if header is not None:
+                    self._database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is in it
                 self._database.execute("PRAGMA journal_mode = WAL")
                 # A commit waits for no disk: it outlives the program, though not, for its last moments, the machine.
                 self._database.execute("PRAGMA synchronous = NORMAL")
@@ -67,7 +71,19 @@ class TrackWriter:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.execute("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             self._database.executemany("INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", objects)
+            if result.state is not None:
+                self._keep(self.frames, result.state)
         self.frames += 1
+
+    def _keep(self, frame: int, state: TrackerState) -> None:
+        """Put the state after a frame in the place of the one before; what both hold is not written again."""
+        text, arrays = pack_state(state)
+        self._database.execute("INSERT OR REPLACE INTO resuming VALUES (0, ?, ?)", (frame, text))
+        self._database.executemany("INSERT OR IGNORE INTO arrays VALUES (?, ?)", arrays.items())
+        held = [digest for (digest,) in self._database.execute("SELECT digest FROM arrays")]
+        self._database.executemany(
+            "DELETE FROM arrays WHERE digest = ?", [(digest,) for digest in held if digest not in arrays]
+        )
 
     def finish(self) -> None:
         """Say that every frame is there, and make the track one file.
@@ -76,12 +92,17 @@ class TrackWriter:
             VosctlError: it cannot be written.
         """
         with database_errors(self.path):
+            self._database.execute("DELETE FROM resuming")
+            self._database.execute("DELETE FROM arrays")
+            self._database.execute("PRAGMA incremental_vacuum").fetchall()
             self._set("complete", True)
-            self._database.execute("PRAGMA journal_mode = DELETE")
-            self._database.close()
+        self.close()
 
     def close(self) -> None:
-        """Leave the track with the frames that it holds, to be gone on with; raises nothing."""
+        """Leave the track with the frames that it holds, to be gone on with; raises nothing.
+
+        It becomes one file, unless somebody reads it at this moment: then the last one who closes it does that.
+        """
         with suppress(sqlite3.Error):
             self._database.execute("PRAGMA journal_mode = DELETE")
         with suppress(sqlite3.Error):

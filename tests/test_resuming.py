@@ -1,0 +1,205 @@
+"""A run that was stopped and gone on with comes to what one without a stop does."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vosctl
+from tests.helpers.frames import square_frame, write_video
+from tests.test_rendering import assert_same_outputs, outputs
+from vosctl.resuming import resume
+from vosctl.tracking.keeping import STATE_INTERVAL
+from vosctl.tracks import Track
+
+RED, BLUE = (230, 40, 40), (40, 40, 230)
+COUNT = 2 * STATE_INTERVAL + 14
+
+
+@pytest.fixture
+def clip(tmp_path, monkeypatch):
+    """clip.mp4 of two squares, one of which goes away for some frames; gives the first labels."""
+    monkeypatch.chdir(tmp_path)
+    made = [
+        square_frame(
+            64, 96, (1, RED, (3 * i) % 70 if not 20 <= i < 28 else 300, 16, 24), (2, BLUE, 60 - i % 50, 30, 20)
+        )
+        for i in range(COUNT)
+    ]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    return made[0][1]
+
+
+class StopsAfter(vosctl.Events):
+    """Ends a run with an error."""
+
+    def __init__(self, count):
+        self.count = count
+        self.said = []
+
+    def frame(self, frame, result):
+        if frame.index + 1 == self.count:
+            raise vosctl.VosctlError("enough")
+
+    def note(self, line):
+        self.said.append(line)
+
+    warning = note
+
+
+def stopped(clip, engine, count, **settings):
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        vosctl.segment("clip.mp4", clip, track="a.vostrack", engine=engine, events=StopsAfter(count), **settings)
+
+
+def request(folder):
+    wanted: dict[str, Any] = {name: Path(path) for name, path in outputs(folder).items()}
+    return vosctl.OutputRequest(**wanted)
+
+
+def assert_same_tracks(one, other):
+    with Track(Path(one)) as first, Track(Path(other)) as second:
+        assert first.complete
+        assert second.complete
+        for index, (a, b) in enumerate(zip(first, second, strict=True)):
+            np.testing.assert_array_equal(a.labels, b.labels, err_msg=str(index))
+            np.testing.assert_array_equal(a.alpha, b.alpha, err_msg=str(index))
+            assert a.objects == b.objects, index
+
+
+SETTINGS = {"crops": vosctl.TrackingSettings(), "full frame": vosctl.TrackingSettings(window=False, scales=(0.5, 1.0))}
+
+
+@pytest.mark.parametrize("count", [3, STATE_INTERVAL + 7, 2 * STATE_INTERVAL + 12])
+def test_the_result_is_that_of_one_run(clip, bright_engine, count):
+    whole = vosctl.segment("clip.mp4", clip, track="whole.vostrack", engine=bright_engine, **outputs("once"))
+    stopped(clip, bright_engine, count)
+    heard = StopsAfter(None)
+    summary = resume(
+        "a.vostrack",
+        outputs=request("again"),
+        engine=bright_engine,
+        events=heard,
+    )
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+    assert_same_outputs("once", "again")
+    assert summary.losses == whole.losses
+    assert "frames are tracked; goes on after frame" in heard.said[0]
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_a_real_network_too(tmp_path, monkeypatch, tiny_engine, demo_frames, settings):
+    """Soft masks of random weights: any difference in the state shows."""
+    monkeypatch.chdir(tmp_path)
+    images = [demo_frames[i % 12][0][:120, :160].copy() for i in range(STATE_INTERVAL + 8)]
+    labels = np.zeros((120, 160), np.uint8)
+    labels[30:80, 40:100], labels[85:110, 110:150] = 1, 5
+    write_video(tmp_path / "clip.mp4", images)
+    given = {"engine": tiny_engine, "tracking": settings}
+    vosctl.segment("clip.mp4", labels, track="whole.vostrack", **given)
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        vosctl.segment("clip.mp4", labels, track="a.vostrack", events=StopsAfter(STATE_INTERVAL + 7), **given)
+    with Track(Path("a.vostrack")) as track:
+        if len(track) <= STATE_INTERVAL:
+            pytest.skip("the writer did not come as far")
+        assert track.state() is not None
+    resume("a.vostrack", engine=tiny_engine)
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+
+
+def test_nothing_is_tracked_twice_but_what_follows_the_last_state(clip, bright_engine):
+    stopped(clip, bright_engine, COUNT - 2)
+    with Track(Path("a.vostrack")) as track:
+        after, _ = track.state()
+    assert after == 2 * STATE_INTERVAL
+    bright_engine.batches.clear()
+    resume("a.vostrack", engine=bright_engine)
+    assert len(bright_engine.batches) == COUNT - 1 - after
+
+
+def test_a_network_with_a_memory_starts_at_the_first_frame(clip):
+    from tests.tracking.test_states import MemoryEngine
+
+    vosctl.segment("clip.mp4", clip == 1, track="whole.vostrack", engine=MemoryEngine())
+    stopped(clip == 1, MemoryEngine(), STATE_INTERVAL + 10)
+    with Track(Path("a.vostrack")) as track:
+        assert track.state() is None
+    resume("a.vostrack", engine=MemoryEngine())
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+import vosctl
+from tests.helpers.engines import BrightObjectEngine
+
+class Kills(vosctl.Events):
+    def frame(self, frame, result):
+        if frame.index == {last}:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+vosctl.segment("clip.mp4", np.load("m.npy"), track="a.vostrack", engine=BrightObjectEngine(), events=Kills())
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal")
+def test_after_a_kill(clip, bright_engine):
+    vosctl.segment("clip.mp4", clip, track="whole.vostrack", engine=bright_engine)
+    np.save("m.npy", clip)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    code = KILLED.format(last=STATE_INTERVAL + 15)
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == -signal.SIGKILL
+    with Track(Path("a.vostrack")) as track:
+        assert not track.complete
+        assert len(track) > STATE_INTERVAL
+    resume("a.vostrack", engine=bright_engine)
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+
+
+def test_a_complete_track_has_nothing_to_go_on_with(clip, bright_engine):
+    vosctl.segment("clip.mp4", clip, track="a.vostrack", engine=bright_engine, max_frames=3)
+    with pytest.raises(vosctl.UsageError, match="is complete"):
+        resume("a.vostrack", engine=bright_engine)
+
+
+def test_a_complete_track_keeps_no_state(clip, bright_engine):
+    vosctl.segment("clip.mp4", clip, track="a.vostrack", engine=bright_engine)
+    with Track(Path("a.vostrack")) as track:
+        assert track.state() is None
+    assert Path("a.vostrack").stat().st_size < 120_000
+
+
+def test_a_damaged_state_is_told_and_the_result_is_the_same(clip, bright_engine):
+    import sqlite3
+
+    vosctl.segment("clip.mp4", clip, track="whole.vostrack", engine=bright_engine)
+    stopped(clip, bright_engine, STATE_INTERVAL + 10)
+    database = sqlite3.connect("a.vostrack", isolation_level=None)
+    database.execute("UPDATE resuming SET state = replace(state, 'Framing', 'Nonesuch')")
+    database.close()
+    heard = StopsAfter(None)
+    resume("a.vostrack", engine=bright_engine, events=heard)
+    assert "tracked again from the first on" in heard.said[0]
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+
+
+def test_another_engine_is_said(clip, bright_engine, tiny_engine):
+    stopped(clip, bright_engine, 10)
+    with pytest.raises(vosctl.UsageError, match="an engine of a program's own, bright; give it as `engine`"):
+        resume("a.vostrack")
+    heard = StopsAfter(None)
+    resume("a.vostrack", engine=tiny_engine, events=heard, max_frames=12)
+    assert "was made with bright on fake" in heard.said[0]
+
+
+def test_another_video(clip, bright_engine, tmp_path):
+    stopped(clip, bright_engine, 10)
+    write_video(tmp_path / "other.mp4", [square_frame(64, 96)[0]] * 8)
+    with pytest.raises(vosctl.VosctlError, match="is of another video"):
+        resume("a.vostrack", "other.mp4", engine=bright_engine)
