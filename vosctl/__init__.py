@@ -32,12 +32,15 @@ if TYPE_CHECKING:
     from vosctl.prompts.first_objects import FirstObjects
     from vosctl.prompts.timed import TimedPrompt
     from vosctl.rendering import RenderJob, render
+    from vosctl.resuming import ResumeJob, resume
     from vosctl.summary import Losses, Summary
     from vosctl.tracking import TrackedFrame, TrackedObject, Tracker, TrackingSettings
     from vosctl.tracks import Track
+    from vosctl.video.edges import Edges
     from vosctl.video.sinks import OutputRequest
 
 _HOMES = {
+    "Edges": "vosctl.video.edges",
     "EngineSettings": "vosctl.engine.settings",
     "Events": "vosctl.events",
     "FirstObjects": "vosctl.prompts.first_objects",
@@ -46,6 +49,7 @@ _HOMES = {
     "OutputRequest": "vosctl.video.sinks",
     "Prompt": "vosctl.prompts",
     "RenderJob": "vosctl.rendering",
+    "ResumeJob": "vosctl.resuming",
     "SegmentJob": "vosctl.jobs",
     "Started": "vosctl.events",
     "Stroke": "vosctl.prompts",
@@ -61,11 +65,13 @@ _HOMES = {
     "mask_from": "vosctl.prompts",
     "predict_mask": "vosctl.prompts",
     "render": "vosctl.rendering",
+    "resume": "vosctl.resuming",
     "segment": "vosctl.jobs",
 }
 """The public names and their modules, imported on first use: `vosctl --help` loads no network runtime."""
 
 __all__ = [
+    "Edges",
     "EngineSettings",
     "Events",
     "FirstObjects",
@@ -74,6 +80,7 @@ __all__ = [
     "OutputRequest",
     "Prompt",
     "RenderJob",
+    "ResumeJob",
     "SegmentJob",
     "Started",
     "Stroke",
@@ -90,6 +97,7 @@ __all__ = [
     "mask_from",
     "predict_mask",
     "render",
+    "resume",
     "segment",
 ]
 

@@ -41,8 +41,10 @@ from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
 from vosctl.tracks.header import TrackHeader
 from vosctl.types import Labels, RealBox
 from vosctl.video.colours import ColourRequest
+from vosctl.video.edges import Edges
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sinks.base import AnnotationFormat
 from vosctl.video.sinks.checks import check_outputs
 from vosctl.video.sources import RangedSource, Source, open_source
 
@@ -242,6 +244,13 @@ def segment(
     matte: StrPath | None = None,
     cutout: StrPath | None = None,
     rle: StrPath | None = None,
+    composite: StrPath | None = None,
+    background: str = "",
+    annotations: StrPath | None = None,
+    annotation_format: AnnotationFormat = "coco",
+    grow: int = 0,
+    feather: float = 0.0,
+    clean_edges: bool = False,
     track: StrPath | None = None,
     overwrite: bool = False,
     audio: bool = True,
@@ -272,6 +281,13 @@ def segment(
         matte: grey video of the objects' probability.
         cutout: the objects with transparency: .mov, .webm or a directory of PNG.
         rle: file of JSON lines with COCO RLE, "-" for standard output.
+        composite: video of the objects before `background`.
+        background: "blur", a colour by name or as #rrggbb, or an image or a video file, which covers the frame.
+        annotations: file, or directory, of the masks for an annotation tool.
+        annotation_format: "coco", "cvat", "labelme" or "yolo".
+        grow: pixels by which the mattes of matte, cutout and composite are widened; below 0 narrows them.
+        feather: pixels over which their edges fade.
+        clean_edges: take the old background's colour out of the soft edges of the cutout; the composite always does.
         track: track of the results, .vostrack, from which `render` draws the outputs later.
         overwrite: replace outputs that exist.
         audio: copy the source's sound into the videos.
@@ -295,14 +311,31 @@ def segment(
         VosctlError: the source, the engine or an output failed.
         KeyboardInterrupt: interrupted; outputs were given up.
     """
-    paths = {"overlay": overlay, "masks": masks, "matte": matte, "cutout": cutout, "rle": rle, "track": track}
+    paths = {
+        "overlay": overlay,
+        "masks": masks,
+        "matte": matte,
+        "cutout": cutout,
+        "rle": rle,
+        "composite": composite,
+        "annotations": annotations,
+        "track": track,
+    }
     wanted: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path is not None}
     return SegmentJob(
         source=source,
         objects=FirstObjects(
             mask=first_mask, prompts=_prompts(box, point), fix_mask=fix_mask, accept_doubtful=accept_doubtful
         ),
-        outputs=OutputRequest(**wanted, overwrite=overwrite, audio=audio, colors=ColourRequest.parse(colors)),
+        outputs=OutputRequest(
+            **wanted,
+            overwrite=overwrite,
+            audio=audio,
+            colors=ColourRequest.parse(colors),
+            background=background,
+            annotation_format=annotation_format,
+            edges=Edges(grow, feather, clean_edges),
+        ),
         tracking=tracking or TrackingSettings(),
         engine=engine or EngineSettings(),
         frame_rate=frame_rate,

@@ -29,8 +29,10 @@ from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import SourceIdentity, Track, TrackHeader
 from vosctl.types import Labels
 from vosctl.video.colours import ColourRequest
+from vosctl.video.edges import Edges
 from vosctl.video.frames import SourceInfo
 from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sinks.base import AnnotationFormat
 from vosctl.video.sinks.checks import check_outputs, requested
 from vosctl.video.sources import Source, open_source
 
@@ -155,6 +157,13 @@ def render(
     matte: StrPath | None = None,
     cutout: StrPath | None = None,
     rle: StrPath | None = None,
+    composite: StrPath | None = None,
+    background: str = "",
+    annotations: StrPath | None = None,
+    annotation_format: AnnotationFormat = "coco",
+    grow: int = 0,
+    feather: float = 0.0,
+    clean_edges: bool = False,
     overwrite: bool = False,
     audio: bool = True,
     max_frames: int | None = None,
@@ -171,6 +180,13 @@ def render(
         matte: grey video of the objects' probability.
         cutout: the objects with transparency.
         rle: file of JSON lines with COCO RLE, "-" for standard output.
+        composite: video of the objects before `background`.
+        background: "blur", a colour by name or as #rrggbb, or an image or a video file, which covers the frame.
+        annotations: file, or directory, of the masks for an annotation tool.
+        annotation_format: "coco", "cvat", "labelme" or "yolo".
+        grow: pixels by which the mattes of matte, cutout and composite are widened; below 0 narrows them.
+        feather: pixels over which their edges fade.
+        clean_edges: take the old background's colour out of the soft edges of the cutout; the composite always does.
         overwrite: replace outputs that exist.
         audio: copy the source's sound into the videos.
         max_frames: stop after so many frames.
@@ -184,7 +200,23 @@ def render(
         VosctlError: the track is of another video, or something failed.
         KeyboardInterrupt: interrupted; outputs were given up.
     """
-    paths = {"overlay": overlay, "masks": masks, "matte": matte, "cutout": cutout, "rle": rle}
+    paths = {
+        "overlay": overlay,
+        "masks": masks,
+        "matte": matte,
+        "cutout": cutout,
+        "rle": rle,
+        "composite": composite,
+        "annotations": annotations,
+    }
     wanted: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path is not None}
-    request = OutputRequest(**wanted, overwrite=overwrite, audio=audio, colors=ColourRequest.parse(colors))
+    request = OutputRequest(
+        **wanted,
+        overwrite=overwrite,
+        audio=audio,
+        colors=ColourRequest.parse(colors),
+        background=background,
+        annotation_format=annotation_format,
+        edges=Edges(grow, feather, clean_edges),
+    )
     return RenderJob(track, source, request, max_frames, events or Events()).run()

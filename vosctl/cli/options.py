@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vosctl.tracking import Tracker, TrackingSettings
     from vosctl.video.frames import SourceInfo
     from vosctl.video.sinks import OutputRequest
+    from vosctl.video.sinks.base import AnnotationFormat
 
 
 def frame_rate(context: click.Context, parameter: click.Parameter, value: str | None) -> Fraction | None:
@@ -180,7 +181,7 @@ tracking_options = grouped(
 """--window, --window-size, --scales, --paper-protocol, as a `TrackingRequest` named `tracking`."""
 
 
-_DRAWN = ("overlay", "masks", "matte", "cutout", "rle")
+_DRAWN = ("overlay", "masks", "matte", "cutout", "rle", "composite", "annotations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +193,17 @@ class OutputOptions:
     matte: Path | None = None
     cutout: Path | None = None
     rle: Path | None = None
+    composite: Path | None = None
+    annotations: Path | None = None
     track: Path | None = None
     overwrite: bool = False
     no_audio: bool = False
     colors: str | None = None
+    background: str | None = None
+    grow: int = 0
+    feather: float = 0.0
+    clean_edges: bool = False
+    annotation_format: AnnotationFormat = "coco"
 
     def request(self, info: SourceInfo) -> OutputRequest:
         """Return the outputs; an overlay named after the source where none is asked for."""
@@ -207,11 +215,18 @@ class OutputOptions:
     def more_than_a_track(self, info: SourceInfo) -> OutputRequest:
         """Return the outputs that are asked for, and no others."""
         from vosctl.video.colours import ColourRequest
+        from vosctl.video.edges import Edges
         from vosctl.video.sinks import OutputRequest
 
         paths = {name: getattr(self, name) for name in (*_DRAWN, "track")}
         return OutputRequest(
-            **paths, overwrite=self.overwrite, audio=not self.no_audio, colors=ColourRequest.parse(self.colors or "")
+            **paths,
+            overwrite=self.overwrite,
+            audio=not self.no_audio,
+            colors=ColourRequest.parse(self.colors or ""),
+            background=self.background or "",
+            annotation_format=self.annotation_format,
+            edges=Edges(self.grow, self.feather, self.clean_edges),
         )
 
     def check(self, reporting: ReportingRequest) -> None:
@@ -248,6 +263,36 @@ _drawn_options = (
         help="The objects' colours in the overlay, such as red,#00ff00 or 2=blue  [default: chosen to stand out]",
     ),
     *output_path_options,
+    path_option("--composite", "FILE", "Video of the objects before another background, see --background."),
+    click.option(
+        "--background",
+        metavar="blur|COLOR|FILE",
+        help="What --composite shows behind the objects: their own background blurred, a colour such as white or "
+        "#00ff00, or an image or a video, which covers the frame.",
+    ),
+    click.option(
+        "--grow",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="Widen the mattes of --matte, --cutout and --composite; below 0 narrows them.",
+    ),
+    click.option(
+        "--feather", type=float, default=0.0, metavar="PIXELS", help="Have their edges fade over so many pixels."
+    ),
+    click.option(
+        "--clean-edges",
+        is_flag=True,
+        help="Take the old background's colour out of the soft edges of --cutout; --composite always does.",
+    ),
+    path_option("--annotations", "FILE|DIR", "The masks for an annotation tool, in the form of --annotation-format."),
+    click.option(
+        "--annotation-format",
+        type=click.Choice(["coco", "cvat", "labelme", "yolo"]),
+        default="coco",
+        show_default=True,
+        help="COCO JSON, CVAT for images 1.1 (XML), or a directory of LabelMe JSON or YOLO segments, one a frame.",
+    ),
     click.option("--no-audio", is_flag=True, help="Write no sound."),
 )
 drawn_output_options = grouped("outputs", OutputOptions, *_drawn_options)

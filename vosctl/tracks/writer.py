@@ -94,7 +94,7 @@ class TrackWriter:
         with database_errors(self.path):
             self._database.execute("DELETE FROM resuming")
             self._database.execute("DELETE FROM arrays")
-            self._database.execute("PRAGMA incremental_vacuum").fetchall()
+            self._database.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page
             self._set("complete", True)
         self.close()
 

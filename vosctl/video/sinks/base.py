@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 from vosctl.errors import VosctlError
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.colours import ColourRequest, ObjectColours
+from vosctl.video.edges import Edges
 from vosctl.video.frames import Frame
+
+AnnotationFormat = Literal["coco", "cvat", "labelme", "yolo"]
+ANNOTATION_FORMATS: tuple[AnnotationFormat, ...] = get_args(AnnotationFormat)
+ANNOTATION_SUFFIXES: dict[AnnotationFormat, str] = {
+    "coco": ".json",
+    "cvat": ".xml",
+    "labelme": ".json",
+    "yolo": ".txt",
+}
+"""Of the files that each format is written to."""
+FOLDER_FORMATS: tuple[AnnotationFormat, ...] = ("labelme", "yolo")
+"""Formats of one file a frame; the others are one file."""
 
 
 class OutputClosedError(VosctlError):
@@ -92,12 +105,17 @@ class OutputRequest:
         matte: grey video of the objects' probability, same containers as `overlay`.
         cutout: the objects with transparency: .mov (ProRes 4444), .webm (VP9) or a directory of RGBA PNG.
         rle: file of JSON lines with COCO RLE, `-` for standard output.
+        composite: video of the objects before `background`, same containers as `overlay`.
+        annotations: file or, for "labelme" and "yolo", directory of annotations.
         track: track of the results, `.vostrack`, from which the other outputs can be drawn later.
         overwrite: whether existing outputs may be replaced.
         append: whether the track is there and is gone on with.
         audio: whether the source's sound is copied into the videos.
         inputs: files, directories or globs the run reads, so that no output can replace them.
         colors: of objects in the overlay; the others' are chosen to stand out from them; or those that a window shows.
+        background: of the composite: "blur", a colour by name or as #rrggbb, or an image or video file.
+        annotation_format: the tool whose form the annotations have.
+        edges: how the mattes of matte, cutout and composite are to be.
     """
 
     overlay: Path | None = None
@@ -105,9 +123,14 @@ class OutputRequest:
     matte: Path | None = None
     cutout: Path | None = None
     rle: Path | None = None
+    composite: Path | None = None
+    annotations: Path | None = None
     track: Path | None = None
     overwrite: bool = False
     append: bool = False
     audio: bool = True
     inputs: tuple[Path, ...] = ()
     colors: ColourRequest | ObjectColours = field(default_factory=ColourRequest)
+    background: str = ""
+    annotation_format: AnnotationFormat = "coco"
+    edges: Edges = field(default_factory=Edges)

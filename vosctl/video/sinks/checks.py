@@ -6,22 +6,34 @@ from pathlib import Path
 
 from vosctl.errors import UsageError
 from vosctl.tracks.header import TRACK_SUFFIX
+from vosctl.video.backgrounds import background_file
 from vosctl.video.colours import ColourRequest
+from vosctl.video.edges import Edges
 from vosctl.video.encoder import CONTAINERS
 from vosctl.video.leftovers import find, is_claim
 from vosctl.video.places import Place, descriptor_of, place_of, without_links
-from vosctl.video.sinks.base import OutputRequest
+from vosctl.video.sinks.base import (
+    ANNOTATION_FORMATS,
+    ANNOTATION_SUFFIXES,
+    FOLDER_FORMATS,
+    AnnotationFormat,
+    OutputRequest,
+)
 from vosctl.video.sinks.rle import STANDARD_OUTPUT
 from vosctl.video.sources import IMAGE_SUFFIXES
 
 _FILE_SUFFIXES = (*CONTAINERS, *IMAGE_SUFFIXES, ".avi", ".json", ".jsonl", ".npy", ".npz", ".zip")
 """Of names that nobody gives to a folder."""
+OUTPUTS = ("overlay", "masks", "matte", "cutout", "rle", "composite", "annotations", "track")
+"""The outputs, by the name of their option, in the order in which they are opened."""
 ALPHA_CONTAINERS = (".mov", ".webm")
 """Extensions of the video files that can hold transparency."""
 
 
-def is_directory_output(name: str, path: Path) -> bool:
+def is_directory_output(name: str, path: Path, annotation_format: AnnotationFormat = "coco") -> bool:
     """Return whether an output is a directory of pictures: masks always, a cutout without extension or a folder."""
+    if name == "annotations":
+        return annotation_format in FOLDER_FORMATS
     return name == "masks" or (name == "cutout" and (path.is_dir() or not path.suffix))
 
 
@@ -36,6 +48,7 @@ def check_outputs(request: OutputRequest) -> None:
     Raises:
         UsageError: one of them cannot be written, would replace something it may not, or collides with another.
     """
+    _check_looks(request)
     for name, path in requested(request).items():
         if path == STANDARD_OUTPUT and name == "rle":
             continue
@@ -43,10 +56,12 @@ def check_outputs(request: OutputRequest) -> None:
             place = place_of(path)
             if place == "disk":
                 raise UsageError(f"`{name}`: {path} is a disk, which is not written to; name a file")
-            if is_directory_output(name, path):
-                _check_directory(name, path, place, request.overwrite)
+            if is_directory_output(name, path, request.annotation_format):
+                suffix = ANNOTATION_SUFFIXES[request.annotation_format] if name == "annotations" else ".png"
+                _check_directory(name, path, place, request.overwrite, suffix)
             else:
-                _check_file(name, path, place, request.overwrite or (name == "track" and request.append))
+                overwrite = request.overwrite or (name == "track" and request.append)
+                _check_file(name, path, place, overwrite, request.annotation_format)
             _check_parents(name, path)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = (error.strerror if isinstance(error, OSError) else None) or error
@@ -54,6 +69,23 @@ def check_outputs(request: OutputRequest) -> None:
     if isinstance(request.colors, ColourRequest) and request.colors and request.overlay is None:
         raise UsageError("`colors`: are the overlay's; ask for one with `overlay`, or leave them out")
     _check_collisions(request)
+
+
+def _check_looks(request: OutputRequest) -> None:
+    if request.annotation_format not in ANNOTATION_FORMATS:
+        raise UsageError(
+            f"`annotation_format={request.annotation_format}`: give one of {', '.join(ANNOTATION_FORMATS)}"
+        )
+    if request.annotation_format != "coco" and request.annotations is None:
+        raise UsageError("`annotation_format`: is of `annotations`; ask for them, or leave it out")
+    if request.composite is not None and not request.background:
+        raise UsageError(
+            "`composite`: needs a `background`: blur, a colour such as white or #00ff00, or an image or a video file"
+        )
+    if request.background and request.composite is None:
+        raise UsageError("`background`: is the composite's; ask for one with `composite=FILE`")
+    if request.edges != Edges() and not (request.matte or request.cutout or request.composite):
+        raise UsageError("`grow`, `feather`, `clean_edges`: are for `matte`, `cutout` and `composite`; ask for one")
 
 
 def _check_parents(name: str, path: Path) -> None:
@@ -67,20 +99,24 @@ def _check_parents(name: str, path: Path) -> None:
 
 def requested(request: OutputRequest) -> dict[str, Path]:
     """Return the outputs that are asked for, by the name of their option."""
-    names = ("overlay", "masks", "matte", "cutout", "rle", "track")
-    return {name: path for name in names if (path := getattr(request, name)) is not None}
+    return {name: path for name in OUTPUTS if (path := getattr(request, name)) is not None}
 
 
-def _check_file(name: str, path: Path, place: Place, overwrite: bool) -> None:
+def _check_file(name: str, path: Path, place: Place, overwrite: bool, annotation_format: AnnotationFormat) -> None:
     suffix = path.suffix.lower()
     if name == "cutout" and suffix not in ALPHA_CONTAINERS:
         raise UsageError(
             f"`cutout`: {path}: {suffix} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9) "
             "or a folder (a name without an extension) for RGBA PNG"
         )
-    if name in ("overlay", "matte") and suffix not in CONTAINERS:
+    if name in ("overlay", "matte", "composite") and suffix not in CONTAINERS:
         shown = f"the extension {suffix}" if suffix else "a name without an extension"
         raise UsageError(f"`{name}`: {path}: {shown} is not a video file's; use one of {', '.join(CONTAINERS)}")
+    if name == "annotations" and suffix != (wanted := ANNOTATION_SUFFIXES[annotation_format]):
+        raise UsageError(
+            f"`annotations`: {path}: {annotation_format} is a {wanted} file; name one, or give another "
+            "`annotation_format`"
+        )
     if name == "track" and suffix != TRACK_SUFFIX:
         raise UsageError(f"`track`: {path}: name a file that ends in {TRACK_SUFFIX}")
     if place == "folder":
@@ -96,9 +132,12 @@ def _check_file(name: str, path: Path, place: Place, overwrite: bool) -> None:
         raise UsageError(f"`{name}`: {path} exists; pass `overwrite=True` to replace it or choose another name")
 
 
-def _check_directory(name: str, path: Path, place: Place, overwrite: bool) -> None:
+def _check_directory(name: str, path: Path, place: Place, overwrite: bool, holds: str) -> None:
+    kind = holds[1:].upper()
     if place != "folder" and path.suffix.lower() in _FILE_SUFFIXES:
-        raise UsageError(f"`{name}`: {path} has the name of a file; name a folder, one PNG a frame is written into it")
+        raise UsageError(
+            f"`{name}`: {path} has the name of a file; name a folder, one {kind} a frame is written into it"
+        )
     if place == "nothing":
         return
     if place != "folder":
@@ -109,11 +148,11 @@ def _check_directory(name: str, path: Path, place: Place, overwrite: bool) -> No
         raise UsageError(
             f"`{name}`: the folder {path} is not empty; pass `overwrite=True` to replace it or choose another name"
         )
-    strangers = [entry.name for entry in present if entry.suffix.lower() != ".png" or entry.is_dir()]
+    strangers = [entry.name for entry in present if entry.suffix.lower() != holds or entry.is_dir()]
     if strangers:
         # The whole folder is swapped: a home or project folder named by mistake must survive `overwrite`.
         raise UsageError(
-            f"`{name}`: the folder {path} holds more than PNG files ({min(strangers)}) and is not replaced; "
+            f"`{name}`: the folder {path} holds more than {kind} files ({min(strangers)}) and is not replaced; "
             "choose another name"
         )
 
@@ -124,7 +163,8 @@ def _check_collisions(request: OutputRequest) -> None:
         if name == "rle" and is_stream(path):
             continue
         place = path.resolve()
-        for source in request.inputs:
+        background = background_file(request.background) if request.background else None
+        for source in (*request.inputs, *([] if background is None else [background])):
             if _overlap(place, source.resolve()):
                 raise UsageError(f"`{name}`: {path} would replace the input {source}; choose another name")
         for other, other_place in taken.items():

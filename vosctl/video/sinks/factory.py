@@ -8,11 +8,14 @@ from pathlib import Path
 
 from vosctl.tracks.header import TrackHeader
 from vosctl.video import encoder
+from vosctl.video.backgrounds import open_background
 from vosctl.video.encoder import VideoWriter
 from vosctl.video.frames import SourceInfo
 from vosctl.video.leftovers import clean
+from vosctl.video.sinks.annotations import CocoSink, CvatSink, LabelMeSink, YoloSink
 from vosctl.video.sinks.base import OutputRequest, Sink
 from vosctl.video.sinks.checks import check_outputs, is_directory_output, is_stream, requested
+from vosctl.video.sinks.composites import CompositeSink
 from vosctl.video.sinks.pictures import CutoutPictureSink, MaskSink
 from vosctl.video.sinks.rle import RleFileSink, RleStreamSink
 from vosctl.video.sinks.track import TrackSink
@@ -34,7 +37,7 @@ def open_sinks(
         header: what the track is to say of the run; by default of the source alone.
 
     Returns:
-        The opened sinks, in the order overlay, masks, matte, cutout, rle, track; each to be finished or aborted.
+        The opened sinks, in the order of `OUTPUTS`; each to be finished or aborted.
 
     Raises:
         UsageError: an output cannot be what was asked for; nothing was created.
@@ -58,6 +61,18 @@ def open_sinks(
     return sinks
 
 
+def _open_annotations(path: Path, request: OutputRequest, info: SourceInfo) -> Sink:
+    match request.annotation_format:
+        case "coco":
+            return CocoSink(path, info, overwrite=request.overwrite)
+        case "cvat":
+            return CvatSink(path, info, overwrite=request.overwrite)
+        case "labelme":
+            return LabelMeSink(path, overwrite=request.overwrite)
+        case "yolo":
+            return YoloSink(path, overwrite=request.overwrite)
+
+
 def _open_track(path: Path, request: OutputRequest, header: TrackHeader) -> TrackSink:
     return TrackSink(path, None if request.append else header, overwrite=request.overwrite)
 
@@ -70,12 +85,21 @@ def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn:
         case "overlay":
             return OverlaySink(writer(opaque), request.colors, warn)
         case "matte":
-            return MatteSink(writer(opaque))
+            return MatteSink(writer(opaque), request.edges)
         case "masks":
             return MaskSink(path, overwrite=request.overwrite)
+        case "annotations":
+            return _open_annotations(path, request, info)
         case "cutout" if is_directory_output(name, path):
-            return CutoutPictureSink(path, overwrite=request.overwrite)
+            return CutoutPictureSink(path, overwrite=request.overwrite, edges=request.edges)
         case "cutout":
-            return CutoutVideoSink(writer(encoder.VP9_ALPHA if webm else encoder.PRORES_4444))
+            return CutoutVideoSink(writer(encoder.VP9_ALPHA if webm else encoder.PRORES_4444), request.edges)
+        case "composite":
+            background = open_background(request.background, info.height, info.width)
+            try:
+                return CompositeSink(writer(opaque), background, request.edges)
+            except BaseException:
+                background.close()
+                raise
         case _:
             return RleStreamSink(path) if is_stream(path) else RleFileSink(path, overwrite=request.overwrite)

@@ -10,6 +10,7 @@ import cv2
 
 from vosctl.errors import VosctlError
 from vosctl.tracking.results import TrackedFrame
+from vosctl.video.edges import Edges
 from vosctl.video.frames import Frame
 from vosctl.video.masks import write_indexed_png
 from vosctl.video.sinks.videos import cut_out
@@ -26,6 +27,7 @@ class PictureSink(ABC):
     """
 
     name: str
+    suffix = ".png"
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         self.path = path
@@ -40,7 +42,7 @@ class PictureSink(ABC):
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
-        path = self._staged.add(f"{frame.name if frame.name is not None else f'{frame.index:05d}'}.png")
+        path = self._staged.add(f"{frame.name if frame.name is not None else f'{frame.index:05d}'}{self.suffix}")
         self._under_way = path
         try:
             with write_errors(self.path):
@@ -93,7 +95,11 @@ class CutoutPictureSink(PictureSink):
 
     name = "cutout"
 
+    def __init__(self, path: Path, *, overwrite: bool, edges: Edges | None = None) -> None:
+        super().__init__(path, overwrite=overwrite)
+        self._edges = edges or Edges()
+
     def _write_picture(self, path: Path, frame: Frame, result: TrackedFrame) -> None:
-        bgra = cv2.cvtColor(cut_out(frame.image, result.alpha), cv2.COLOR_RGBA2BGRA)
+        bgra = cv2.cvtColor(cut_out(frame.image, result.alpha, self._edges), cv2.COLOR_RGBA2BGRA)
         _, encoded = cv2.imencode(".png", bgra, _PNG_OPTIONS)
         path.write_bytes(encoded.tobytes())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from vosctl.errors import VosctlError
-from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.tracking.results import TrackedFrame
 from vosctl.video.frames import Frame
 from vosctl.video.places import open_stream
 from vosctl.video.sinks.base import OutputClosedError
@@ -44,7 +44,7 @@ def rle_lines(frame: Frame, result: TrackedFrame) -> list[str]:
                 "area": item.area,
                 "score": round(item.score, 4),
                 "status": item.status,
-                "segmentation": _encode(columns, item),
+                "segmentation": encode_mask(columns, item.id),
             },
             separators=(",", ":"),
         )
@@ -52,8 +52,9 @@ def rle_lines(frame: Frame, result: TrackedFrame) -> list[str]:
     ]
 
 
-def _encode(columns: NDArray[Any], item: TrackedObject) -> dict[str, Any]:
-    encoded = coco.encode((columns == item.id).view(np.uint8).T)
+def encode_mask(columns: NDArray[Any], object_id: int) -> dict[str, Any]:
+    """Return an object's compressed run lengths, from the transposed labels."""
+    encoded = coco.encode((columns == object_id).view(np.uint8).T)
     return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vosctl.planar import PlanarPicture
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.colours import ColourRequest, ObjectColours
+from vosctl.video.edges import Edges, foreground_colours
 from vosctl.video.encoder import VideoWriter
 from vosctl.video.frames import Frame
 from vosctl.video.overlay import draw_overlay, render_overlay
@@ -20,17 +21,24 @@ _CUTOUT_MARGIN = 9
 """Pixels of picture kept around the object, so that its edge does not mix with black where chroma is subsampled."""
 
 
-def cut_out(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+_AS_TRACKED = Edges()
+
+
+def cut_out(image: NDArray[np.uint8], alpha: NDArray[np.uint8], edges: Edges = _AS_TRACKED) -> NDArray[np.uint8]:
     """Return the objects with straight (unpremultiplied) alpha.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         alpha: (H, W) uint8, 0 is transparent.
+        edges: how the matte's edge and its colours are to be.
 
     Returns:
         (H, W, 4) uint8 RGBA: black more than a few pixels away from anything visible, which compresses to nothing and
         keeps the background out of the file.
     """
+    alpha = edges.apply(alpha)
+    if edges.clean:
+        image = foreground_colours(image, alpha)
     kernel = np.ones((_CUTOUT_MARGIN, _CUTOUT_MARGIN), np.uint8)
     near = cv2.dilate(alpha, kernel)
     cutout = np.zeros((*alpha.shape, 4), np.uint8)
@@ -119,9 +127,13 @@ class MatteSink(VideoSink):
 
     name = "matte"
 
+    def __init__(self, writer: VideoWriter, edges: Edges = _AS_TRACKED) -> None:
+        super().__init__(writer)
+        self._edges = edges
+
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
-        self._writer.write(result.alpha, "gray", frame)
+        self._writer.write(self._edges.apply(result.alpha), "gray", frame)
 
 
 class CutoutVideoSink(VideoSink):
@@ -129,6 +141,10 @@ class CutoutVideoSink(VideoSink):
 
     name = "cutout"
 
+    def __init__(self, writer: VideoWriter, edges: Edges = _AS_TRACKED) -> None:
+        super().__init__(writer)
+        self._edges = edges
+
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
-        self._writer.write(cut_out(frame.image, result.alpha), "rgba", frame)
+        self._writer.write(cut_out(frame.image, result.alpha, self._edges), "rgba", frame)

@@ -1,0 +1,244 @@
+"""Masks in the forms of annotation tools: COCO, CVAT, LabelMe, and YOLO's segments."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.errors import VosctlError
+from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.types import Box, Labels, Mask
+from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.sinks.pictures import PictureSink
+from vosctl.video.sinks.rle import encode_mask
+from vosctl.video.staging import StagedFile, write_errors
+
+Polygon = NDArray[np.int32]
+"""(N, 2) x and y of the centres of the pixels on an outline."""
+
+
+def frame_name(frame: Frame) -> str:
+    """Return the name of a frame's picture without its extension, as `masks` names it."""
+    return frame.name if frame.name is not None else f"{frame.index:05d}"
+
+
+def label_of(object_id: int) -> str:
+    """Return the name of an object in an annotation."""
+    return f"object_{object_id}"
+
+
+def seen_objects(result: TrackedFrame) -> list[tuple[TrackedObject, Box]]:
+    """Return the objects that have pixels in a frame, with their boxes."""
+    return [(one, one.box) for one in result.objects if one.box is not None]
+
+
+def outlines(labels: Labels, object_id: int, box: Box) -> list[Polygon]:
+    """Return an object's outer outlines, one a part, with holes filled; parts of one or two pixels are left out."""
+    x, y, width, height = box
+    mask = (labels[y : y + height, x : x + width] == object_id).view(np.uint8)
+    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))
+    return [np.asarray(one[:, 0], np.int32) for one in found if len(one) >= 3]
+
+
+class _FileSink(ABC):
+    """One file for all frames, written as they come; what is so far is made whole when the run is given up."""
+
+    name = "annotations"
+
+    def __init__(self, path: Path, info: SourceInfo, *, overwrite: bool) -> None:
+        self.path, self._info = path, info
+        self._staged = StagedFile(path, overwrite=overwrite)
+        self._count = 0
+        self._whole = 0
+        try:
+            with write_errors(path):
+                self._file = self._staged.partial.open("wb")
+                self._put(self._head())
+        except BaseException:
+            self._staged.discard()
+            raise
+
+    @property
+    def partial(self) -> Path:
+        """See `Sink`."""
+        return self._staged.partial
+
+    def _put(self, text: str) -> None:
+        self._file.write(text.encode())
+        self._file.flush()
+        self._whole = self._file.tell()
+
+    def write(self, frame: Frame, result: TrackedFrame) -> None:
+        """See `Sink.write`."""
+        with write_errors(self.path):
+            self._put(self._one(frame, result))
+        self._count += 1
+
+    def finish(self) -> Path:
+        """See `Sink.finish`."""
+        if self._count == 0:
+            raise VosctlError(f"{self.path}: not written, there was no frame")
+        with write_errors(self.path):
+            self._file.write(self._tail().encode())
+            self._file.close()
+        return self._staged.commit()
+
+    def abort(self) -> Path | None:
+        """See `Sink.abort`: the frames so far, as a file that can be read."""
+        with suppress(OSError):
+            self._file.close()
+        return self.abandon()
+
+    def cancel(self) -> None:
+        """See `Sink.cancel`: a file waits for nobody."""
+        return
+
+    def abandon(self) -> Path | None:
+        """See `Sink.abandon`."""
+        with suppress(OSError):
+            if self._count == 0:
+                self._staged.discard()
+                return None
+            os.truncate(self._staged.partial, self._whole)
+            with self._staged.partial.open("ab") as file:
+                file.write(self._tail().encode())
+        return self._staged.keep()
+
+    @abstractmethod
+    def _head(self) -> str: ...
+
+    @abstractmethod
+    def _one(self, frame: Frame, result: TrackedFrame) -> str: ...
+
+    @abstractmethod
+    def _tail(self) -> str: ...
+
+
+class CocoSink(_FileSink):
+    """COCO JSON: an image a frame, a category an object; masks as compressed run lengths, with score and track id."""
+
+    def __init__(self, path: Path, info: SourceInfo, *, overwrite: bool) -> None:
+        self._images: list[dict[str, Any]] = []
+        self._ids: set[int] = set()
+        self._annotations = 0
+        super().__init__(path, info, overwrite=overwrite)
+
+    def _head(self) -> str:
+        return '{"info":' + _line({"description": f"{self._info.name}, by vosctl"}) + ',"annotations":[\n'
+
+    def _one(self, frame: Frame, result: TrackedFrame) -> str:
+        image_id = len(self._images) + 1
+        columns = cv2.transpose(result.labels)
+        lines = []
+        for item, box in seen_objects(result):
+            self._annotations += 1
+            self._ids.add(item.id)
+            annotation = {
+                "id": self._annotations,
+                "image_id": image_id,
+                "category_id": item.id,
+                "track_id": item.id,
+                "iscrowd": 0,
+                "bbox": box,
+                "area": item.area,
+                "score": round(item.score, 4),
+                "segmentation": encode_mask(columns, item.id),
+            }
+            lines.append((",\n" if self._annotations > 1 else "") + _line(annotation))
+        size = {"width": self._info.width, "height": self._info.height}
+        self._images.append({"id": image_id, "file_name": f"{frame_name(frame)}.png", **size, "frame": frame.index})
+        return "".join(lines)
+
+    def _tail(self) -> str:
+        categories = [{"id": one, "name": label_of(one), "supercategory": "object"} for one in sorted(self._ids)]
+        return f'\n],"images":{_line(self._images)},"categories":{_line(categories)}}}\n'
+
+
+class CvatSink(_FileSink):
+    """CVAT for images 1.1: XML, a mask an object and frame."""
+
+    def _head(self) -> str:
+        return (
+            '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n'
+            f"<meta><source>{_text(self._info.name)}</source></meta>\n"
+        )
+
+    def _one(self, frame: Frame, result: TrackedFrame) -> str:
+        name = quoteattr(f"{frame_name(frame)}.png")
+        size = f'width="{self._info.width}" height="{self._info.height}"'
+        lines = [f'<image id="{self._count}" name={name} {size}>']
+        for item, (x, y, width, height) in seen_objects(result):
+            runs = row_runs(result.labels[y : y + height, x : x + width] == item.id)
+            lines.append(
+                f'<mask label="{label_of(item.id)}" source="auto" occluded="0" rle="{", ".join(map(str, runs))}" '
+                f'left="{x}" top="{y}" width="{width}" height="{height}" z_order="0"></mask>'
+            )
+        return "\n".join([*lines, "</image>\n"])
+
+    def _tail(self) -> str:
+        return "</annotations>\n"
+
+
+def row_runs(mask: Mask) -> list[int]:
+    """Return the run lengths of a mask along its rows, beginning with background, as CVAT counts them."""
+    flat = np.ascontiguousarray(mask).ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs: list[int] = np.diff(np.concatenate(([0], edges, [flat.size]))).tolist()
+    return [0, *runs] if flat[0] else runs
+
+
+class LabelMeSink(PictureSink):
+    """LabelMe JSON, one a frame: polygons without holes, the parts of an object in one group."""
+
+    name = "annotations"
+    suffix = ".json"
+
+    def _write_picture(self, path: Path, frame: Frame, result: TrackedFrame) -> None:
+        height, width = result.labels.shape
+        shapes = [
+            {
+                "label": label_of(item.id),
+                "points": outline.tolist(),
+                "group_id": item.id,
+                "shape_type": "polygon",
+                "flags": {},
+            }
+            for item, box in seen_objects(result)
+            for outline in outlines(result.labels, item.id, box)
+        ]
+        whole = {"version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": f"{frame_name(frame)}.png"}
+        path.write_text(_line({**whole, "imageData": None, "imageHeight": height, "imageWidth": width}), "utf-8")
+
+
+class YoloSink(PictureSink):
+    """YOLO's segments, a text file a frame: a line for each part of an object, its class the object's id less one."""
+
+    name = "annotations"
+    suffix = ".txt"
+
+    def _write_picture(self, path: Path, frame: Frame, result: TrackedFrame) -> None:
+        height, width = result.labels.shape
+        lines = []
+        for item, box in seen_objects(result):
+            for outline in outlines(result.labels, item.id, box):
+                corners = (outline + 0.5) / (width, height)
+                lines.append(" ".join([str(item.id - 1), *(f"{value:.6f}" for value in corners.ravel())]) + "\n")
+        path.write_text("".join(lines), "ascii")
+
+
+def _line(value: dict[str, Any] | Iterable[dict[str, Any]]) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _text(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
