@@ -120,7 +120,7 @@ class SegmentJob:
             request = self._request(source.info)
             check_outputs(request)
             tracker = self.make_tracker()
-            tracker.resumable = request.track is not None
+            tracker.resumable = request.track is not None and not self.prompts
             self.events.started(self._start(source.info, tracker, given.objects))
             given = self._prepared(given, source, tracker)
             with held():  # from here on there is something to keep

@@ -498,3 +498,31 @@ def test_what_does_not_go_with_resume(invoke, clip, fake):
     result = invoke("segment", "--first-mask", "m.png")
     assert result.exit_code == 2
     assert "INPUT: give the video" in result.stderr
+
+
+def test_the_looks_and_annotations_are_those_of_render_too(invoke, clip, fake, tmp_path):
+    wanted = [
+        "--composite", "{}.mp4", "--background", "white", "--grow", "2", "--feather", "3", "--clean-edges",
+        "--cutout", "{}", "--annotations", "{}.xml", "--annotation-format", "cvat",
+    ]  # fmt: skip
+    once, again = ([one.format(name) for one in wanted] for name in ("once", "again"))
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--track", "a.vostrack", *once)
+    assert result.exit_code == 0, result.output
+    result = invoke("render", "a.vostrack", *again)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "once.xml").read_bytes() == (tmp_path / "again.xml").read_bytes()
+    for index in range(12):
+        name = f"{index:05d}.png"
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    images = []
+    for name in ("once.mp4", "again.mp4"):
+        with av.open(str(tmp_path / name)) as container:
+            images.append([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    np.testing.assert_array_equal(images[0], images[1])
+    assert images[0][0][0, 0].min() > 240, "white"
+
+
+def test_a_background_without_a_composite(invoke, clip, fake):
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--background", "white")
+    assert result.exit_code == 2
+    assert "--background: is the composite's; ask for one with --composite FILE" in result.stderr
