@@ -118,6 +118,32 @@ def test_soft_masks_that_grow_out_of_those_before(clip, settings):
     assert_same_tracks("whole.vostrack", "a.vostrack")
 
 
+class PresenceEngine(SoftEngine):
+    """Tells presence too, by how the reference looked: a reference that was made later gives another one."""
+
+    def encode_reference(self, image, mask):
+        return np.append(super().encode_reference(image, mask), image.mean() % 1)
+
+    def propagate(self, images, masks, states):
+        step = super().propagate(images, masks, [state[:3] for state in states])
+        seen = (step.probabilities > 0.5).any(axis=(1, 2))
+        presence = np.where(seen, 0.85 + 0.1 * np.array([state[3] for state in states]), 0.02)
+        return Step(step.probabilities, tuple(states), presence.astype(np.float32))
+
+
+def test_an_object_that_is_lost_while_the_state_is_kept(clip):
+    """Object 1 is away from frame 20 to 27, and a reference is made of how it last looked."""
+    whole = vosctl.segment("clip.mp4", clip, track="whole.vostrack", engine=PresenceEngine())
+    assert whole.losses[1].ranges[0][0] <= STATE_INTERVAL <= whole.losses[1].ranges[0][1]
+    stopped(clip, PresenceEngine(), STATE_INTERVAL + 12)
+    with Track(Path("a.vostrack")) as track:
+        _, state = track.state()
+    assert state.objects[1]["lost"]
+    assert state.objects[1]["recent_reference"] is not None
+    resume("a.vostrack", engine=PresenceEngine())
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+
+
 def test_nothing_is_tracked_twice_but_what_follows_the_last_state(clip, bright_engine):
     stopped(clip, bright_engine, COUNT - 2)
     with Track(Path("a.vostrack")) as track:
