@@ -14,8 +14,10 @@ from tests.fuzz import files, pictures  # noqa: F401 - they register their kinds
 from tests.fuzz.campaign import CRASH, HANG, Limits, Report, Worker, plan, run_campaign
 from tests.fuzz.kinds import KINDS, Kind
 from tests.fuzz.mutations import damage, damage_json, damage_png, damage_text
-from tests.fuzz.samples import HEIGHT, WIDTH, write_samples
+from tests.fuzz.samples import HEIGHT, WIDTH, tiny_network, write_samples
 from tests.fuzz.worker import MEMORY, MESSAGE, REFUSED, RESULT, UNEXPECTED, Outcome, message_fault, use_input
+from tests.helpers.networks import register_network
+from vosctl.engine import create_engine
 from vosctl.errors import VosctlError
 from vosctl.prompts.mask_file import read_first_mask
 
@@ -53,6 +55,12 @@ def test_valid_samples_are_results(samples):
                 assert read_first_mask(path, (HEIGHT, WIDTH), fix=True).labels.any()
     for path in sorted((samples / "images").iterdir()):
         KINDS["images"].run(np.random.default_rng(0), path)
+
+
+@pytest.mark.parametrize("name", ["safetensors/small.safetensors", "pth/zip.pth", "pth/old.pth"])
+def test_sample_checkpoints_load(samples, name):
+    with register_network(tiny_network()):
+        assert create_engine(str(samples / name), engine="torch", device="cpu").info.network == "lite"
 
 
 @pytest.fixture

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import cv2
 import numpy as np
 from PIL import Image
 from pycocotools import mask as coco
+
+if TYPE_CHECKING:
+    from vosctl.network.lite import Lite
 
 HEIGHT, WIDTH = 48, 64
 VIDEOS = (
@@ -158,22 +161,31 @@ def _video(path: Path, codec: str, pixels: str, sound: str) -> None:
             container.mux(audio.encode(None))
 
 
+def tiny_network() -> Lite:
+    """A whole network of a few thousand weights, the same each time; it stands in for the lite of the package."""
+    import torch
+
+    from tests.helpers.networks import TINY_STAGES
+    from vosctl.network.lite import Lite
+
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        return Lite(stem_channels=4, stages=TINY_STAGES, widths=(4, 4, 8, 8))
+
+
 def _checkpoints(folder: Path) -> None:
+    """Checkpoints of `tiny_network` that load, and pickles of what is none."""
     import torch
     from safetensors.torch import save_file
 
-    tensors = {
-        "encoder.a": torch.ones(2, 3),
-        "reading.b": torch.zeros(4, dtype=torch.float16),
-        "decoder.c": torch.full((1, 2, 2), 0.5),
-    }
+    tensors = {key: value.contiguous() for key, value in tiny_network().state_dict().items()}
     (folder / "safetensors").mkdir()
     save_file(tensors, folder / "safetensors" / "small.safetensors", {"network": "lite", "licence": "none"})
     (folder / "pth").mkdir()
-    official = {f"module.Encoder.{key}": value for key, value in tensors.items()}
-    torch.save(official, folder / "pth" / "zip.pth")
-    torch.save(official, folder / "pth" / "old.pth", _use_new_zipfile_serialization=False)
-    torch.save({"model": official, "step": 3, "list": [1, (2.0, "x")]}, folder / "pth" / "nested.pth")
+    torch.save(tensors, folder / "pth" / "zip.pth")
+    torch.save(tensors, folder / "pth" / "old.pth", _use_new_zipfile_serialization=False)
+    wrapped = {f"module.Encoder.{key}": value for key, value in list(tensors.items())[:3]}
+    torch.save({"model": wrapped, "step": 3, "list": [1, (2.0, "x")]}, folder / "pth" / "nested.pth")
 
 
 def _texts(folder: Path) -> None:
@@ -196,14 +208,9 @@ def _texts(folder: Path) -> None:
 
 def _exports(folder: Path) -> None:
     """A tiny network's export, as `vosctl export-onnx` writes it."""
-    import torch
-
-    from tests.helpers.networks import TINY_STAGES
     from vosctl.export.exporter import WeightsSource, export_network
     from vosctl.export.settings import ExportSettings, GraphShape
-    from vosctl.network.lite import Lite
 
-    torch.manual_seed(0)
-    network = Lite(stem_channels=4, stages=TINY_STAGES, widths=(4, 4, 8, 8))
+    network = tiny_network()
     network.crop_size = 96
     export_network(network, WeightsSource("tiny", "0" * 64, "none"), folder, ExportSettings(GraphShape((64, 96), 1)))
