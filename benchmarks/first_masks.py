@@ -30,6 +30,7 @@ from vosctl.engine.factory import create_prompt_engine
 from vosctl.evaluation.metrics import region_and_boundary
 from vosctl.prompts import Finder, MaskPrediction, Prompt
 from vosctl.prompts.maps import deepest
+from vosctl.prompts.mirrored import MirroredEngine
 from vosctl.prompts.segmenter import registered_prompt_engine
 from vosctl.types import Mask, RealBox, RGBImage
 from vosctl.video.sources.images import read_image
@@ -202,7 +203,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the IoU of every picture")
     parser.add_argument("--prompt-weights", default="prompt", help="what finds the object")
     options = parser.parse_args()
-    with registered_prompt_engine(create_prompt_engine(options.prompt_weights)):
+    with registered_prompt_engine(MirroredEngine(create_prompt_engine(options.prompt_weights))):
         measure(options)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
+from vosctl.engine.factory import create_prompt_engine
 from vosctl.engine.prompt_engine import PromptEngine
+from vosctl.prompts.mirrored import MirroredEngine
 from vosctl.prompts.prediction import MaskPrediction
 from vosctl.prompts.predictor import MaskPredictor
 from vosctl.prompts.prompt import Click, Prompt, Stroke
-from vosctl.selection.grabcut import mask_from_box, mask_from_points, refine_mask
 from vosctl.types import Mask, RGBImage, SoftMask
+
+DEFAULT_PROMPT_WEIGHTS = "prompt"
 
 Finder = Callable[[Prompt], MaskPrediction]
 """Finds the object that a prompt means, in one picture."""
@@ -61,15 +63,14 @@ def predict_mask(
 def finder_for(image: RGBImage) -> Finder:
     """Return what finds objects in a picture, which must not change meanwhile: a call for each prompt.
 
-    Asked again with one click more or less, it has less to do than for a prompt that is new.
+    Asked again with one click more or less, it has less to do than for a prompt that is new. The network is loaded at
+    the first call in a process and kept.
     """
     predictor: MaskPredictor[Any] | None = None
 
     def find(prompt: Prompt) -> MaskPrediction:
         nonlocal predictor
         prompt.check(*image.shape[:2])
-        if not _registered:
-            return _by_grabcut(image, prompt)
         if predictor is None:
             predictor = MaskPredictor(_engine(), image)
         return predictor.predict(prompt)
@@ -82,7 +83,7 @@ _registered: list[PromptEngine[Any]] = []
 
 @contextmanager
 def registered_prompt_engine(engine: PromptEngine[Any]) -> Iterator[PromptEngine[Any]]:
-    """Let an engine find the objects in the place of GrabCut, for as long as the block lasts."""
+    """Let an engine find the objects in the place of the shipped network's, for as long as the block lasts."""
     _registered.append(engine)
     try:
         yield engine
@@ -91,24 +92,9 @@ def registered_prompt_engine(engine: PromptEngine[Any]) -> Iterator[PromptEngine
 
 
 def _engine() -> PromptEngine[Any]:
-    return _registered[-1]
+    return _registered[-1] if _registered else _shipped_engine()
 
 
-def _by_grabcut(image: RGBImage, prompt: Prompt) -> MaskPrediction:
-    prompt.check(*image.shape[:2])
-    found: Mask
-    on = [(round(x), round(y)) for x, y, on_object in prompt.points if on_object]
-    beside = [(round(x), round(y)) for x, y, on_object in prompt.points if not on_object]
-    for stroke in prompt.strokes:
-        path = [(round(x), round(y)) for x, y in stroke.path]
-        (on if stroke.on_object else beside).extend(path)
-    if prompt.mask is not None:
-        found = prompt.mask > 0.5
-    elif prompt.box is not None:
-        x, y, width, height = (round(value) for value in prompt.box)
-        found = mask_from_box(image, (x, y, width, height))
-    else:
-        found = mask_from_points(image, on, beside)
-    if (on or beside) and (prompt.mask is not None or prompt.box is not None):
-        found = refine_mask(image, found, on, beside, max(3, round(min(image.shape[:2]) / 60)))
-    return MaskPrediction(found.astype(np.float32), 1.0, prompt.box)
+@lru_cache(maxsize=1)
+def _shipped_engine() -> PromptEngine[Any]:
+    return MirroredEngine(create_prompt_engine(DEFAULT_PROMPT_WEIGHTS))

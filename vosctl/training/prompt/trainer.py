@@ -6,6 +6,7 @@ import csv
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,12 +40,10 @@ class PromptSettings:
     Attributes:
         hours: length of the run, over all its resumptions.
         batch: samples a step.
-        sizes: sides of the regions, pixels; each but the last for the same share of the run.
-        size_until: share of the run at which each of `sizes` ends.
+        size: side of the regions that are trained on, pixels.
         lr: largest learning rate.
         encoder_lr: the trunk's, in units of `lr`.
-        frozen_until: share of the run in which the trunk's shallow blocks are not trained.
-        frozen_blocks: how many blocks these are; they stay frozen after it at `encoder_lr` 0.
+        frozen_blocks: how many blocks of the trunk stay as they are, with the stem.
         weight_decay: AdamW's.
         warm_up: share of the run in which the learning rate rises.
         clip: largest norm of the gradient.
@@ -54,12 +53,12 @@ class PromptSettings:
         log_steps: steps between two lines of the log.
         checkpoint_minutes: minutes between two states to resume from.
         val_minutes: minutes between two validations.
+        val_samples: held-out samples that are answered, a multiple of 8.
     """
 
     hours: float
     batch: int = 8
-    sizes: tuple[int, ...] = (192, 256)
-    size_until: tuple[float, ...] = (0.6, 1.0)
+    size: int = 192
     lr: float = 6e-4
     encoder_lr: float = 0.15
     frozen_blocks: int = 5
@@ -72,10 +71,11 @@ class PromptSettings:
     log_steps: int = 20
     checkpoint_minutes: float = 4.0
     val_minutes: float = 12.0
+    val_samples: int = 160
 
 
 class _Numbers(Sampler[list[tuple[int, int]]]):
-    """Numbers of samples for batches without end, and the side that each is made in, which may be changed."""
+    """Numbers of samples for batches without end, and the side that each is made in."""
 
     def __init__(self, batch: int, step: int, side: int) -> None:
         self._batch, self._step, self._side = batch, step, side
@@ -167,22 +167,20 @@ class PromptTrainer:
     def run(self) -> None:
         """Train to the end of the run."""
         settings = self._settings
-        saving, validating = Clock(settings.checkpoint_minutes, self._seconds), Clock(settings.val_minutes, -1e9)
-        if self._step:
-            validating = Clock(settings.val_minutes, self._seconds)
+        saving = Clock(settings.checkpoint_minutes, self._seconds)
+        validating = Clock(settings.val_minutes, self._seconds if self._step else -inf)
         rows: list[dict[str, float]] = []
-        for batches in self._stages():
-            for batch in batches:
-                rows.append(self._one_step(batch))
-                if len(rows) == settings.log_steps:
-                    self._log("log.csv", {key: float(np.mean([row[key] for row in rows])) for key in rows[0]})
-                    rows = []
-                if saving.due(self._seconds):
-                    self.save()
-                if validating.due(self._seconds):
-                    self._validate()
-                if self._stage() != self._running or self.progress >= 1:
-                    break
+        for batch in self._batches():
+            rows.append(self._one_step(batch))
+            if len(rows) == settings.log_steps:
+                self._log("log.csv", {key: float(np.mean([row[key] for row in rows])) for key in rows[0]})
+                rows = []
+            if saving.due(self._seconds):
+                self.save()
+            if validating.due(self._seconds):
+                self._validate()
+            if self.progress >= 1:
+                break
         self.save()
         self._validate()
 
@@ -191,23 +189,17 @@ class PromptTrainer:
         """Share of the run that is done."""
         return self._seconds / (3600 * self._settings.hours)
 
-    def _stage(self) -> int:
-        return int(np.searchsorted(self._settings.size_until, self.progress, side="right"))
-
-    def _stages(self) -> Iterator[DataLoader[Any]]:
-        """Return a loader for each size that is left."""
-        while self.progress < 1:
-            self._running = self._stage()
-            side = self._settings.sizes[self._running]
-            yield DataLoader(
-                self._samples,
-                batch_sampler=_Numbers(self._settings.batch, self._step, side),
-                num_workers=1,
-                collate_fn=collate_prompts,
-                worker_init_fn=prepare_worker,
-                prefetch_factor=6,
-                multiprocessing_context="spawn",  # a forked one would hang in OpenCV, whose threads do not come along
-            )
+    def _batches(self) -> DataLoader[Any]:
+        """Return batches without end, made in a process of their own."""
+        return DataLoader(
+            self._samples,
+            batch_sampler=_Numbers(self._settings.batch, self._step, self._settings.size),
+            num_workers=1,
+            collate_fn=collate_prompts,
+            worker_init_fn=prepare_worker,
+            prefetch_factor=6,
+            multiprocessing_context="spawn",  # a forked one would hang in OpenCV, whose threads do not come along
+        )
 
     def _one_step(self, batch: PromptBatch) -> dict[str, float]:
         while self._pause is not None and self._pause.exists():
@@ -279,7 +271,7 @@ class PromptTrainer:
         boxes: list[NDArray[np.float64]] = []
         clicks: list[NDArray[np.float64]] = []
         rng = np.random.default_rng(0)
-        for first in range(0, 160, 8):
+        for first in range(0, self._settings.val_samples, 8):
             batch = collate_prompts([self._held_out[number, 256] for number in range(first, first + 8)])
             ious = self._simulated(network, batch, rng)
             clicked = batch.clicks.numpy()
