@@ -134,6 +134,9 @@ class PresenceEngine(SoftEngine):
 def test_an_object_that_is_lost_while_the_state_is_kept(clip):
     """Object 1 is away from frame 20 to 27, and a reference is made of how it last looked."""
     whole = vosctl.segment("clip.mp4", clip, track="whole.vostrack", engine=PresenceEngine())
+    with Track(Path("whole.vostrack")) as track:
+        assert track[10].objects[0].presence > 0.8
+        assert track[STATE_INTERVAL].objects[0].presence < 0.1
     assert whole.losses[1].ranges[0][0] <= STATE_INTERVAL <= whole.losses[1].ranges[0][1]
     stopped(clip, PresenceEngine(), STATE_INTERVAL + 12)
     with Track(Path("a.vostrack")) as track:

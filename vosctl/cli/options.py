@@ -251,12 +251,12 @@ def path_option(flag: str, metavar: str, text: str) -> Decorator:
 output_path_options = (
     path_option("--masks", "DIR", "Indexed PNG, one a frame, DAVIS palette and naming."),
     path_option("--matte", "FILE", "Grey video of the objects' soft mask."),
-    path_option("--cutout", "FILE|DIR", "The objects with transparency: .mov, .webm, or a directory of PNG."),
+    path_option("--cutout", "FILE|DIR", "The objects with transparency: .mov, .webm, .webp, or a directory of PNG."),
     path_option("--rle", "FILE|-", "JSON lines with boxes, scores and COCO RLE; - is standard output."),
     click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
 )
 _drawn_options = (
-    path_option("--overlay", "FILE", "Video with the objects coloured: .mp4, .mkv, .mov, .webm."),
+    path_option("--overlay", "FILE", "Video with the objects coloured: .mp4, .mkv, .mov, .webm; or .webp, .gif."),
     click.option(
         "--colors",
         metavar="COLOR[,...]",

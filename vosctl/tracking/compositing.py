@@ -25,6 +25,7 @@ class ObjectView:
         probability: (size, size) float32 in [0, 1].
         score: see `TrackedObject`.
         lost: an object that is lost is not drawn.
+        presence: see `TrackedObject`.
     """
 
     id: int
@@ -32,6 +33,7 @@ class ObjectView:
     probability: SoftMask
     score: float
     lost: bool
+    presence: float | None = None
 
 
 def composite(views: Sequence[ObjectView], height: int, width: int) -> TrackedFrame:
@@ -90,7 +92,7 @@ def _report(view: ObjectView, labels: Labels) -> TrackedObject:
     mine = labels[rows, columns] == view.id
     box = mask_box(np.ascontiguousarray(mine)) if mine.size and not view.lost else None
     if box is None:
-        return TrackedObject(view.id, "lost", 0.0, 0, None)
+        return TrackedObject(view.id, "lost", 0.0, 0, None, view.presence)
     x, y, width, height = box
     frame_box = (x + columns.start, y + rows.start, width, height)
-    return TrackedObject(view.id, "tracked", view.score, int(np.count_nonzero(mine)), frame_box)
+    return TrackedObject(view.id, "tracked", view.score, int(np.count_nonzero(mine)), frame_box, view.presence)

@@ -258,7 +258,8 @@ class CropFollower(ObjectFollower[CroppedObject]):
             one.area = max(area, AREA_MEMORY * one.area)
         one.lost = box is None
         one.frames_lost = one.frames_lost + 1 if one.lost else 0
-        return ObjectView(object_id, crop, probability, score, one.lost)
+        presence = None if sighting.belief is None else sighting.presence
+        return ObjectView(object_id, crop, probability, score, one.lost, presence)
 
     def _remember(self, one: CroppedObject, sighting: Sighting, seen: bool) -> None:
         """Keep how the object looks while it is seen; make a reference of it when it gets lost."""

@@ -24,6 +24,8 @@ class TrackedObject:
             tells it: it falls when the mask is doubtful, and when what is marked may be something else.
         area: pixels labelled with it in this frame.
         box: x, y, width, height of those pixels; None when there are none.
+        presence: the probability that what was looked at shows the object, 0..1; None where the network does not tell
+            it and in frames whose mask was given.
     """
 
     id: int
@@ -31,6 +33,7 @@ class TrackedObject:
     score: float
     area: int
     box: Box | None
+    presence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

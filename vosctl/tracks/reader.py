@@ -20,7 +20,7 @@ from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, database_errors
 from vosctl.tracks.states import unpack_state
 from vosctl.types import Box, Labels
 
-_Row = tuple[int, str, float, int, int | None, int | None, int | None, int | None, bytes]
+_Row = tuple[int, str, float, float | None, int, int | None, int | None, int | None, int | None, bytes]
 
 
 class Track:
@@ -100,7 +100,7 @@ class Track:
                 "SELECT matte_x, matte_y, matte FROM frames WHERE number = ?", (number,)
             ).fetchone()
             rows: list[_Row] = self._database.execute(
-                "SELECT object, status, score, area, x, y, width, height, mask FROM objects WHERE frame = ? "
+                "SELECT object, status, score, presence, area, x, y, width, height, mask FROM objects WHERE frame = ? "
                 "ORDER BY object",
                 (number,),
             ).fetchall()
@@ -146,7 +146,7 @@ class Track:
 
 def _object(row: _Row, labels: Labels) -> TrackedObject:
     """One object, drawn into the labels."""
-    object_id, status, score, area, *sides, packed = row
+    object_id, status, score, presence, area, *sides, packed = row
     if not 1 <= object_id <= 255 or status not in get_args(ObjectStatus):
         raise ValueError(f"object {object_id}: {status}")
     if (unpacked := unpack_mask(packed)) is not None:
@@ -155,7 +155,8 @@ def _object(row: _Row, labels: Labels) -> TrackedObject:
         if place.shape != mask.shape:
             raise ValueError("a mask beyond the frame")
         place[mask] = object_id
-    return TrackedObject(object_id, "lost" if status == "lost" else "tracked", score, area, _box(*sides))
+    known: ObjectStatus = "lost" if status == "lost" else "tracked"
+    return TrackedObject(object_id, known, score, area, _box(*sides), presence)
 
 
 def _box(x: int | None, y: int | None, width: int | None, height: int | None) -> Box | None:

@@ -112,4 +112,4 @@ class TrackWriter:
 def _row(frame: int, item: TrackedObject, result: TrackedFrame) -> tuple[object, ...]:
     box = item.box or (None, None, None, None)
     mask = pack_mask(result.labels == item.id)
-    return (frame, item.id, item.status, item.score, None, item.area, *box, mask)
+    return (frame, item.id, item.status, item.score, item.presence, item.area, *box, mask)

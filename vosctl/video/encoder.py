@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import cv2
@@ -27,7 +27,11 @@ from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.staging import StagedFile, write_errors
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-"""File extensions that can be written, with FFmpeg's name of the muxer."""
+"""File extensions of videos that can be written, with FFmpeg's name of the muxer."""
+ANIMATIONS = {".webp": "webp", ".gif": "gif"}
+"""The same of animated pictures: they hold no sound, and run in a loop."""
+_MUXERS = CONTAINERS | ANIMATIONS
+_MUXERS_WITHOUT_SOUND = tuple(ANIMATIONS.values())
 
 _FAR_START = Fraction(60)
 """Seconds. Broadcasts and network streams start their clock anywhere; players show nothing until it is reached."""
@@ -69,6 +73,9 @@ H264 = VideoEncoding(
 _VP9_OPTIONS = {"crf": "24", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0"}
 VP9 = VideoEncoding("libvpx-vp9", "yuv420p", _VP9_OPTIONS)
 VP9_ALPHA = VideoEncoding("libvpx-vp9", "yuva420p", {**_VP9_OPTIONS, "auto-alt-ref": "0"})
+WEBP = VideoEncoding("libwebp_anim", "yuv420p", {"quality": "80"})
+WEBP_ALPHA = VideoEncoding("libwebp_anim", "yuva420p", {"quality": "80"})
+GIF = VideoEncoding("gif", "pal8")
 # FFmpeg's other ProRes encoder, prores_ks, takes 400 ms a frame at 1080p where this one takes 60, for the same size and
 # error.
 PRORES_4444 = VideoEncoding("prores_aw", "yuva444p10le", even_size=True)
@@ -132,17 +139,19 @@ class VideoWriter:
             raise
 
     def _open(self, audio: bool) -> None:
-        self._container = av.open(f"file:{self._staged.partial}", "w", format=CONTAINERS[self.path.suffix.lower()])
+        self._container = av.open(f"file:{self._staged.partial}", "w", format=_MUXERS[self.path.suffix.lower()])
         stream = self._container.add_stream(self._encoding.codec, rate=self._info.frame_rate or 30)
         self._stream = cast(VideoStream, stream)
         self._configure(self._stream)
         rates: list[int] = []
         source = self._info.audio_path or self._info.container_path
-        if source is not None:
+        if source is not None and self._container.format.name not in _MUXERS_WITHOUT_SOUND:
             self._copy = StreamCopy(source, self._container, self.path, self._warn, sound=audio)
             rates = self._copy.sample_rates
         if self._container.format.name in ("mp4", "mov"):
             self._container.options.update(**_quicktime_options(self._info.time_base, rates))
+        elif self._container.format.name in _MUXERS_WITHOUT_SOUND:
+            self._container.options["loop"] = "0"  # without an end
         else:
             # Sound may begin a few milliseconds before the first frame; the muxer would move everything for it.
             self._container.options["avoid_negative_ts"] = "disabled"
@@ -239,6 +248,8 @@ class VideoWriter:
         self._held = _Timed(picture, pts, self._ticks(frame, frame.duration))
 
     def _convert(self, pixels: NDArray[np.uint8], pixel_format: str) -> av.VideoFrame:
+        if self._encoding.pixel_format == "pal8":
+            return _with_palette(pixels)
         picture = _frame_of(pixels, pixel_format, self._stream.width, self._stream.height)
         if pixel_format == "gray" and self._encoding.pixel_format == "yuv420p":
             return _limited_grey(picture)
@@ -336,7 +347,7 @@ class VideoWriter:
     @property
     def _can_be_cut(self) -> bool:
         """Whether a file that ends anywhere can be played so far: MP4 and QuickTime have their index at the end."""
-        return CONTAINERS[self.path.suffix.lower()] in ("matroska", "webm")
+        return _MUXERS[self.path.suffix.lower()] in ("matroska", "webm", "gif")
 
     def _complete(self) -> None:
         last, self._held = self._held, None
@@ -376,6 +387,19 @@ def _frame_of(pixels: NDArray[np.uint8], pixel_format: str, width: int, height: 
         canvas[:own_height, own_width:] = pixels[:, -1:]
         canvas[own_height:] = canvas[own_height - 1]
     return frame
+
+
+def _with_palette(pixels: NDArray[np.uint8]) -> av.VideoFrame:
+    """Return a grey or RGB picture as 256 colours that suit it."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels).convert("RGB").quantize(256)
+    palette = np.zeros((256, 4), np.uint8)
+    colours = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette[:, 0] = 255  # opaque; then red, green, blue
+    palette[: len(colours), 1:] = colours
+    indices: Any = (np.asarray(image, np.uint8), palette)  # PyAV takes both, though its types do not say so
+    return av.VideoFrame.from_ndarray(indices, format="pal8")
 
 
 def _limited_grey(grey: av.VideoFrame) -> av.VideoFrame:

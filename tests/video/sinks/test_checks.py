@@ -94,7 +94,7 @@ def test_a_link_that_leads_to_itself(refusal, tmp_path, overwrite):
 
 
 @pytest.mark.parametrize("name", ["overlay", "matte"])
-@pytest.mark.parametrize("file", ["o.gif", "o"])
+@pytest.mark.parametrize("file", ["o.avi", "o"])
 def test_unknown_extensions_name_the_known(refusal, tmp_path, name, file):
     message = refusal(**{name: tmp_path / file})
     assert ".mp4" in message

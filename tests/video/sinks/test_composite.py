@@ -78,7 +78,7 @@ def test_a_video_goes_on_at_its_own_pace_and_begins_again(tmp_path):
         ({"composite": Path("c.mp4")}, "needs a `background`"),
         ({"masks": Path("m"), "background": "blur"}, "is the composite's"),
         ({"composite": Path("c.mp4"), "background": "bleu"}, "is no file, and no colour"),
-        ({"composite": Path("c.gif"), "background": "blue"}, "not a video file's"),
+        ({"composite": Path("c.avi"), "background": "blue"}, "not a video file's"),
         ({"masks": Path("m"), "edges": Edges(grow=1)}, "are for `matte`, `cutout` and `composite`"),
     ],
 )

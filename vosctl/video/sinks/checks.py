@@ -9,7 +9,7 @@ from vosctl.tracks.header import TRACK_SUFFIX
 from vosctl.video.backgrounds import background_file
 from vosctl.video.colours import ColourRequest
 from vosctl.video.edges import Edges
-from vosctl.video.encoder import CONTAINERS
+from vosctl.video.encoder import ANIMATIONS, CONTAINERS
 from vosctl.video.leftovers import find, is_claim
 from vosctl.video.places import Place, descriptor_of, place_of, without_links
 from vosctl.video.sinks.base import (
@@ -26,7 +26,7 @@ _FILE_SUFFIXES = (*CONTAINERS, *IMAGE_SUFFIXES, ".avi", ".json", ".jsonl", ".npy
 """Of names that nobody gives to a folder."""
 OUTPUTS = ("overlay", "masks", "matte", "cutout", "rle", "composite", "annotations", "track")
 """The outputs, by the name of their option, in the order in which they are opened."""
-ALPHA_CONTAINERS = (".mov", ".webm")
+ALPHA_CONTAINERS = (".mov", ".webm", ".webp")
 """Extensions of the video files that can hold transparency."""
 
 
@@ -106,12 +106,14 @@ def _check_file(name: str, path: Path, place: Place, overwrite: bool, annotation
     suffix = path.suffix.lower()
     if name == "cutout" and suffix not in ALPHA_CONTAINERS:
         raise UsageError(
-            f"`cutout`: {path}: {suffix} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9) "
+            f"`cutout`: {path}: {suffix} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9), .webp "
             "or a folder (a name without an extension) for RGBA PNG"
         )
-    if name in ("overlay", "matte", "composite") and suffix not in CONTAINERS:
+    if name in ("overlay", "matte", "composite") and suffix not in CONTAINERS | ANIMATIONS:
         shown = f"the extension {suffix}" if suffix else "a name without an extension"
-        raise UsageError(f"`{name}`: {path}: {shown} is not a video file's; use one of {', '.join(CONTAINERS)}")
+        raise UsageError(
+            f"`{name}`: {path}: {shown} is not a video file's; use one of {', '.join(CONTAINERS | ANIMATIONS)}"
+        )
     if name == "annotations" and suffix != (wanted := ANNOTATION_SUFFIXES[annotation_format]):
         raise UsageError(
             f"`annotations`: {path}: {annotation_format} is a {wanted} file; name one, or give another "

@@ -21,6 +21,9 @@ from vosctl.video.sinks.rle import RleFileSink, RleStreamSink
 from vosctl.video.sinks.track import TrackSink
 from vosctl.video.sinks.videos import CutoutVideoSink, MatteSink, OverlaySink
 
+_OPAQUE = {".webm": encoder.VP9, ".webp": encoder.WEBP, ".gif": encoder.GIF}
+_WITH_ALPHA = {".webm": encoder.VP9_ALPHA, ".webp": encoder.WEBP_ALPHA}
+
 
 def open_sinks(
     request: OutputRequest, info: SourceInfo, warn: Callable[[str], None], header: TrackHeader | None = None
@@ -79,8 +82,8 @@ def _open_track(path: Path, request: OutputRequest, header: TrackHeader) -> Trac
 
 def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> Sink:
     writer = partial(VideoWriter, path, info, overwrite=request.overwrite, audio=request.audio, warn=warn)
-    webm = path.suffix.lower() == ".webm"
-    opaque = encoder.VP9 if webm else encoder.H264
+    suffix = path.suffix.lower()
+    opaque = _OPAQUE.get(suffix, encoder.H264)
     match name:
         case "overlay":
             return OverlaySink(writer(opaque), request.colors, warn)
@@ -93,7 +96,7 @@ def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn:
         case "cutout" if is_directory_output(name, path):
             return CutoutPictureSink(path, overwrite=request.overwrite, edges=request.edges)
         case "cutout":
-            return CutoutVideoSink(writer(encoder.VP9_ALPHA if webm else encoder.PRORES_4444), request.edges)
+            return CutoutVideoSink(writer(_WITH_ALPHA.get(suffix, encoder.PRORES_4444)), request.edges)
         case "composite":
             background = open_background(request.background, info.height, info.width)
             try:
