@@ -7,8 +7,10 @@ import pytest
 
 import vosctl
 from tests.helpers.frames import square_frame, write_video
+from tests.helpers.prompts import ColourPromptEngine
 from vosctl.prompts import Prompt
 from vosctl.prompts.first_objects import FirstObjects
+from vosctl.prompts.segmenter import registered_prompt_engine
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 
 RED, BLUE = (230, 40, 40), (40, 40, 230)
@@ -85,6 +87,14 @@ def test_an_array_that_cannot_serve(clip, bright_engine, mask, message):
         vosctl.segment("clip.mp4", mask, masks="masks", engine=bright_engine)
 
 
+@pytest.fixture
+def colours():
+    """Boxes and points mean areas of one colour."""
+    with registered_prompt_engine(ColourPromptEngine()):
+        yield
+
+
+@pytest.mark.usefixtures("colours")
 def test_boxes_and_points_by_object(clip, bright_engine):
     summary = vosctl.segment(
         "clip.mp4", box={7: (7, 13, 30, 30)}, point={9: [(70.5, 40, True)]}, masks="masks", engine=bright_engine
@@ -95,6 +105,7 @@ def test_boxes_and_points_by_object(clip, bright_engine):
         assert (one & other).sum() / (one | other).sum() > 0.8
 
 
+@pytest.mark.usefixtures("colours")
 def test_a_click_corrects_the_box_of_its_object(clip, bright_engine):
     """A box over both squares, and a click that says that the blue one is not meant."""
     summary = vosctl.segment(

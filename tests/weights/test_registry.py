@@ -93,7 +93,7 @@ def test_a_file_never_leaves_its_folder(file, write_registry, tmp_path):
 def test_one_bad_entry_is_left_out_and_said(name, fields, problem, write_registry):
     write_registry({name: fields, "good": entry()})
     registry = read_registry()
-    assert set(registry.entries) == {"lite", "lite-plus", "good"}
+    assert set(registry.entries) == {"lite", "lite-plus", "prompt", "good"}
     assert problem in registry.problem
     assert registry.problem.isprintable()
 
