@@ -21,7 +21,7 @@ from vosctl.engine import create_engine
 from vosctl.errors import VosctlError
 from vosctl.prompts.mask_file import read_first_mask
 
-FAST = ("first masks", "annotations", "images", "y4m", "registry", "settings", "safetensors", "pth")
+FAST = ("first masks", "annotations", "prompts", "images", "y4m", "registry", "settings", "safetensors", "pth")
 
 
 @pytest.fixture(scope="module")

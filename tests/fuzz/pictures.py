@@ -106,6 +106,41 @@ def read_frames(rng: Rng, path: Path) -> Iterable[str]:
         return list(source.warnings)
 
 
+@kind("seeking", 2, _damaged_file("videos"))
+def read_from_the_middle(rng: Rng, path: Path) -> Iterable[str]:
+    """Look through a video, and read it from some of its frames on, or a part of it."""
+    from vosctl.time_line import Span
+    from vosctl.video.sources import RangedSource, open_source
+
+    with open_source(str(path)) as source:
+        count = len(source.times())
+        for begin in rng.integers(0, count, 3):
+            source.seek(int(begin))
+            numbers = [frame.index for frame in islice(source, _MOST_FRAMES)]
+            if numbers != sorted(set(numbers)) or (numbers and not begin <= numbers[0] <= numbers[-1] < count):
+                raise AssertionError("frames out of order")
+    first, length = int(rng.integers(0, count)), int(rng.integers(1, 20))
+    with RangedSource(open_source(str(path)), Span.of(first, first + length, int(rng.integers(1, 4)))) as part:
+        list(part)
+        return list(part.warnings)
+
+
+def _damaged_prompts(rng: Rng, samples: Path, folder: Path) -> Path:
+    path = folder / "input.json"
+    content = json.loads((samples / "prompts" / "prompts.json").read_text())
+    path.write_bytes(json_bytes(rng, content))
+    return path
+
+
+@kind("prompts", 1, _damaged_prompts)
+def read_prompt_file(rng: Rng, path: Path) -> None:
+    """Read a file of prompts."""
+    from vosctl.prompts.prompt_file import read_prompts
+
+    if not read_prompts(path):
+        raise AssertionError("no prompts and no error")
+
+
 @kind("video", 4, _damaged_file("videos"))
 def convert_video(rng: Rng, path: Path) -> Iterable[str]:
     """Read a video's frames, and in a third of the cases write them with its sound."""

@@ -36,6 +36,7 @@ def write_samples(folder: Path) -> None:
     labels, frame = _pictures()
     _masks(folder / "masks", labels)
     _annotations(folder / "annotations", labels)
+    _prompts(folder / "prompts", labels)
     _images(folder / "images", frame)
     _videos(folder / "videos")
     _checkpoints(folder)
@@ -109,6 +110,19 @@ def _annotations(folder: Path, labels: np.ndarray) -> None:
     content = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "coco.json").write_text(json.dumps(content))
     (folder / "runs.json").write_text(json.dumps(runs))
+
+
+def _prompts(folder: Path, labels: np.ndarray) -> None:
+    from vosctl.prompts.prompt_file import write_prompts
+    from vosctl.prompts.timed import TimedPrompt
+
+    folder.mkdir()
+    prompts = [
+        TimedPrompt.of(3, 2, box=(1.5, 2, 30, 40), points=[(3, 4, True), (5.5, 6, False)]),
+        TimedPrompt.of("1:02.5", mask=labels.astype(np.uint8)),
+        TimedPrompt.of(mask="mask.png"),
+    ]
+    write_prompts(folder / "prompts.json", prompts)
 
 
 def _images(folder: Path, frame: np.ndarray) -> None:

@@ -232,3 +232,17 @@ def test_readings_that_end_in_the_middle_leave_no_decoder_at_work(tmp_path):
         for begin in [5, 1, 17, 9] * 10:
             source.seek(begin)
             assert next(iter(source)).index == begin
+
+
+def test_a_damaged_file_is_read_from_the_middle_in_order(tmp_path):
+    """A frame that decodes too late, after later ones, is left out."""
+    path = encode(tmp_path / "b.ts", {"bf": "2", "g": "8"}, codec="mpeg2video")
+    whole = path.read_bytes()
+    for offset in range(len(whole) // 5, len(whole) - 200, len(whole) // 60):
+        path.write_bytes(whole[:offset] + bytes([255] * 120) + whole[offset + 120 :])
+        with open_source(str(path)) as source:
+            begin = len(source.times()) // 2
+            source.seek(begin)
+            numbers = [frame.index for frame in source]
+            assert numbers == sorted(set(numbers))
+            assert all(begin <= number < len(source.times()) for number in numbers)

@@ -266,9 +266,11 @@ class Schedule:
 
     def _check_clicks(self) -> None:
         """Clicks beside an object say nothing where it is not followed yet."""
+        unknown = {entry.object_id for entry in self._waiting}  # nobody knows which comes first
         for number, said in self._by_frame.items():
             for entry in said.values():
-                if isinstance(entry.said, Prompt) and not self.corrects(entry, number) and not self._waiting:
+                known = entry.object_id not in unknown and not self.corrects(entry, number)
+                if isinstance(entry.said, Prompt) and known:
                     entry.said.check(self._source.info.height, self._source.info.width)
 
 

@@ -130,12 +130,15 @@ def _decoded(path: Path, index: FrameIndex, key: int, begin: int) -> Iterator[tu
         if stream is None:
             return
         decoder = Decoder(stream, live=False, in_order=False)
+        due = begin
         try:
             for frame in _from_key(container, stream, decoder, index, key):
                 if frame.pts is None:
                     continue
                 number = int(np.searchsorted(pts, frame.pts))
-                if begin <= number < len(pts) and pts[number] == frame.pts:
+                # In a damaged file a frame may come once more, or too late.
+                if due <= number < len(pts) and pts[number] == frame.pts:
+                    due = number + 1
                     yield number, frame
         finally:  # also where the reading ends in the middle, with the decoder's threads at work
             decoder.close()
