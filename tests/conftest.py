@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 from tests.helpers.engines import BrightObjectEngine, register_engine
 from tests.helpers.networks import TINY_STAGES, randomise_norms
+from tests.helpers.prompts import ColourPromptEngine
+from vosctl.prompts.segmenter import registered_prompt_engine
 
 # A user's own settings and imported weights must not reach the tests; one thread keeps them deterministic and friendly.
 for name in [name for name in os.environ if name.startswith("VOSCTL_")]:
@@ -67,8 +69,8 @@ def bright_engine():
 
 @pytest.fixture
 def registered_bright_engine(bright_engine):
-    """The same as what every command and `Tracker.load` takes."""
-    with register_engine(bright_engine):
+    """The same as what every command and `Tracker.load` takes; boxes and clicks mean areas of one colour."""
+    with register_engine(bright_engine), registered_prompt_engine(ColourPromptEngine()):
         yield bright_engine
 
 

@@ -50,6 +50,8 @@ def test_every_output_without_a_window(invoke, clip, fake, tmp_path):
 
 
 def test_a_box_and_json_lines_for_another_program(invoke, clip, fake, tmp_path):
+    # long enough for the newest frame to come while the box's mask is still being found
+    write_video(tmp_path / "clip.mp4", [picture(index % 20)[0] for index in range(500)], rate=50)
     result = invoke("webcam", "clip.mp4", "--no-window", "--box", "5,7,31,31", "--rle", "-", "--max-frames", 3)
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in result.stdout.splitlines()]
