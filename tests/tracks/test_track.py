@@ -185,6 +185,13 @@ def test_a_damaged_frame_is_told_and_the_others_are_read(tmp_path, statement):
         assert same(track[2], result(2)[1])
 
 
+def test_what_a_later_vosctl_adds_to_the_header_is_left_aside(tmp_path):
+    write(tmp_path / "a.vostrack").finish()
+    change(tmp_path / "a.vostrack", "UPDATE header SET value = json_set(value, '$.mood', 'blue') WHERE key = 'header'")
+    with Track(tmp_path / "a.vostrack") as track:
+        assert track.header == TrackHeader.of(INFO)
+
+
 def test_a_damaged_header(tmp_path):
     write(tmp_path / "a.vostrack").finish()
     for value in ("'[]'", "'{}'", "'{\"width\": 3}'", "'x'"):

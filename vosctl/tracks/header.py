@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from fractions import Fraction
 
 from vosctl.errors import VosctlError
@@ -74,13 +75,14 @@ class TrackHeader:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, JSON]) -> TrackHeader:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote; what a later vosctl says beyond it in the same format is left aside.
 
         Raises:
-            ValueError: something is missing, unknown or of another kind.
+            ValueError: something is missing or of another kind.
         """
         try:
-            made = cls(**fields)  # type: ignore[arg-type]  # checked below
+            known = [field.name for field in dataclass_fields(cls)]
+            made = cls(**{name: fields[name] for name in known if name in fields})  # type: ignore[arg-type]  # checked below
             made = replace(
                 made,
                 identity=SourceIdentity(**fields["identity"]),  # type: ignore[arg-type]

@@ -14,7 +14,10 @@ from pathlib import Path
 from vosctl.errors import VosctlError
 
 FORMAT_VERSION = 1
-"""Of the tables below and what is in them. A reader takes its own and those before it."""
+"""Of the tables below and what is in them. A reader takes its own and those before it.
+
+It rises when an older reader would read something wrong; what it can leave aside may be added without that.
+"""
 
 APPLICATION_ID = 0x564F5354
 """Marks the file as a track: "VOST"."""
