@@ -146,3 +146,24 @@ def test_graphs_that_cannot_be_run_are_told(tmp_path):
         (tmp_path / f"{kind}.onnx").write_bytes(b"no graph")
     with pytest.raises(VosctlError, match=r"reference\.onnx: damaged or not an ONNX graph .*export it again"):
         create_engine(str(tmp_path), engine="openvino")
+
+
+def test_a_signal_is_heard_after_an_engine_was_dropped_on_another_thread():
+    """OpenVINO changes the stack that signals are handled on; it must not be left without one."""
+    program = """
+import gc, signal, threading
+from vosctl.engine import create_engine
+engines = [create_engine("lite", engine="openvino", precision="fp32")]
+def drop():
+    engines.clear()
+    gc.collect()
+other = threading.Thread(target=drop)
+other.start()
+other.join()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("heard")
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stdout) == (0, "heard\n"), run.stderr

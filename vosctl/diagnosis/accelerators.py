@@ -21,6 +21,10 @@ NVIDIA_VENDOR, DISPLAY_CLASS = "0x10de", "0x03"
 NEEDS_GPU = {"CUDAExecutionProvider", *OPTIONAL}
 
 
+_kept: list[object] = []
+"""OpenVINO's cores that were made: one that ends takes the stack for signals with it, see `shared_core`."""
+
+
 def check_gpu(probe: Probe) -> list[Finding]:
     """List the GPUs that the driver knows, and say whether anything here can compute on them."""
     gpus, finding = _gpus(probe)
@@ -163,8 +167,8 @@ def check_openvino(probe: Probe) -> list[Finding]:
 
     cure = "python -m pip install --force-reinstall openvino"
     try:
-        openvino = probe.load("openvino")
-        core = openvino.Core()
+        core = probe.load("openvino").Core()
+        _kept.append(core)
         result = core.compile_model(core.read_model(TINY_GRAPH), "CPU")(np.array([2.0], np.float32))[0]
     except (ImportError, OSError, RuntimeError) as problem:
         return [warning("openvino", f"does not compute: {reason(problem)}", cure)]

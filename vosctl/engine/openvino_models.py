@@ -72,9 +72,19 @@ def compile_folder(folder: Path, precision: PrecisionWord, threads: int = 0) -> 
 
 
 @lru_cache
+def shared_core() -> openvino.Core:
+    """Return the process's one OpenVINO core, which is never ended.
+
+    The CPU plugin gives the thread that loads it another stack for signals, and takes it away when the last core or
+    model is gone: on another thread it leaves the first one with a stack that is no more, and the next Ctrl-C crashes.
+    """
+    return openvino.Core()
+
+
+@lru_cache
 def has_fast_bf16() -> bool:
     """Return whether this CPU has bf16 instructions."""
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in shared_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _load(file: Path, weights: Mapping[str, NDArray[np.float32]] | None = None) -> onnx.ModelProto:
@@ -100,7 +110,7 @@ def _compile(graphs: list[onnx.ModelProto], source: Path, precision: PrecisionWo
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[chosen]}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads  # type: ignore[assignment]
-    core = openvino.Core()
+    core = shared_core()
     try:
         reference, step = (
             core.compile_model(core.read_model(graph.SerializeToString()), "CPU", settings) for graph in graphs
