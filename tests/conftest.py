@@ -69,8 +69,11 @@ def bright_engine():
 
 @pytest.fixture
 def registered_bright_engine(bright_engine):
-    """The same as what every command and `Tracker.load` takes; boxes and clicks mean areas of one colour."""
-    with register_engine(bright_engine), registered_prompt_engine(ColourPromptEngine()):
+    """The same as what every command and `Tracker.load` takes; boxes and clicks mean areas of one colour.
+
+    The colour may differ as much as halved chroma makes it at edges.
+    """
+    with register_engine(bright_engine), registered_prompt_engine(ColourPromptEngine(tolerance=90)):
         yield bright_engine
 
 

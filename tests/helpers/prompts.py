@@ -35,8 +35,8 @@ class ColourPromptEngine:
 
     info = EngineInfo("fake", "fake", "prompt", "cpu", "fp32")
 
-    def __init__(self, size=64):
-        self.size = size
+    def __init__(self, size=64, tolerance=30):
+        self.size, self.tolerance = size, tolerance
         self.regions = 0
         self.maps = []
 
@@ -52,10 +52,11 @@ class ColourPromptEngine:
             for y, x in np.argwhere(maps[channel] > 0):
                 if np.ptp(features[y, x]) < 60:
                     continue
-                found |= (np.abs(features - features[y, x]).max(axis=2) < 30) & value
-                found &= ~((np.abs(features - features[y, x]).max(axis=2) < 30) & (not value))
+                found |= (np.abs(features - features[y, x]).max(axis=2) < self.tolerance) & value
+                found &= ~((np.abs(features - features[y, x]).max(axis=2) < self.tolerance) & (not value))
         if maps[2].any():
             inside = features[maps[2] > 0]
-            centre = np.median(inside, axis=0)
-            found |= (np.abs(features - centre).max(axis=2) < 30) & (maps[2] > 0)
+            bright = inside[np.ptp(inside, axis=1) >= 60]
+            centre = np.median(bright if len(bright) else inside, axis=0)
+            found |= (np.abs(features - centre).max(axis=2) < self.tolerance) & (maps[2] > 0)
         return found.astype(np.float32), 0.8

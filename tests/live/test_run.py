@@ -47,7 +47,7 @@ class Collecting:
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch, bright_engine):
+def start(tmp_path, monkeypatch, registered_bright_engine):
     """Run a scripted feed with a scripted window; gives the run, the window and the sink of the whole run."""
     monkeypatch.chdir(tmp_path)
 
@@ -59,7 +59,7 @@ def start(tmp_path, monkeypatch, bright_engine):
         with Capture(feed) as capture:
             parts = LiveParts(
                 info=feed.info,
-                new_tracker=lambda objects: Tracker(bright_engine),
+                new_tracker=lambda objects: Tracker(registered_bright_engine),
                 session=Session(),
                 first_objects=first,
                 outputs=Recorder([sink], from_zero=False),
