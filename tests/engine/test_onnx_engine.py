@@ -85,7 +85,9 @@ FOLLOWING = [one.name for one in registered_weights().values() if one.shipped an
 """The shipped weights that follow objects."""
 
 
-@pytest.mark.parametrize("name", FOLLOWING)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name != "lite" else []) for name in FOLLOWING]
+)
 def test_masks_of_shipped_weights_agree_with_torch(name, demo_frames):
     engines = [create_engine(name, engine=engine, device="cpu", precision="fp32") for engine in ("onnx", "torch")]
     trackers = [Tracker(engine) for engine in engines]

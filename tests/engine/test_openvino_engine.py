@@ -31,7 +31,9 @@ def inputs():
     return rng.integers(0, 256, (3, *SIZE, 3), dtype=np.uint8), rng.random((3, *SIZE), dtype=np.float32)
 
 
-@pytest.mark.parametrize("name", PACKAGED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name != "lite" else []) for name in PACKAGED]
+)
 def test_every_network_agrees_with_torch(name, inputs, tmp_path):
     torch.manual_seed(2)
     path = tmp_path / "random.safetensors"
