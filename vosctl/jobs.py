@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from vosctl.both_ways import BothWays, follow_backwards, reaches_back
 from vosctl.engine.base import Engine
+from vosctl.engine.idle_gpu import idle_gpu
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
 from vosctl.events import Events, Started, tell_frame
@@ -122,6 +123,9 @@ class SegmentJob:
             tracker = self.make_tracker()
             tracker.resumable = request.track is not None and not self.prompts
             self.events.started(self._start(source.info, tracker, given.objects))
+            device = self.engine.device if isinstance(self.engine, EngineSettings) else ""
+            if (idle := idle_gpu(tracker.info, device)) is not None:
+                self.events.warning(idle)
             given = self._prepared(given, source, tracker)
             with held():  # from here on there is something to keep
                 summary = self._run(source, given, tracker, request)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vosctl.engine.base import Engine, EngineInfo
+from vosctl.engine.idle_gpu import idle_gpu
 from vosctl.engine.settings import EngineSettings
 from vosctl.events import Started, tell_frame
 from vosctl.interrupts import held
@@ -83,6 +84,8 @@ class LiveJob:
             if info.live:  # or its frames pile up while the network is loaded
                 capture.start()
             engine = settings.create()
+            if (idle := idle_gpu(engine.info, settings.device)) is not None:
+                reporter.warning(idle)
             paces = None
             if tracking.window and not tracking.window_size:
                 paces = measure_paces(engine, float(info.frame_rate or _DEFAULT_FPS))
