@@ -11,9 +11,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,12 +21,10 @@ from numpy.typing import NDArray
 
 from vosctl.both_ways import BothWays, follow_backwards, reaches_back
 from vosctl.engine.base import Engine
-from vosctl.engine.idle_gpu import idle_gpu
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
-from vosctl.events import Events, Started, tell_frame
+from vosctl.events import Events, Started
 from vosctl.interrupts import held
-from vosctl.pipeline import Pipeline
 from vosctl.prompted import PromptedTracker
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.prompts.mask_file import StrPath
@@ -36,15 +33,14 @@ from vosctl.prompts.prompt_file import read_prompts
 from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.recording import header_of
-from vosctl.summary import LossRecord, Summary
+from vosctl.running import check_max_frames, expected_frames, put_tracker, run_pipeline, warn_of_idle_gpu
+from vosctl.summary import Summary
 from vosctl.time_line import PlaceLike, Span
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
 from vosctl.tracks.header import TrackHeader
 from vosctl.types import Labels, RealBox
-from vosctl.video.colours import ColourRequest
-from vosctl.video.edges import Edges
 from vosctl.video.frames import Frame, SourceInfo
-from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
 from vosctl.video.sinks.checks import check_outputs
 from vosctl.video.sources import RangedSource, Source, open_source
@@ -113,8 +109,7 @@ class SegmentJob:
             raise UsageError(f"`direction={self.direction!r}`: is not known; give 'both' or 'forward'")
         if self.prompts and self.tracking.paper_protocol:
             raise UsageError("`paper_protocol=True`: takes its objects from the first frame only; leave `prompts` out")
-        if self.max_frames is not None and self.max_frames < 1:
-            raise UsageError(f"`max_frames={self.max_frames}`: must be 1 or more")
+        check_max_frames(self.max_frames)
         with open_source(os.fspath(self.source), frame_rate=self.frame_rate) as opened:
             source = opened if self.span.is_whole else RangedSource(opened, self.span)
             given = self._given(source)
@@ -122,10 +117,9 @@ class SegmentJob:
             check_outputs(request)
             tracker = self.make_tracker()
             tracker.resumable = request.track is not None and not self.prompts
-            self.events.started(self._start(source.info, tracker, given.objects))
-            device = self.engine.device if isinstance(self.engine, EngineSettings) else ""
-            if (idle := idle_gpu(tracker.info, device)) is not None:
-                self.events.warning(idle)
+            expected = expected_frames(source.info, self.max_frames)
+            self.events.started(Started(source.info, tracker.info, given.objects, expected))
+            warn_of_idle_gpu(self.events, tracker.info, self.engine)
             given = self._prepared(given, source, tracker)
             with held():  # from here on there is something to keep
                 summary = self._run(source, given, tracker, request)
@@ -175,24 +169,21 @@ class SegmentJob:
         return replace(given, frames=source, follow=BothWays(forwards, backwards, schedule).follow)
 
     def _run(self, source: Source, given: _Given, tracker: Tracker, request: OutputRequest) -> Summary:
-        record = LossRecord()
-        on_frame = partial(tell_frame, self.events, record)
-        sinks = open_sinks(request, source.info, self.events.warning, self._header(source, tracker, request))
-        pipeline = Pipeline(
-            given.frames, tracker, given.labels, sinks, on_frame, follow=given.follow, stop_reading=source.interrupt
+        run = run_pipeline(
+            source,
+            tracker,
+            request,
+            self.events,
+            frames=given.frames,
+            first_mask=given.labels,
+            follow=given.follow,
+            header=self._header(source, tracker, request),
+            max_frames=self.max_frames,
+            finish_on_interrupt=source.info.live,
         )
-        try:
-            run = pipeline.run(self.max_frames, finish_on_interrupt=source.info.live)
-        finally:
-            for path in pipeline.kept:
-                self.events.kept(path)
-            for warning in source.warnings:
-                self.events.warning(warning)
         for line in [] if given.schedule is None else given.schedule.unreached():
             self.events.warning(line)
-        return Summary(
-            run.frames, run.seconds, run.p50, run.p95, run.outputs, tracker.info, tracker.crop_size, record.losses
-        )
+        return replace(run, engine=tracker.info, crop_size=tracker.crop_size)
 
     def _header(self, source: Source, tracker: Tracker, request: OutputRequest) -> TrackHeader | None:
         if request.track is None:
@@ -224,14 +215,7 @@ class SegmentJob:
         Raises:
             VosctlError: the weights, engine, device or precision cannot be had.
         """
-        engine = self.engine
-        if not isinstance(engine, EngineSettings):
-            return Tracker(engine, self.tracking)
-        return Tracker.load(**asdict(engine), settings=self.tracking)
-
-    def _start(self, info: SourceInfo, tracker: Tracker, objects: int) -> Started:
-        counts = [count for count in (info.frame_count, self.max_frames) if count is not None]
-        return Started(info, tracker.info, objects, min(counts, default=None))
+        return put_tracker(self.engine, self.tracking)
 
 
 def segment(
@@ -325,20 +309,21 @@ def segment(
         "annotations": annotations,
         "track": track,
     }
-    wanted: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path is not None}
     return SegmentJob(
         source=source,
         objects=FirstObjects(
             mask=first_mask, prompts=_prompts(box, point), fix_mask=fix_mask, accept_doubtful=accept_doubtful
         ),
-        outputs=OutputRequest(
-            **wanted,
-            overwrite=overwrite,
-            audio=audio,
-            colors=ColourRequest.parse(colors),
+        outputs=OutputRequest.of(
+            paths,
+            colors=colors,
             background=background,
             annotation_format=annotation_format,
-            edges=Edges(grow, feather, clean_edges),
+            grow=grow,
+            feather=feather,
+            clean_edges=clean_edges,
+            overwrite=overwrite,
+            audio=audio,
         ),
         tracking=tracking or TrackingSettings(),
         engine=engine or EngineSettings(),

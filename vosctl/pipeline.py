@@ -23,6 +23,7 @@ from vosctl.errors import VosctlError
 from vosctl.interrupts import POLL_SECONDS, check, ending, held, interrupted
 from vosctl.outputs import PATIENCE, Outputs
 from vosctl.planar import Picture
+from vosctl.summary import Summary
 from vosctl.tracking.results import TrackedFrame
 from vosctl.types import Labels
 from vosctl.video.frames import Frame
@@ -30,30 +31,6 @@ from vosctl.video.sinks import Sink
 
 DECODER_PATIENCE = 2.0
 """Seconds; a read of a silent stream cannot always be ended, only left behind."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """What a run came to.
-
-    Attributes:
-        frames: frames read, tracked and written.
-        seconds: wall time from the first frame asked for to the last output renamed; loading is not in it.
-        p50: median time to track a frame, in seconds.
-        p95: 95th percentile of it, in seconds.
-        outputs: what was written.
-    """
-
-    frames: int
-    seconds: float
-    p50: float
-    p95: float
-    outputs: tuple[Path, ...]
-
-    @property
-    def frames_per_second(self) -> float:
-        """End to end: decoding, tracking and writing every output."""
-        return self.frames / self.seconds if self.seconds else 0.0
 
 
 @dataclass(slots=True)
@@ -133,7 +110,7 @@ class Pipeline:
         self._count = 0
         self.kept: list[Path] = []
 
-    def run(self, max_frames: int | None = None, finish_on_interrupt: bool = False) -> RunSummary:
+    def run(self, max_frames: int | None = None, finish_on_interrupt: bool = False) -> Summary:
         """Run to the end of the source.
 
         Signals are noted while it runs and heard between two frames, so that none of them, and no second or third one,
@@ -162,7 +139,7 @@ class Pipeline:
                 raise self._error
         seconds = time.perf_counter() - started
         p50, p95 = (self._latency.percentile(percent) for percent in (50, 95))
-        return RunSummary(self._count, seconds, p50, p95, tuple(outputs.finished))
+        return Summary(self._count, seconds, p50, p95, tuple(outputs.finished))
 
     def _follow(self, outputs: Outputs, max_frames: int | None) -> None:
         """Track every frame; raises what ends the run before the source does."""

@@ -9,29 +9,24 @@ vosctl.render("in.vostrack", overlay="out.mp4")
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from vosctl.errors import UsageError, VosctlError
-from vosctl.events import Events, Started, tell_frame
+from vosctl.events import Events, Started
 from vosctl.interrupts import held
-from vosctl.pipeline import Pipeline
 from vosctl.planar import Picture
 from vosctl.prompts.mask_file import StrPath
 from vosctl.recording import source_of
-from vosctl.summary import LossRecord, Summary
+from vosctl.running import check_max_frames, run_pipeline
+from vosctl.summary import Summary
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import SourceIdentity, Track, TrackHeader
 from vosctl.types import Labels
-from vosctl.video.colours import ColourRequest
-from vosctl.video.edges import Edges
 from vosctl.video.frames import SourceInfo
-from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
 from vosctl.video.sinks.checks import check_outputs, requested
 from vosctl.video.sources import Source, open_source
@@ -64,15 +59,12 @@ class RenderJob:
                 given up, `events.kept` names what was whole of them.
             KeyboardInterrupt: interrupted; likewise.
         """
-        if self.max_frames is not None and self.max_frames < 1:
-            raise UsageError(f"`max_frames={self.max_frames}`: must be 1 or more")
+        check_max_frames(self.max_frames)
         path = Path(self.track)
-        with Track(path) as track, open_track_source(path, track.header, self.source) as opened:
-            header, expected = track.header, len(track)
-            source = source_of(header, opened)
+        with opened_track(path, self.source) as (track, source):
+            expected = len(track)
             if not expected:
                 raise VosctlError(f"{path}: holds no frame yet; go on with it with `resume`, or track the video again")
-            header.check_source(source.info, SourceIdentity.of(source.files), str(path))
             if not track.complete:
                 self.events.warning(
                     f"{path}: the run that wrote it was stopped, its {expected} frames are drawn; "
@@ -98,21 +90,10 @@ class RenderJob:
         return request
 
     def _run(self, source: Source, track: Track, request: OutputRequest, frames: int) -> Summary:
-        record = LossRecord()
-        on_frame = partial(tell_frame, self.events, record)
-        sinks = open_sinks(request, source.info, self.events.warning)
-        nothing = np.zeros((source.info.height, source.info.width), np.uint8)
-        pipeline = Pipeline(source, Replay(track), nothing, sinks, on_frame, stop_reading=source.interrupt)
-        try:
-            run = pipeline.run(frames)
-        finally:
-            for path in pipeline.kept:
-                self.events.kept(path)
-            for warning in source.warnings:
-                self.events.warning(warning)
+        run = run_pipeline(source, Replay(track), request, self.events, max_frames=frames)
         if run.frames < frames:
             self.events.warning(f"{source.info.name}: ended after {run.frames} frames, its track has {frames}")
-        return Summary(run.frames, run.seconds, run.p50, run.p95, run.outputs, None, None, record.losses)
+        return run
 
 
 class Replay:
@@ -128,6 +109,24 @@ class Replay:
     def step(self, frame: Picture) -> TrackedFrame:
         """Give the next frame's result."""
         return next(self._results)
+
+
+@contextmanager
+def opened_track(path: Path, given: StrPath | None = None) -> Iterator[tuple[Track, Source]]:
+    """Open a track and the part of its source that it is of; both are closed at the end of the block.
+
+    Args:
+        path: the track.
+        given: the source; None takes it from where it lay.
+
+    Raises:
+        UsageError: the source is not there, or has no such part.
+        VosctlError: one of them cannot be read, or the source is another video.
+    """
+    with Track(path) as track, open_track_source(path, track.header, given) as opened:
+        source = source_of(track.header, opened)
+        track.header.check_source(source.info, SourceIdentity.of(source.files), str(path))
+        yield track, source
 
 
 def open_track_source(track: Path, header: TrackHeader, given: StrPath | None = None) -> Source:
@@ -209,14 +208,15 @@ def render(
         "composite": composite,
         "annotations": annotations,
     }
-    wanted: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path is not None}
-    request = OutputRequest(
-        **wanted,
-        overwrite=overwrite,
-        audio=audio,
-        colors=ColourRequest.parse(colors),
+    request = OutputRequest.of(
+        paths,
+        colors=colors,
         background=background,
         annotation_format=annotation_format,
-        edges=Edges(grow, feather, clean_edges),
+        grow=grow,
+        feather=feather,
+        clean_edges=clean_edges,
+        overwrite=overwrite,
+        audio=audio,
     )
     return RenderJob(track, source, request, max_frames, events or Events()).run()

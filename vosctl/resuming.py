@@ -7,30 +7,26 @@ tracker takes over, with its references encoded anew. The result is that of a ru
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from vosctl.engine.base import Engine, EngineInfo
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError, VosctlError
-from vosctl.events import Events, Started, tell_frame
+from vosctl.events import Events, Started
 from vosctl.interrupts import held
-from vosctl.pipeline import Pipeline
 from vosctl.planar import Picture
 from vosctl.prompts.mask_file import StrPath
-from vosctl.recording import source_of
-from vosctl.rendering import open_track_source
-from vosctl.summary import LossRecord, Summary
+from vosctl.rendering import opened_track
+from vosctl.running import check_max_frames, expected_frames, put_tracker, run_pipeline, warn_of_idle_gpu
+from vosctl.summary import Summary
 from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.tracking.results import TrackedFrame
-from vosctl.tracks import SourceIdentity, Track, TrackHeader
+from vosctl.tracks import Track, TrackHeader
 from vosctl.types import Labels
 from vosctl.video.frames import SourceInfo
-from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.checks import check_outputs
 from vosctl.video.sources import Source
 
@@ -66,12 +62,9 @@ class ResumeJob:
             VosctlError: the track is of another source, or something failed; the track keeps what it holds.
             KeyboardInterrupt: interrupted; likewise.
         """
-        if self.max_frames is not None and self.max_frames < 1:
-            raise UsageError(f"`max_frames={self.max_frames}`: must be 1 or more")
+        check_max_frames(self.max_frames)
         path = Path(self.track)
-        with Track(path) as track, open_track_source(path, track.header, self.source) as opened:
-            source = source_of(track.header, opened)
-            track.header.check_source(source.info, SourceIdentity.of(source.files), str(path))
+        with opened_track(path, self.source) as (track, source):
             if track.complete:
                 raise UsageError(f"{path}: is complete, there is nothing to go on with; `vosctl render` draws from it")
             if not len(track):
@@ -85,9 +78,8 @@ class ResumeJob:
             tracker = self._tracker(path, track.header)
             resumed = ResumedTracker(tracker, track, self.events.warning)
             self.events.note(f"{path}: {resumed.known} frames are tracked; goes on after frame {max(resumed.after, 0)}")
-            counts = [count for count in (source.info.frame_count, self.max_frames) if count is not None]
-            objects = len(track[0].objects)
-            self.events.started(Started(source.info, tracker.info, objects, min(counts, default=None)))
+            expected = expected_frames(source.info, self.max_frames)
+            self.events.started(Started(source.info, tracker.info, len(track[0].objects), expected))
             with held():
                 summary = self._run(source, resumed, tracker, request)
                 self.events.finished(summary)
@@ -112,11 +104,9 @@ class ResumeJob:
             raise VosctlError(f"{path}: the track's settings are damaged ({error}); track the video again") from error
         if engine is None:
             raise UsageError(f"{path}: was made with an engine of a program's own, {used.weights}; give it as `engine`")
-        if isinstance(engine, EngineSettings):
-            tracker = Tracker.load(**asdict(engine), settings=settings)
-        else:
-            tracker = Tracker(engine, settings)
+        tracker = put_tracker(engine, settings)
         tracker.resumable = True
+        warn_of_idle_gpu(self.events, tracker.info, engine)
         if tracker.info != used:
             self.events.warning(
                 f"{path}: was made with {_named(used)} and goes on with {_named(tracker.info)}; "
@@ -125,21 +115,8 @@ class ResumeJob:
         return tracker
 
     def _run(self, source: Source, resumed: ResumedTracker, tracker: Tracker, request: OutputRequest) -> Summary:
-        record = LossRecord()
-        on_frame = partial(tell_frame, self.events, record)
-        sinks = open_sinks(request, source.info, self.events.warning)
-        nothing = np.zeros((source.info.height, source.info.width), np.uint8)
-        pipeline = Pipeline(source, resumed, nothing, sinks, on_frame, stop_reading=source.interrupt)
-        try:
-            run = pipeline.run(self.max_frames)
-        finally:
-            for path in pipeline.kept:
-                self.events.kept(path)
-            for warning in source.warnings:
-                self.events.warning(warning)
-        return Summary(
-            run.frames, run.seconds, run.p50, run.p95, run.outputs, tracker.info, tracker.crop_size, record.losses
-        )
+        run = run_pipeline(source, resumed, request, self.events, max_frames=self.max_frames)
+        return replace(run, engine=tracker.info, crop_size=tracker.crop_size)
 
 
 class ResumedTracker:

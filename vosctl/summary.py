@@ -45,7 +45,7 @@ class Summary:
         p50: median time to track a frame, in seconds.
         p95: 95th percentile of it, in seconds.
         outputs: what was written.
-        engine: the engine, device and precision really used; None where a track was drawn.
+        engine: the engine, device and precision really used; None where no network ran.
         crop_size: side in pixels of the square that the network saw of each object; None on the full frame.
         losses: by object, when it was lost; objects that never were are not in it.
     """
@@ -55,7 +55,7 @@ class Summary:
     p50: float
     p95: float
     outputs: tuple[Path, ...]
-    engine: EngineInfo | None
+    engine: EngineInfo | None = None
     crop_size: int | None = None
     losses: Mapping[int, Losses] = field(default_factory=dict)
 

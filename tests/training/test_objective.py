@@ -5,9 +5,10 @@ import torch
 
 from vosctl.network.table import create_network
 from vosctl.training.objective import Objective, intersection_over_union, mask_loss, near_outline
+from vosctl.training.optimisation import schedule
 from vosctl.training.precision import keep_depthwise_in_fp32
 from vosctl.training.samples import Batch
-from vosctl.training.trainer import Clock, schedule
+from vosctl.training.trainer import Clock
 
 
 def logits(value: torch.Tensor) -> list[torch.Tensor]:

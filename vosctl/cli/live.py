@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vosctl.engine.base import Engine, EngineInfo
-from vosctl.engine.idle_gpu import idle_gpu
 from vosctl.engine.settings import EngineSettings
 from vosctl.events import Started, tell_frame
 from vosctl.interrupts import held
@@ -23,6 +22,7 @@ from vosctl.live.run import LiveParts, LiveRun, LiveSummary
 from vosctl.live.session import Session
 from vosctl.live.virtual_camera import VirtualCamera
 from vosctl.prompts.first_objects import FirstObjects
+from vosctl.running import warn_of_idle_gpu
 from vosctl.selection.window import Window
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings
@@ -84,8 +84,7 @@ class LiveJob:
             if info.live:  # or its frames pile up while the network is loaded
                 capture.start()
             engine = settings.create()
-            if (idle := idle_gpu(engine.info, settings.device)) is not None:
-                reporter.warning(idle)
+            warn_of_idle_gpu(reporter, engine.info, settings)
             paces = None
             if tracking.window and not tracking.window_size:
                 paces = measure_paces(engine, float(info.frame_rate or _DEFAULT_FPS))

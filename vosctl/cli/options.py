@@ -181,9 +181,6 @@ tracking_options = grouped(
 """--window, --window-size, --scales, --paper-protocol, as a `TrackingRequest` named `tracking`."""
 
 
-_DRAWN = ("overlay", "masks", "matte", "cutout", "rle", "composite", "annotations")
-
-
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """What the user asked for with the options of `output_options`."""
@@ -207,26 +204,26 @@ class OutputOptions:
 
     def request(self, info: SourceInfo) -> OutputRequest:
         """Return the outputs; an overlay named after the source where none is asked for."""
+        from vosctl.video.sinks.checks import requested
+
         request = self.more_than_a_track(info)
-        if request.track is not None or any(getattr(self, name) for name in _DRAWN):
-            return request
-        return replace(request, overlay=Path(f"{info.name}_overlay.mp4"))
+        return request if requested(request) else replace(request, overlay=Path(f"{info.name}_overlay.mp4"))
 
     def more_than_a_track(self, info: SourceInfo) -> OutputRequest:
         """Return the outputs that are asked for, and no others."""
-        from vosctl.video.colours import ColourRequest
-        from vosctl.video.edges import Edges
         from vosctl.video.sinks import OutputRequest
+        from vosctl.video.sinks.checks import OUTPUTS
 
-        paths = {name: getattr(self, name) for name in (*_DRAWN, "track")}
-        return OutputRequest(
-            **paths,
-            overwrite=self.overwrite,
-            audio=not self.no_audio,
-            colors=ColourRequest.parse(self.colors or ""),
+        return OutputRequest.of(
+            {name: getattr(self, name) for name in OUTPUTS},
+            colors=self.colors or "",
             background=self.background or "",
             annotation_format=self.annotation_format,
-            edges=Edges(self.grow, self.feather, self.clean_edges),
+            grow=self.grow,
+            feather=self.feather,
+            clean_edges=self.clean_edges,
+            overwrite=self.overwrite,
+            audio=not self.no_audio,
         )
 
     def check(self, reporting: ReportingRequest) -> None:

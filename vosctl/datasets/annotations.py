@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from vosctl.errors import UsageError, VosctlError
+from vosctl.errors import VosctlError
 from vosctl.types import Labels, Mask
+from vosctl.video.masks import read_label_image
 
 Task = Literal["single", "multi"]
 
@@ -33,14 +33,7 @@ def read_annotation(path: Path) -> Labels:
         UsageError: it is a colour image or has more than 8 bits.
         VosctlError: it cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode not in ("P", "L", "1"):
-                raise UsageError(f"{path}: is a {image.mode} image, not an indexed or grey one; save it as indexed PNG")
-            indexed = image.mode == "P"
-            labels = np.array(ImageOps.exif_transpose(image), np.uint8)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise VosctlError(f"{path}: cannot be read as a label image: {error}") from error
+    labels, indexed = read_label_image(path, upright=True)
     if not indexed and ((labels >= _HALF) & (labels < VOID)).any():
         return np.where(labels >= _HALF, np.uint8(VOID), np.uint8(0))
     return labels

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from vosctl.engine.backend import Backend, EngineRequest
 from vosctl.engine.builtin import BACKENDS
 from vosctl.errors import UsageError, VosctlError
+from vosctl.registration import registered
 
 AUTO = "auto"
 _TABLE: dict[str, Backend] = {one.name: one for one in BACKENDS}
@@ -55,13 +55,6 @@ def choose(engine: str, request: EngineRequest) -> Backend:
     return ranks[best]
 
 
-@contextmanager
-def registered_backend(backend: Backend) -> Iterator[Backend]:
+def registered_backend(backend: Backend) -> AbstractContextManager[Backend]:
     """Put a backend into the table, in the place of one of the same name, for as long as the block lasts."""
-    before = dict(_TABLE)
-    _TABLE[backend.name] = backend
-    try:
-        yield backend
-    finally:
-        _TABLE.clear()
-        _TABLE.update(before)
+    return registered(_TABLE, backend.name, backend)

@@ -7,8 +7,8 @@ which writes its graphs and the shapes of its weights into the package.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vosctl.errors import UsageError
+from vosctl.registration import registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,13 +218,6 @@ def create_network(name: str) -> PropagationNetwork:
     return find_network(name).create()
 
 
-@contextmanager
-def registered_network(description: NetworkDescription) -> Iterator[NetworkDescription]:
+def registered_network(description: NetworkDescription) -> AbstractContextManager[NetworkDescription]:
     """Put a network into the table, in the place of one of the same name, for as long as the block lasts."""
-    before = dict(_TABLE)
-    _TABLE[description.name] = description
-    try:
-        yield description
-    finally:
-        _TABLE.clear()
-        _TABLE.update(before)
+    return registered(_TABLE, description.name, description)

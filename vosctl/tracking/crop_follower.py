@@ -245,6 +245,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
             seen = pixels >= SEEN_PIXELS
         box = main_box(mask) if seen else None
         if sighting.belief is not None:
+            one.belief = sighting.belief
             self._remember(one, sighting, seen)
         one.seen_in, one.probability = crop, probability
         self._advance(one, sighting.state)
@@ -263,8 +264,6 @@ class CropFollower(ObjectFollower[CroppedObject]):
 
     def _remember(self, one: CroppedObject, sighting: Sighting, seen: bool) -> None:
         """Keep how the object looks while it is seen; make a reference of it when it gets lost."""
-        if sighting.belief is not None:
-            one.belief = sighting.belief
         if one.sure is None:
             one.sure = View(one.seen_in, one.probability)  # the mask that was given
         if seen and sighting.presence >= SURE_ABOVE:

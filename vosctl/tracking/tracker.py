@@ -249,9 +249,8 @@ class Tracker:
 
     def _new_follower(self, height: int, width: int, first: tuple[Picture, Labels] | None = None) -> Follower:
         """Return a follower without objects; the paper's protocol needs the first frame and its labels."""
-        if self._settings.window:
-            size = self._settings.window_size or self._engine.crop_size
-            return CropFollower(self._engine, height, width, size, resumable=self.resumable)
+        if self.crop_size is not None:
+            return CropFollower(self._engine, height, width, self.crop_size, resumable=self.resumable)
         multi_scale = MultiScale(self._engine, height, width, self._settings.scales)
         if first is None:
             return FullFrameFollower(multi_scale, resumable=self.resumable)

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict
-from math import cos, inf, pi
+from math import inf
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from vosctl.datasets import Sequence
 from vosctl.engine.devices import Placement
-from vosctl.errors import VosctlError
 from vosctl.interrupts import Interrupted
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.table import create_network
 from vosctl.training import distributed
 from vosctl.training.interruption import Interruption, ignore_in_worker
 from vosctl.training.objective import Objective, Propagated
+from vosctl.training.optimisation import Optimisation
 from vosctl.training.precision import keep_depthwise_in_fp32
 from vosctl.training.reporting import Reporter
-from vosctl.training.run_folder import Position, RunFolder, averaged
+from vosctl.training.run_folder import Position, RunFolder
 from vosctl.training.samples import Batch, NumberedBatches, Samples, collate
 from vosctl.training.settings import TrainingSettings
 from vosctl.training.validation import validate
@@ -33,9 +32,6 @@ from vosctl.weights.networks import save_network
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 """The averaged weights of the last checkpoint, and those that tracked best."""
-
-FINAL_LR = 0.01
-"""The learning rate at the end, in units of the largest."""
 
 
 class Trainer:
@@ -69,32 +65,15 @@ class Trainer:
             keep_depthwise_in_fp32(self._network)
         objective = Objective(self._network, settings.dice, settings.outline)
         self._objective: nn.Module = DistributedDataParallel(objective) if distributed.world() > 1 else objective
-        self._optimiser = torch.optim.AdamW(self._parameter_groups(), weight_decay=settings.weight_decay)
-        self._average = {key: value.detach().clone() for key, value in self._network.state_dict().items()}
+        self._optimisation = Optimisation(
+            self._network, settings, is_slow=lambda name: name.lower().startswith("encoder.")
+        )
         self._position = Position()
-
-    def _parameter_groups(self) -> list[dict[str, Any]]:
-        """Group the parameters: the encoder learns more slowly; biases and norms are not decayed."""
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = defaultdict(list)
-        for name, parameter in self._network.named_parameters():
-            groups[name.lower().startswith("encoder."), parameter.ndim > 1].append(parameter)
-        return [
-            {
-                "params": parameters,
-                "lr": 0.0,
-                "scale": self._settings.encoder_lr if encoder else 1.0,
-                "weight_decay": self._settings.weight_decay if decayed else 0.0,
-            }
-            for (encoder, decayed), parameters in groups.items()
-        ]
 
     def resume(self) -> None:
         """Go on from the folder's state. Raises VosctlError when it is damaged."""
         state = self._folder.load_state()
-        self._network.load_state_dict(state["network"])
-        for key, value in state["average"].items():
-            self._average[key].copy_(value)
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._optimisation.load(state)
         torch.set_rng_state(state["random"])
         self._position = Position(**state["position"])
         self._position.resumed += 1
@@ -104,13 +83,7 @@ class Trainer:
         if distributed.rank() != 0:
             return
         self._folder.save_state(
-            {
-                "network": self._network.state_dict(),
-                "average": self._average,
-                "optimiser": self._optimiser.state_dict(),
-                "random": torch.get_rng_state(),
-                "position": asdict(self._position),
-            }
+            self._optimisation.state() | {"random": torch.get_rng_state(), "position": asdict(self._position)}
         )
         self._export(LAST)
         self._reporter.saved(self._position)
@@ -118,7 +91,7 @@ class Trainer:
     def _export(self, name: str) -> None:
         """Write the averaged weights, as they will be used."""
         copy = create_network(self._network.name)
-        copy.load_state_dict(self._average)
+        copy.load_state_dict(self._optimisation.average)
         save_network(copy, self._folder.path / name, {"step": str(self._position.step)})
 
     def run(self) -> None:
@@ -179,20 +152,13 @@ class Trainer:
         began = time.monotonic()
         batch = next(batches).to(self._placement.device)
         waited = time.monotonic() - began
-        rate = self._set_learning_rate(progress)
-        self._optimiser.zero_grad(set_to_none=True)
+        rate = self._optimisation.begin(progress)
         with torch.autocast(self._placement.device.type, torch.bfloat16, self._placement.precision == "bf16"):
             outcome: Propagated = self._objective(batch)
         outcome.loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self._network.parameters(), self._settings.clip)
-        if not torch.isfinite(norm):  # the same in every process, as gradients are averaged over them
-            raise VosctlError(self._diverged(float(outcome.loss.detach())))
-        self._optimiser.step()
         position = self._position
+        norm = self._optimisation.end(position.step + 1, lambda: self._diverged(float(outcome.loss.detach())))
         position.step += 1
-        # the average starts as the mean of what there is: an early one would hold on to the start
-        decay = min(self._settings.ema, position.step / (position.step + 10))
-        averaged(self._average, self._network.state_dict(), decay)
         took = time.monotonic() - began
         position.seconds += took
         self._reporter.step(position, progress, self._values(outcome, rate, norm, took, waited))
@@ -207,47 +173,28 @@ class Trainer:
             f"{left}; start anew with a smaller `lr` than {self._settings.lr:g}"
         )
 
-    def _values(self, outcome: Propagated, rate: float, norm: Tensor, took: float, waited: float) -> dict[str, float]:
+    def _values(self, outcome: Propagated, rate: float, norm: float, took: float, waited: float) -> dict[str, float]:
         numbers = distributed.mean(
             torch.stack([outcome.loss.detach(), outcome.cross_entropy, outcome.dice, outcome.iou[0], outcome.iou[-1]])
         ).tolist()
         return dict(
             zip(("loss", "cross_entropy", "dice", "iou_first", "iou_last"), numbers, strict=True),
-            gradient=float(norm),
+            gradient=norm,
             lr=rate,
             samples_per_second=self._settings.batch * distributed.world() / took,
             waiting=waited / took,
         )
 
-    def _set_learning_rate(self, progress: float) -> float:
-        rate = self._settings.lr * schedule(progress, self._settings.warm_up)
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate * group["scale"]
-        return rate
-
     def validate(self) -> None:
         """Try the tracker with the averaged weights; the best ones are kept as best.safetensors."""
         if not self._validation or distributed.rank() != 0:
             return
-        result = validate(self._network.name, self._average, self._validation, self._placement)
+        result = validate(self._network.name, self._optimisation.average, self._validation, self._placement)
         better = result.mean_region > self._position.best
         if better:
             self._position.best = result.mean_region
             self._export(BEST)
         self._reporter.validated(self._position, result, better)
-
-
-def schedule(progress: float, warm_up: float) -> float:
-    """Learning rate in units of the largest: a linear rise, then a cosine down to `FINAL_LR`.
-
-    Args:
-        progress: share of the run that is done, 0..1.
-        warm_up: share of the run in which it rises.
-    """
-    if progress < warm_up:
-        return max(progress / warm_up, FINAL_LR)
-    falling = (min(progress, 1.0) - warm_up) / (1 - warm_up)
-    return FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + cos(pi * falling))
 
 
 class Clock:

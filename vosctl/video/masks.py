@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vosctl.errors import UsageError, VosctlError
 
@@ -55,10 +55,19 @@ def write_indexed_png(path: str | os.PathLike[str], labels: NDArray[np.uint8]) -
 
 
 def read_indexed_png(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """Read a label image as it is stored: palette indices, or grey values (also of 1-bit images, as 0 and 1).
+    """Read a label image as it is stored, see `read_label_image`."""
+    return read_label_image(path, upright=False)[0]
+
+
+def read_label_image(path: str | os.PathLike[str], *, upright: bool) -> tuple[NDArray[np.uint8], bool]:
+    """Read a label image: palette indices, or grey values (also of 1-bit images, as 0 and 1).
+
+    Args:
+        path: the image.
+        upright: whether its orientation (EXIF) is applied.
 
     Returns:
-        (H, W) uint8.
+        (H, W) uint8, and whether they are palette indices.
 
     Raises:
         UsageError: it is a colour image or has more than 8 bits.
@@ -68,6 +77,6 @@ def read_indexed_png(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         with Image.open(path) as image:
             if image.mode not in ("P", "L", "1"):
                 raise UsageError(f"{path}: is a {image.mode} image, not an indexed or grey one; save it as indexed PNG")
-            return np.array(image, np.uint8)
-    except (OSError, ValueError, SyntaxError) as error:
+            return np.array(ImageOps.exif_transpose(image) if upright else image, np.uint8), image.mode == "P"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise VosctlError(f"{path}: cannot be read as a label image: {error}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -14,15 +13,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from vosctl.network.prompt import Features, PromptNetwork
+from vosctl.training.optimisation import Optimisation
 from vosctl.training.precision import keep_depthwise_in_fp32
 from vosctl.training.prompt.clicks import add_clicks
 from vosctl.training.prompt.objective import PromptLoss, prompt_loss
 from vosctl.training.prompt.samples import Pool, PromptBatch, PromptSamples, collate_prompts
-from vosctl.training.run_folder import averaged
-from vosctl.training.trainer import Clock, prepare_worker, schedule
+from vosctl.training.run_folder import RunFolder
+from vosctl.training.samples import NumberedBatches
+from vosctl.training.trainer import Clock, prepare_worker
 
 ROUNDS = ((1, 0.3), (2, 0.4), (3, 0.3))
 """How many rounds of prompts a step has, and how often."""
@@ -74,19 +75,6 @@ class PromptSettings:
     val_samples: int = 160
 
 
-class _Numbers(Sampler[list[tuple[int, int]]]):
-    """Numbers of samples for batches without end, and the side that each is made in."""
-
-    def __init__(self, batch: int, step: int, side: int) -> None:
-        self._batch, self._step, self._side = batch, step, side
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        while True:
-            first = self._step * self._batch
-            self._step += 1
-            yield [(number, self._side) for number in range(first, first + self._batch)]
-
-
 class PromptTrainer:
     """One run.
 
@@ -117,52 +105,23 @@ class PromptTrainer:
             keep_depthwise_in_fp32(self._network)
         for module in (self._network.encoder.stem, *self._network.encoder.blocks[: settings.frozen_blocks]):
             module.requires_grad_(False)
-        self._optimiser = torch.optim.AdamW(self._groups(), weight_decay=settings.weight_decay)
-        self._average = {key: value.detach().clone() for key, value in self._network.state_dict().items()}
+        self._optimisation = Optimisation(
+            self._network, settings, is_slow=lambda name: name.startswith(("encoder.stem", "encoder.blocks"))
+        )
         self._step, self._seconds, self._best = 0, 0.0, 0.0
         self._rng = np.random.default_rng(settings.seed)
 
-    def _groups(self) -> list[dict[str, Any]]:
-        groups: list[dict[str, Any]] = []
-        for slow in (True, False):
-            for decayed in (True, False):
-                chosen = [
-                    parameter
-                    for name, parameter in self._network.named_parameters()
-                    if parameter.requires_grad
-                    and name.startswith(("encoder.stem", "encoder.blocks")) == slow
-                    and (parameter.ndim > 1) == decayed
-                ]
-                decay = self._settings.weight_decay if decayed else 0.0
-                scale = self._settings.encoder_lr if slow else 1.0
-                groups.append({"params": chosen, "lr": 0.0, "scale": scale, "weight_decay": decay})
-        return groups
-
     def resume(self) -> None:
         """Go on from the folder's state."""
-        state = torch.load(self._folder / "state.pt", weights_only=True)
-        self._network.load_state_dict(state["network"])
-        for key, value in state["average"].items():
-            self._average[key].copy_(value)
-        self._optimiser.load_state_dict(state["optimiser"])
+        state = RunFolder(self._folder).load_state()
+        self._optimisation.load(state)
         self._step, self._seconds, self._best = state["step"], state["seconds"], state["best"]
         self._rng = np.random.default_rng((self._settings.seed, self._step))
 
     def save(self) -> None:
         """Write the state to resume from."""
-        partial = self._folder / "state.pt.partial"
-        torch.save(
-            {
-                "network": self._network.state_dict(),
-                "average": self._average,
-                "optimiser": self._optimiser.state_dict(),
-                "step": self._step,
-                "seconds": self._seconds,
-                "best": self._best,
-            },
-            partial,
-        )
-        partial.replace(self._folder / "state.pt")
+        position = {"step": self._step, "seconds": self._seconds, "best": self._best}
+        RunFolder(self._folder).save_state(self._optimisation.state() | position)
 
     def run(self) -> None:
         """Train to the end of the run."""
@@ -193,7 +152,7 @@ class PromptTrainer:
         """Return batches without end, made in a process of their own."""
         return DataLoader(
             self._samples,
-            batch_sampler=_Numbers(self._settings.batch, self._step, self._settings.size),
+            batch_sampler=NumberedBatches((self._settings.size,), self._settings.batch, self._step),
             num_workers=1,
             collate_fn=collate_prompts,
             worker_init_fn=prepare_worker,
@@ -205,20 +164,15 @@ class PromptTrainer:
         while self._pause is not None and self._pause.exists():
             time.sleep(5)
         began = time.monotonic()
-        rate = self._settings.lr * schedule(self.progress, self._settings.warm_up)
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate * group["scale"]
-        self._optimiser.zero_grad(set_to_none=True)
+        rate = self._optimisation.begin(self.progress)
         rounds = int(self._rng.choice([n for n, _ in ROUNDS], p=[share for _, share in ROUNDS]))
         with torch.autocast("cpu", torch.bfloat16, self._settings.precision == "bf16"):
             features = self._features(batch.images)
         losses = self._answers(batch, features, rounds)
         total = torch.stack([answer.loss for answer in losses]).sum() / len(losses)
         total.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self._network.parameters(), self._settings.clip)
-        self._optimiser.step()
+        norm = self._optimisation.end(self._step + 1, self._diverged)
         self._step += 1
-        averaged(self._average, self._network.state_dict(), min(self._settings.ema, self._step / (self._step + 10)))
         self._seconds += time.monotonic() - began
         return {
             "step": self._step,
@@ -228,10 +182,16 @@ class PromptTrainer:
             "last_iou": float(losses[-1].iou.mean()),
             "score_error": float(losses[-1].score_error),
             "ignored_clicks": float(losses[-1].ignored),
-            "gradient": float(norm),
+            "gradient": norm,
             "lr": rate,
             "samples_per_second": self._settings.batch / (time.monotonic() - began),
         }
+
+    def _diverged(self) -> str:
+        return (
+            f"training diverged at step {self._step + 1}, its gradient is not finite; what was saved is kept in "
+            f"{self._folder}; start anew with a smaller `lr` than {self._settings.lr:g}"
+        )
 
     def _features(self, images: Tensor) -> Features:
         pixels = (images.float() / 255).contiguous(memory_format=torch.channels_last)
@@ -266,7 +226,7 @@ class PromptTrainer:
     def _validate(self) -> None:
         """Answer the held-out samples; the averaged weights are written, and kept apart when they are the best."""
         network = PromptNetwork()
-        network.load_state_dict(self._average)
+        network.load_state_dict(self._optimisation.average)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         boxes: list[NDArray[np.float64]] = []
         clicks: list[NDArray[np.float64]] = []
@@ -281,10 +241,10 @@ class PromptTrainer:
         row = {"step": self._step, "minutes": self._seconds / 60, "box": box[0], "box_2_clicks": box[2]}
         row |= {f"clicks_{number + 1}": click[number] for number in (0, 1, 2, 4)}
         self._log("validation.csv", row)
-        torch.save(self._average, self._folder / "last.pt")
+        torch.save(self._optimisation.average, self._folder / "last.pt")
         if (mean := float(box[0] + click[0] + click[2] + click[4])) > self._best:
             self._best = mean
-            torch.save(self._average, self._folder / "best.pt")
+            torch.save(self._optimisation.average, self._folder / "best.pt")
 
     def _simulated(self, network: PromptNetwork, batch: PromptBatch, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return (N, rounds) IoU after each round; every round after the first adds a click."""

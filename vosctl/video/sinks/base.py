@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -134,3 +136,44 @@ class OutputRequest:
     background: str = ""
     annotation_format: AnnotationFormat = "coco"
     edges: Edges = field(default_factory=Edges)
+
+    @classmethod
+    def of(
+        cls,
+        paths: Mapping[str, str | os.PathLike[str] | None],
+        *,
+        colors: str = "",
+        background: str = "",
+        annotation_format: AnnotationFormat = "coco",
+        grow: int = 0,
+        feather: float = 0.0,
+        clean_edges: bool = False,
+        overwrite: bool = False,
+        audio: bool = True,
+    ) -> OutputRequest:
+        """Return the request that says the same in single values, as programs and the command line have them.
+
+        Args:
+            paths: the outputs by their names here; None where one is not wanted.
+            colors: see `ColourRequest.parse`.
+            background: of the composite.
+            annotation_format: of the annotations.
+            grow: see `Edges`, as `feather` and `clean_edges`.
+            feather: likewise.
+            clean_edges: likewise.
+            overwrite: whether existing outputs may be replaced.
+            audio: whether the source's sound is copied.
+
+        Raises:
+            UsageError: a colour is none, or the edges cannot be made.
+        """
+        given: dict[str, Path] = {name: Path(path) for name, path in paths.items() if path is not None}
+        return cls(
+            **given,  # type: ignore[arg-type]  # its names are those of outputs
+            overwrite=overwrite,
+            audio=audio,
+            colors=ColourRequest.parse(colors),
+            background=background,
+            annotation_format=annotation_format,
+            edges=Edges(grow, feather, clean_edges),
+        )
