@@ -18,17 +18,17 @@ from vosctl.weights.networks import load_network
 
 # folder of stills, weight, whether one mask may be a group
 STILLS = (
-    ("duts", 0.44, True),
+    ("duts", 0.34, True),
     ("cats", 0.09, False),
     ("coco-things", 0.08, False),
     ("pennfudan", 0.05, False),
-    ("davis17-first", 0.03, False),
+    ("davis17-first", 0.04, False),
     ("voc-instances", 0.03, False),
     ("people", 0.06, False),
     ("humans", 0.06, False),
     ("horses", 0.05, False),
 )
-VIDEO_WEIGHT = 0.11
+VIDEO_WEIGHT = 0.20
 HELD_OUT_EVERY = 40
 """Every so manieth image of each folder decides only whether the training gets better."""
 HELD_OUT_SEQUENCES = frozenset({"hike", "surf"})

@@ -25,7 +25,7 @@ from vosctl.training.run_folder import RunFolder
 from vosctl.training.samples import NumberedBatches
 from vosctl.training.trainer import Clock, prepare_worker
 
-ROUNDS = ((1, 0.3), (2, 0.4), (3, 0.3))
+ROUNDS = ((1, 0.2), (2, 0.35), (3, 0.25), (4, 0.2))
 """How many rounds of prompts a step has, and how often."""
 SILENT_SHARE = 0.15
 """Of the later rounds of a sample: no click is added, only its own last mask."""
