@@ -20,7 +20,7 @@ from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.scene_change import SceneChange
 from vosctl.tracking.search import AFTER_CHANGE, View, views_all_over
-from vosctl.types import Mask, RGBImage, SoftMask
+from vosctl.types import Box, Mask, RGBImage, SoftMask
 
 # In crop pixels: what counts as seen, and what it takes to be found again after a loss.
 SEEN_PIXELS = 16
@@ -194,19 +194,22 @@ class CropFollower(ObjectFollower[CroppedObject]):
             presence[again] = (presence[again] + step.presence[len(views) :]) / 2
         sightings = []
         for index, (one, view) in enumerate(zip(followed, views, strict=True)):
-            sighting = Sighting(
-                view.crop, step.probabilities[index], step.states[index], images[index], None, float(presence[index])
-            )
+            probability, belief, told = step.probabilities[index], None, float(presence[index])
             if step.presence is not None:
-                enough = _pixels(sighting.probability) >= (FOUND_PIXELS if one.lost else SEEN_PIXELS)
-                sure = sighting.presence if enough else 0.0
                 guided = bool(view.guidance.any())
-                belief = replace(one.belief, lost=one.lost).after(
-                    sure, guided=guided, scene_changed=scene_changed, searching=self._search_frames > 0
-                )
-                sighting = replace(sighting, belief=belief, presence=sure)
-            sightings.append(sighting)
+                belief, told = self._judged(one, _pixels(probability), told, guided=guided, scene_changed=scene_changed)
+            sightings.append(Sighting(view.crop, probability, step.states[index], images[index], belief, told))
         return sightings
+
+    def _judged(
+        self, one: CroppedObject, pixels: int, presence: float, *, guided: bool, scene_changed: bool = False
+    ) -> tuple[Belief, float]:
+        """Return what is believed of an object after one more look, and its presence, 0 where too little is marked."""
+        sure = presence if pixels >= (FOUND_PIXELS if one.lost else SEEN_PIXELS) else 0.0
+        belief = replace(one.belief, lost=one.lost).after(
+            sure, guided=guided, scene_changed=scene_changed, searching=self._search_frames > 0
+        )
+        return belief, sure
 
     def _search(
         self, frame: Picture, followed: Sequence[CroppedObject], sightings: Sequence[Sighting]
@@ -236,19 +239,35 @@ class CropFollower(ObjectFollower[CroppedObject]):
         crop, mask = sighting.crop, probability > 0.5
         pixels = int(np.count_nonzero(mask))
         score = float(probability[mask].mean()) * sighting.presence if pixels else 0.0
-        area = pixels / crop.scale**2
-        if sighting.belief is not None:
-            seen = not sighting.belief.lost and pixels >= SEEN_PIXELS  # others may have taken it
-        elif one.lost:
-            seen = pixels >= FOUND_PIXELS and score >= FOUND_SCORE and area <= FOUND_GROWTH * one.area
-        else:
-            seen = pixels >= SEEN_PIXELS
+        seen = self._is_seen(one, sighting.belief, pixels, score, pixels / crop.scale**2)
         box = main_box(mask) if seen else None
         if sighting.belief is not None:
             one.belief = sighting.belief
             self._remember(one, sighting, seen)
         one.seen_in, one.probability = crop, probability
         self._advance(one, sighting.state)
+        self._move(one, crop, box, pixels)
+        presence = None if sighting.belief is None else sighting.presence
+        return ObjectView(object_id, crop, probability, score, one.lost, presence)
+
+    def _is_seen(self, one: CroppedObject, belief: Belief | None, pixels: int, score: float, area: float) -> bool:
+        """Return whether what is left to an object after merging counts as seen.
+
+        Args:
+            one: the object, as it was before this frame.
+            belief: what is believed of it now; None where the network does not tell presence.
+            pixels: that it has in its crop.
+            score: see `TrackedObject`.
+            area: in frame pixels.
+        """
+        if belief is not None:
+            return not belief.lost and pixels >= SEEN_PIXELS  # others may have taken it
+        if one.lost:
+            return pixels >= FOUND_PIXELS and score >= FOUND_SCORE and area <= FOUND_GROWTH * one.area
+        return pixels >= SEEN_PIXELS
+
+    def _move(self, one: CroppedObject, crop: Crop, box: Box | None, pixels: int) -> None:
+        """Have the crop go along with an object that has so many pixels in this box of `crop`; None when it is lost."""
         if box is None:
             one.framing = one.framing.unseen(self._height, self._width)
         elif one.lost:
@@ -256,11 +275,9 @@ class CropFollower(ObjectFollower[CroppedObject]):
         else:
             one.framing = one.framing.seen(crop.box_in_frame(box))
         if box is not None:
-            one.area = max(area, AREA_MEMORY * one.area)
+            one.area = max(pixels / crop.scale**2, AREA_MEMORY * one.area)
         one.lost = box is None
         one.frames_lost = one.frames_lost + 1 if one.lost else 0
-        presence = None if sighting.belief is None else sighting.presence
-        return ObjectView(object_id, crop, probability, score, one.lost, presence)
 
     def _remember(self, one: CroppedObject, sighting: Sighting, seen: bool) -> None:
         """Keep how the object looks while it is seen; make a reference of it when it gets lost."""
