@@ -57,8 +57,32 @@ def header_of(
         image_rate=image_rate,
         prompts=_prompts(objects) | _timed(prompts),
         span=_span(span),
-        tracking=asdict(tracking) | {"scales": list(tracking.scales)},
+        tracking=_tracking(tracking),
         engine=used,
+    )
+
+
+def is_same_request(
+    header: TrackHeader,
+    objects: FirstObjects,
+    tracking: TrackingSettings,
+    engine: EngineInfo,
+    *,
+    image_rate: Fraction | None = None,
+    span: Span | None = None,
+    prompts: Sequence[TimedPrompt] = (),
+) -> bool:
+    """Return whether a track's run was asked for the same, and used the same engine; of its source nothing is said.
+
+    Of a mask that was an array it is not known which.
+    """
+    there = (header.image_rate, header.prompts, header.span, header.tracking, header.engine.get("used"))
+    return there == (
+        image_rate,
+        _prompts(objects) | _timed(prompts),
+        _span(span),
+        _tracking(tracking),
+        asdict(engine),
     )
 
 
@@ -75,6 +99,10 @@ def source_of(header: TrackHeader, source: Source) -> Source:
         every if isinstance(every, int) else 1,
     )
     return source if span.is_whole else RangedSource(source, span)
+
+
+def _tracking(tracking: TrackingSettings) -> dict[str, JSON]:
+    return asdict(tracking) | {"scales": list(tracking.scales)}
 
 
 def _span(span: Span | None) -> dict[str, JSON]:

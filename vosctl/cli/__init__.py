@@ -11,10 +11,10 @@ import click
 
 from vosctl import __version__
 from vosctl.cli.command import fail
-from vosctl.cli.unforeseen import explained
 from vosctl.cli.wording import Wording
 from vosctl.errors import VosctlError
 from vosctl.interrupts import Interrupted, pending
+from vosctl.unforeseen import explained
 
 COMMANDS = {
     "segment": "vosctl.cli.segment:segment",

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from vosctl.cli.unforeseen import explained
+from vosctl.unforeseen import explained
 from vosctl.video.masks import write_indexed_png
 
 LONG = "n" * 300

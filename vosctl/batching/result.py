@@ -1,0 +1,110 @@
+"""What came of a job: one line of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+from vosctl.errors import VosctlError
+from vosctl.summary import Losses, Summary
+
+JobState = Literal["done", "failed", "skipped", "interrupted"]
+"""`skipped`: everything was there from an earlier run."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """What came of a job.
+
+    Attributes:
+        name: the job's.
+        source: its video.
+        state: how it ended.
+        seconds: it took, all in all.
+        frames: that were written.
+        lost: by object, in which frames it was lost; objects that never were are not in it.
+        outputs: what was written.
+        error: why it failed, in one line.
+        warnings: what the user should know.
+        digest: of the job, see `BatchJob.digest`.
+    """
+
+    name: str
+    source: str
+    state: JobState
+    seconds: float = 0.0
+    frames: int = 0
+    lost: Mapping[int, Losses] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    error: str | None = None
+    warnings: tuple[str, ...] = ()
+    digest: str = ""
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames a second, of all the time that the job took."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    def with_summary(self, summary: Summary, seconds: float) -> JobResult:
+        """Return the result of a run that came to its end."""
+        outputs = tuple(map(str, summary.outputs))
+        return replace(
+            self, state="done", seconds=seconds, frames=summary.frames, lost=dict(summary.losses), outputs=outputs
+        )
+
+    def to_line(self) -> str:
+        """As one line of JSON, without its end."""
+        lost = [
+            {
+                "object": key,
+                "frames": one.frames,
+                "ranges": [list(pair) for pair in one.ranges],
+                "more_ranges": one.more,
+            }
+            for key, one in self.lost.items()
+        ]
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        fields |= {"seconds": round(self.seconds, 3), "fps": round(self.frames_per_second, 2), "lost": lost}
+        return json.dumps(fields, ensure_ascii=False)
+
+    @classmethod
+    def from_line(cls, line: str) -> JobResult:
+        """Read what `to_line` wrote.
+
+        Raises:
+            ValueError: it is something else, such as a line that was not written to its end.
+        """
+        fields = json.loads(line)
+        if not isinstance(fields, dict) or fields.get("state") not in get_args(JobState):
+            raise ValueError("is no result of a job")
+        try:
+            known = {name: fields[name] for name in cls.__slots__ if name in fields}
+            lost = {
+                int(one["object"]): Losses(
+                    int(one["frames"]), tuple((int(a), int(b)) for a, b in one["ranges"]), int(one["more_ranges"])
+                )
+                for one in fields["lost"]
+            }
+            texts = {name: tuple(map(str, fields[name])) for name in ("outputs", "warnings")}
+            made = cls(**known | texts | {"lost": lost})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"is no result of a job: {error}") from error
+        if not isinstance(made.name, str) or not isinstance(made.frames, int) or not isinstance(made.digest, str):
+            raise ValueError("is no result of a job")
+        return made
+
+
+class JobsFailedError(VosctlError):
+    """Some jobs failed; the others are done.
+
+    Attributes:
+        results: of those that failed.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, results: tuple[JobResult, ...]) -> None:
+        super().__init__(message)
+        self.results = results
