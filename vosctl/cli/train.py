@@ -73,7 +73,7 @@ def train(output: Path | None, resume: Path | None, settings: Path | None, **giv
     """Train a network: stage 1 on stills, then stage 2 on sequences.
 
     A run has a folder with its settings, logs (log.csv, validation.csv), preview.png of what it is trained on, and
-    weights: last.safetensors, and best.safetensors by mean J on --val. Interrupt it at any moment; --resume goes on.
+    weights: last.safetensors, and best.safetensors by mean J&F on --val. Interrupt it at any moment; --resume goes on.
     To use several GPUs or machines, start it by torchrun.
 
     \b

@@ -33,6 +33,7 @@ CHANGEABLE = frozenset(
         "device",
         "precision",
         "val",
+        "val_full",
         "log_steps",
         "checkpoint_minutes",
         "preview_minutes",

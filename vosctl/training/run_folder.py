@@ -25,7 +25,7 @@ class Position:
     Attributes:
         step: steps done.
         seconds: time spent training, over all resumptions.
-        best: the highest mean J so far, -1 before the first validation.
+        best: the highest mean J&F so far, -1 before the first validation.
         resumed: how many times the run was resumed.
     """
 

@@ -24,6 +24,8 @@ class TrainingSettings:
         images: folders of annotated stills (`images/`, `masks/`).
         videos: folders of annotated sequences in the DAVIS layout (stage 2).
         val: folder of whole sequences in the DAVIS layout that the tracker is tried on; "" for none.
+        val_full: validate in crops of 256, 320 and 384 pixels, at every frame and at every third; else in the
+            network's own crop at every frame, a fifth of the time.
         hours: length of the run, over all its resumptions; 0 when `steps` decides.
         steps: length of the run; 0 when `hours` decides.
         batch: samples a step and process.
@@ -57,6 +59,7 @@ class TrainingSettings:
     images: tuple[str, ...] = ()
     videos: tuple[str, ...] = ()
     val: str = ""
+    val_full: bool = False
     hours: float = 0.0
     steps: int = 0
     batch: int = 6

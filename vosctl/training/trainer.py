@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from vosctl.datasets import Sequence
 from vosctl.engine.devices import Placement
+from vosctl.evaluation.grid import PLAIN, QUICK
 from vosctl.interrupts import Interrupted
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.table import create_network
@@ -189,10 +190,11 @@ class Trainer:
         """Try the tracker with the averaged weights; the best ones are kept as best.safetensors."""
         if not self._validation or distributed.rank() != 0:
             return
-        result = validate(self._network.name, self._optimisation.average, self._validation, self._placement)
-        better = result.mean_region > self._position.best
+        grid = PLAIN if self._settings.val_full else QUICK
+        result = validate(self._network.name, self._optimisation.average, self._validation, self._placement, grid)
+        better = result.mean > self._position.best
         if better:
-            self._position.best = result.mean_region
+            self._position.best = result.mean
             self._export(BEST)
         self._reporter.validated(self._position, result, better)
 

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from vosctl.datasets import Objects, Sequence, check_annotated, check_trackable, find_sequences, read_annotation
+from vosctl.datasets import Sequence, find_sequences
 from vosctl.engine.devices import Placement
 from vosctl.engine.torch_engine import TorchEngine
-from vosctl.evaluation.metrics import region_and_boundary
-from vosctl.evaluation.scoring import scored_frames
+from vosctl.evaluation.grid import QUICK, Grid, check_clip, measure
 from vosctl.network.table import create_network
+from vosctl.tracking.settings import TrackingSettings
 from vosctl.tracking.tracker import Tracker
-from vosctl.video.sources.pictures import read_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,11 @@ class Validation:
         """Mean F over the sequences."""
         return float(np.mean(list(self.boundary.values())))
 
+    @property
+    def mean(self) -> float:
+        """Mean J&F, by which weights are kept."""
+        return (self.mean_region + self.mean_boundary) / 2
+
 
 def find_validation(folder: Path) -> list[Sequence]:
     """Return the sequences of a folder in the DAVIS layout.
@@ -50,14 +54,16 @@ def find_validation(folder: Path) -> list[Sequence]:
     """
     sequences = find_sequences(folder)
     for sequence in sequences:
-        check_annotated(sequence)
-        check_trackable(sequence)
-        scored_frames(sequence)
+        check_clip(sequence)
     return sequences
 
 
 def validate(
-    network: str, weights: Mapping[str, Tensor], sequences: list[Sequence], placement: Placement
+    network: str,
+    weights: Mapping[str, Tensor],
+    sequences: list[Sequence],
+    placement: Placement,
+    grid: Grid = QUICK,
 ) -> Validation:
     """Track the objects of each sequence from its first frame and compare with the annotations.
 
@@ -66,27 +72,13 @@ def validate(
         weights: its state dict, which is copied.
         sequences: what to track.
         placement: device and precision to track with.
+        grid: the crops and speeds that the means are taken over.
     """
     copy = create_network(network)
     copy.load_state_dict({key: value.cpu() for key, value in weights.items()})
-    tracker = Tracker(TorchEngine(copy, placement, "in training"))
-    scores = {sequence.name: _score(tracker, sequence) for sequence in sequences}
-    return Validation({name: s[0] for name, s in scores.items()}, {name: s[1] for name, s in scores.items()})
-
-
-def _score(tracker: Tracker, sequence: Sequence) -> tuple[float, float]:
-    """Return the mean J and F over the objects of the first frame and the frames that count."""
-    first, *others = sequence.images.items()
-    annotation = read_annotation(sequence.annotations[first[0]])
-    objects = Objects.of(annotation, "multi", sequence.name)
-    tracker.start(read_image(first[1]), objects.keep(annotation))
-    counted = set(scored_frames(sequence))
-    values = []
-    for stem, path in others:
-        labels = tracker.step(read_image(path)).labels
-        if stem in counted:
-            truth = objects.masks(read_annotation(sequence.annotations[stem]))
-            found = objects.predicted_masks(labels)
-            values += [region_and_boundary(f, t) for f, t in zip(found, truth, strict=True)]
-    region, boundary = np.mean(values, axis=0)
-    return float(region), float(boundary)
+    engine = TorchEngine(copy, placement, "in training")
+    measured = measure(lambda size: Tracker(engine, TrackingSettings(window_size=size)), sequences, grid)
+    figures = {name: measured.figure(sequence=name) for name in measured.values("sequence")}
+    return Validation(
+        {name: one.region for name, one in figures.items()}, {name: one.boundary for name, one in figures.items()}
+    )
