@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlparse
 
 from vosctl.errors import VosctlError
 
-Extra = Literal["torch", "train", "export", "openvino", "camera", "plot"]
+Extra = Literal["torch", "train", "export", "openvino", "camera", "plot", "ray", "s3", "gs"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "torch": ("torch",),
@@ -24,8 +24,14 @@ MODULES: dict[Extra, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "camera": ("pyvirtualcam",),
     "plot": ("matplotlib",),
+    "ray": ("ray",),
+    "s3": ("s3fs",),
+    "gs": ("gcsfs",),
 }
 """What each extra of pyproject.toml brings, by the name it is imported under."""
+
+EXTRA_OF_SCHEME: dict[str, Extra] = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
+"""The extra that brings what reads addresses of a scheme, `s3://`."""
 
 
 def missing_modules(extra: Extra) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from vosctl.batching.elsewhere import at_hand
 from vosctl.batching.job import BatchJob
 from vosctl.batching.result import JobResult
 from vosctl.engine.base import Engine
@@ -50,13 +51,16 @@ def run_job(job: BatchJob, engine: Engine[Any], frames: TellFrames = lambda coun
     result = JobResult(job.name, job.source, "failed", digest=job.digest)
     heard = _Heard(frames)
     try:
-        summary = _Run(job, engine, heard).run()
+        with at_hand(job) as here:
+            heard.named = here.named
+            summary = _Run(here.job, engine, heard).run()
+            outputs = here.publish(summary)
     except KeyboardInterrupt:
         result = replace(result, state="interrupted", frames=heard.count, seconds=time.perf_counter() - begun)
     except Exception as error:
         result = replace(result, error=_said(error), frames=heard.count, seconds=time.perf_counter() - begun)
     else:
-        result = result.with_summary(summary, time.perf_counter() - begun)
+        result = replace(result.with_summary(summary, time.perf_counter() - begun), outputs=outputs)
     return replace(result, warnings=tuple(heard.warnings))
 
 
@@ -68,6 +72,7 @@ class _Heard(Events):
         began: whether the first frame was about to be read.
         warnings: the first `MOST_WARNINGS` of them.
         left: what an unfinished run left.
+        named: words a warning of files that are elsewhere.
     """
 
     def __init__(self, tell: TellFrames) -> None:
@@ -77,6 +82,7 @@ class _Heard(Events):
         self.began = False
         self.warnings: list[str] = []
         self.left: list[Path] = []
+        self.named: Callable[[str], str] = str
 
     def started(self, start: Started) -> None:
         self._expected, self.count, self.began = start.frames, 0, True
@@ -90,7 +96,7 @@ class _Heard(Events):
 
     def warning(self, line: str) -> None:
         if len(self.warnings) < MOST_WARNINGS:
-            self.warnings.append(line)
+            self.warnings.append(self.named(line))
 
     def kept(self, path: Path) -> None:
         self.left.append(path)

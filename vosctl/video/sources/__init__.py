@@ -21,7 +21,7 @@ from vosctl.video.sources.stream import NETWORK_TIMEOUT, VideoSource
 
 __all__ = ["IMAGE_SUFFIXES", "RangedSource", "Source", "open_source"]
 
-_NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
+NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _PRINTF = re.compile(r"%0?\d*d")
 
 
@@ -62,7 +62,7 @@ def open_source(
         return VideoSource.from_stdin(stdin)
     scheme, separator, _ = spec.partition("://")
     if separator:
-        if scheme.lower() not in _NETWORK_SCHEMES:
+        if scheme.lower() not in NETWORK_SCHEMES:
             raise UsageError(
                 f"{scheme}://: not a kind of address that can be read; give rtsp://, http:// or https://, or a path"
             )
