@@ -181,7 +181,7 @@ class SegmentJob:
             max_frames=self.max_frames,
             finish_on_interrupt=source.info.live,
         )
-        for line in [] if given.schedule is None else given.schedule.unreached():
+        for line in (*tracker.notes, *([] if given.schedule is None else given.schedule.unreached())):
             self.events.warning(line)
         return replace(run, engine=tracker.info, crop_size=tracker.crop_size)
 

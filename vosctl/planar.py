@@ -58,6 +58,10 @@ class Coding:
         """Return (H, W, 3) uint8 luma, Cb, Cr to (H, W, 3) uint8 RGB."""
         return np.asarray(cv2.transform(ycbcr, _rgb_matrix(self)), np.uint8)
 
+    def rgb_matrix(self) -> NDArray[np.float32]:
+        """Return (3, 4) float32 from luma, Cb, Cr and 1 to red, green and blue, 0..255."""
+        return _rgb_matrix(self).copy()
+
 
 @lru_cache
 def _rgb_matrix(coding: Coding) -> NDArray[np.float32]:

@@ -125,6 +125,7 @@ class TrackingRequest:
     window_size: int = 0
     scales: str | None = None
     paper_protocol: bool = False
+    on_device: bool = False
 
     def settings(self) -> TrackingSettings:
         """Return how objects are to be followed.
@@ -134,6 +135,8 @@ class TrackingRequest:
         """
         from vosctl.tracking import TrackingSettings
 
+        if self.on_device and (self.paper_protocol or self.window == "off"):
+            raise UsageError("--on-device: is for objects in crops; leave --window off and --paper-protocol out")
         if self.paper_protocol:
             if self.window == "on" or self.scales or self.window_size:
                 raise UsageError(
@@ -148,7 +151,9 @@ class TrackingRequest:
             raise UsageError(
                 f"--scales {self.scales}: give numbers separated by commas, such as 0.5,0.75,1.0"
             ) from None
-        return TrackingSettings(window=self.window != "off", window_size=self.window_size, scales=numbers)
+        return TrackingSettings(
+            window=self.window != "off", window_size=self.window_size, scales=numbers, on_device=self.on_device
+        )
 
 
 tracking_options = grouped(
@@ -177,8 +182,13 @@ tracking_options = grouped(
         is_flag=True,
         help="Full frame exactly as in the paper's tables: its padding, scales and merging.",
     ),
+    click.option(
+        "--on-device",
+        is_flag=True,
+        help="Cut, merge and label where the network computes, with --engine torch: for a GPU.",
+    ),
 )
-"""--window, --window-size, --scales, --paper-protocol, as a `TrackingRequest` named `tracking`."""
+"""--window, --window-size, --scales, --paper-protocol, --on-device, as a `TrackingRequest` named `tracking`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,11 @@ from vosctl.engine.arguments import check_batch, check_reference
 from vosctl.engine.base import EngineInfo, StateBatch, Step
 from vosctl.engine.devices import Placement
 from vosctl.engine.memory import memory_errors
+from vosctl.engine.torch_crops import TorchCrops
+from vosctl.engine.torch_recording import Recorder, recorder_for
 from vosctl.network.base import PropagationNetwork, State
 from vosctl.network.folding import fold_batch_norms
+from vosctl.types import RGB
 
 
 class TorchEngine:
@@ -25,15 +28,23 @@ class TorchEngine:
         network: the network, float32, on the CPU; taken over by the engine, which folds its batch norms.
         placement: device and precision.
         weights: name of the weights, for messages.
+        recorder: makes what records steps that follow on the device, by the device.
     """
 
     takes_float = True
 
-    def __init__(self, network: PropagationNetwork, placement: Placement, weights: str) -> None:
+    def __init__(
+        self,
+        network: PropagationNetwork,
+        placement: Placement,
+        weights: str,
+        recorder: Callable[[torch.device], Recorder | None] = recorder_for,
+    ) -> None:
         self.stride = network.stride
         self.crop_size = network.crop_size
         self.info = EngineInfo("torch", weights, network.name, str(placement), placement.precision)
         self._placement = placement
+        self._recorder_for = recorder
         network = fold_batch_norms(network.eval())
         self._network = network.to(placement.device, placement.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._batch = StateBatch(_concatenate)
@@ -59,6 +70,11 @@ class TorchEngine:
                 probability, told = self._network.propagate_with_presence(*inputs)
                 presence = told.float().cpu().numpy()
             return Step(probability[:, 0].float().cpu().numpy(), tuple(states), presence)
+
+    def open_crops(self, height: int, width: int, size: int, fill: RGB) -> TorchCrops:
+        """See `OpensCrops.open_crops`."""
+        recorder = self._recorder_for(self._placement.device)
+        return TorchCrops(self._network, self._placement, height, width, size, fill, recorder)
 
     def _image(self, images: NDArray[Any]) -> Tensor:
         """Return (N, H, W, 3) bytes or floats to (N, 3, H, W) in [0, 1], channels last in memory as they came."""

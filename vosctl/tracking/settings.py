@@ -18,12 +18,15 @@ class TrackingSettings:
         window_size: side in pixels the crop is resampled to, a multiple of 32; 0 takes the network's own.
         scales: full frame only: the scales the frame is run at; the probabilities are averaged.
         paper_protocol: full frame with the official padding, scales and merging of objects, step by step.
+        on_device: cut, merge and label where the network computes, so that frames go up and masks come down once; for
+            the torch engine. The masks differ a little from those of the plain path.
     """
 
     window: bool = True
     window_size: int = 0
     scales: tuple[float, ...] = (1.0,)
     paper_protocol: bool = False
+    on_device: bool = False
 
     def __post_init__(self) -> None:
         if self.window_size % 32 or not 0 <= self.window_size <= 2048:
@@ -34,6 +37,8 @@ class TrackingSettings:
             raise UsageError(
                 "`paper_protocol=True`: is full frame at scales 0.5, 0.75 and 1.0; leave `window` and `scales` out"
             )
+        if self.on_device and not self.window:
+            raise UsageError("`on_device=True`: is for objects in crops; leave `window` out")
         if self.window and self.scales != (1.0,):
             raise UsageError("`scales`: is for the full frame; add `window=False`")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vosctl.engine import Engine, create_engine
 from vosctl.engine.backend import PrecisionWord, ProviderWord
 from vosctl.engine.base import EngineInfo
+from vosctl.engine.on_device import OpensCrops
 from vosctl.errors import UsageError
 from vosctl.planar import Picture, rgb_of
 from vosctl.tracking.arguments import (
@@ -26,6 +27,7 @@ from vosctl.tracking.arguments import (
     masks_by_id,
 )
 from vosctl.tracking.crop_follower import CropFollower
+from vosctl.tracking.device_follower import DeviceFollower
 from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
 from vosctl.tracking.follower import Follower
 from vosctl.tracking.full_frame_follower import FullFrameFollower
@@ -72,6 +74,8 @@ class Tracker:
         self._settings = checked_settings(settings)
         if self._settings.paper_protocol and not engine.takes_float:
             raise UsageError("`paper_protocol=True`: needs the torch engine; use `engine='torch'`")
+        if self._settings.on_device and not hasattr(engine, "open_crops"):
+            raise UsageError(f"`on_device=True`: the {engine.info.engine} engine cannot; use `engine='torch'`")
         self.resumable = False
         self._steps = 0
         self._follower: Follower | None = None
@@ -126,6 +130,11 @@ class Tracker:
     def info(self) -> EngineInfo:
         """Engine, device and precision really used."""
         return self._engine.info
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not done as it could be on the device, and why, one line each."""
+        return self._follower.notes if isinstance(self._follower, DeviceFollower) else []
 
     @property
     def objects(self) -> tuple[int, ...]:
@@ -250,6 +259,9 @@ class Tracker:
     def _new_follower(self, height: int, width: int, first: tuple[Picture, Labels] | None = None) -> Follower:
         """Return a follower without objects; the paper's protocol needs the first frame and its labels."""
         if self.crop_size is not None:
+            if self._settings.on_device:
+                opens = cast(OpensCrops, self._engine)
+                return DeviceFollower(self._engine, opens, height, width, self.crop_size, resumable=self.resumable)
             return CropFollower(self._engine, height, width, self.crop_size, resumable=self.resumable)
         multi_scale = MultiScale(self._engine, height, width, self._settings.scales)
         if first is None:

@@ -1,0 +1,158 @@
+"""Following on the device, here torch's CPU, against the plain path: the same words, and masks that hardly differ."""
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+
+from tests.helpers.bright_network import bright_torch_engine
+from tests.helpers.frames import square_frame
+from vosctl import Tracker, TrackingSettings
+from vosctl.errors import UsageError
+from vosctl.planar import Coding, PlanarPicture
+from vosctl.tracking.device_follower import ArrivingFrame
+
+RED, BLUE, YELLOW = (230, 40, 40), (40, 40, 230), (230, 230, 40)
+AGREE = 0.995
+
+
+@pytest.fixture(params=["without presence", "with presence"])
+def trackers(request):
+    """The plain path and the one on the device, on one engine."""
+    engine = bright_torch_engine(tells_presence=request.param == "with presence")
+    return Tracker(engine), Tracker(engine, TrackingSettings(on_device=True))
+
+
+def words(result):
+    return [(one.id, one.status) for one in result.objects]
+
+
+def compare(plain, there):
+    """Compare the two paths' results of a frame; return the one on the device."""
+    assert words(plain) == words(there)
+    assert (plain.labels == there.labels).mean() >= AGREE
+    assert np.abs(plain.alpha.astype(int) - there.alpha).mean() < 1
+    for one, other in zip(plain.objects, there.objects, strict=True):
+        assert other.score == pytest.approx(one.score, abs=0.01)
+        assert (other.presence is None) == (one.presence is None)
+        if one.status == "tracked":
+            assert other.area == (there.labels == other.id).sum()
+            np.testing.assert_allclose(other.box, one.box, atol=2)
+    return there
+
+
+def on_device(result):
+    return isinstance(result, ArrivingFrame)
+
+
+def both(trackers, name, *arguments):
+    return compare(*(getattr(tracker, name)(*arguments) for tracker in trackers))
+
+
+def test_objects_that_stay_in_sight_are_followed_on_the_device(trackers):
+    squares = [(2, RED, 20, 30, 30), (5, BLUE, 80, 50, 40), (9, YELLOW, 150, 20, 25)]
+    both(trackers, "start", *square_frame(120, 200, *squares))
+    for step in range(1, 12):
+        moved = [(name, colour, x + 3 * step, y + step, side) for name, colour, x, y, side in squares]
+        assert on_device(both(trackers, "step", square_frame(120, 220, *moved)[0][:, :200]))
+
+
+def test_planes_of_a_video_are_followed_like_colours(trackers):
+    def planar(image):
+        half = np.ascontiguousarray(image[::2, ::2])
+        planes = np.ascontiguousarray(image.max(2)), half[..., 0].copy(), half[..., 2].copy()
+        return PlanarPicture(planes, Coding("bt601", full_range=True), lambda: image)
+
+    frame, labels = square_frame(120, 200, (1, RED, 40, 30, 34))
+    both(trackers, "start", planar(frame), labels)
+    for step in range(1, 6):
+        frame, labels = square_frame(120, 200, (1, RED, 40 + 4 * step, 30, 34))
+        result = both(trackers, "step", planar(frame))
+        assert on_device(result)
+        assert ((result.labels == 1) == (labels == 1)).mean() > 0.97
+
+
+def test_an_object_that_is_hidden_is_lost_and_found_in_the_same_frames(trackers):
+    still = (4, BLUE, 120, 60, 30)
+    both(trackers, "start", *square_frame(120, 200, (3, RED, 20, 30, 30), still))
+    there = []
+    for step in range(1, 22):
+        hidden = 6 <= step < 12
+        squares = [still] if hidden else [(3, RED, 20 + 2 * step, 30, 30), still]
+        result = both(trackers, "step", square_frame(120, 200, *squares)[0])
+        there.append(on_device(result))
+        assert result.objects[1].status == "tracked"
+    assert all(there[:5])
+    assert not any(there[6:11])
+    assert all(there[16:])
+
+
+def test_a_cut_is_followed_like_by_the_plain_path(trackers):
+    both(trackers, "start", *square_frame(120, 200, (3, RED, 60, 30, 30)))
+    both(trackers, "step", square_frame(120, 200, (3, RED, 62, 30, 30))[0])
+    for step in range(8):
+        frame = square_frame(120, 200, (3, RED, 120, 60, 30), background=(190, 200, 190))[0]
+        result = both(trackers, "step", frame)
+        assert on_device(result) == (step > 3 and result.objects[0].status == "tracked")
+
+
+def test_objects_come_go_and_are_corrected(trackers):
+    squares = [(1, RED, 20, 30, 30), (7, BLUE, 90, 50, 30)]
+    both(trackers, "start", *square_frame(120, 200, *squares[:1]))
+    both(trackers, "step", square_frame(120, 200, *squares)[0])
+    frame, labels = square_frame(120, 200, *squares)
+    both(trackers, "step", frame, np.where(labels == 7, 7, 0).astype(np.uint8), [7])
+    assert words(both(trackers, "step", frame)) == [(1, "tracked"), (7, "tracked")]
+    both(trackers, "add", frame, labels == 1, 3)  # takes the first one's place
+    both(trackers, "step", frame)
+    both(trackers, "remove", 1)
+    result = both(trackers, "step", frame)
+    assert words(result) == [(3, "tracked"), (7, "tracked")]
+    assert on_device(result)
+
+
+def test_a_run_that_is_taken_up_again_goes_on_as_without_a_stop():
+    engine = bright_torch_engine(tells_presence=True)
+
+    def tracker():
+        made = Tracker(engine, TrackingSettings(on_device=True))
+        made.resumable = True
+        return made
+
+    frames = [square_frame(120, 200, (1, RED, 20 + 3 * step, 30, 30), (2, BLUE, 100, 60, 30)) for step in range(40)]
+    whole = tracker()
+    whole.start(*frames[0])
+    results = [whole.step(frame) for frame, _ in frames[1:]]
+    kept = [(index, result.state) for index, result in enumerate(results) if result.state is not None]
+    assert [index for index, _ in kept] == [24]
+    resumed = tracker()
+    resumed.restore(kept[0][1], 120, 200)
+    for result, (frame, _) in zip(results[25:], frames[26:], strict=True):
+        again = resumed.step(frame)
+        np.testing.assert_array_equal(again.labels, result.labels)
+        assert words(again) == words(result)
+        assert on_device(again)
+
+
+def test_labels_arrive_when_they_are_asked_for():
+    asked = []
+
+    def arrive():
+        asked.append(threading.current_thread())
+        return np.full((2, 3), 7, np.uint8), np.full((2, 3), 255, np.uint8)
+
+    frame = ArrivingFrame.of(arrive, ())
+    assert (frame.objects, frame.state, asked) == ((), None, [])
+    assert frame.alpha[0, 0] == 255
+    assert frame.labels[0, 0] == 7
+    assert len(asked) == 1
+    assert dataclasses.replace(ArrivingFrame.of(arrive, ()), state=None).labels[0, 0] == 7
+    assert not hasattr(frame, "colour")
+
+
+def test_what_cannot_follow_on_its_device_says_so(bright_engine):
+    with pytest.raises(UsageError, match="`on_device=True`: the fake engine cannot; use `engine='torch'`"):
+        Tracker(bright_engine, TrackingSettings(on_device=True))
+    with pytest.raises(UsageError, match="`on_device=True`: is for objects in crops"):
+        TrackingSettings(window=False, on_device=True)

@@ -1,0 +1,136 @@
+"""Following where the network computes: what an engine is given and gives that also cuts, merges and labels there.
+
+A frame goes up once, as bytes; what comes back is a few figures an object, its mask in its crop, and the labelled
+frame, which arrives while the next one is under way. Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.planar import Picture
+from vosctl.types import RGB, Alpha, Labels, RGBImage, SoftMask
+
+Square = tuple[int, int, int]
+"""x, y and side of a crop in frame pixels; it may lie outside the frame."""
+
+BUCKETS = (1, 2, 4, 8, 16)
+"""How many objects a step is made for; more than that go in multiples of the last."""
+
+
+def bucket_of(objects: int) -> int:
+    """Return the number of objects that a step for so many is made for: shapes stay the same as objects come and go."""
+    fitting = [bucket for bucket in BUCKETS if bucket >= objects]
+    return fitting[0] if fitting else -(-objects // BUCKETS[-1]) * BUCKETS[-1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carried:
+    """One object as it is carried between the host and the device.
+
+    Attributes:
+        state: the engine's state of it.
+        probability: (S, S), its last soft mask.
+        sure: (S, S), its mask when it was last seen beyond doubt; None where there is none.
+        sure_image: (S, S, 3), what was seen then.
+    """
+
+    state: Any
+    probability: SoftMask
+    sure: SoftMask | None = None
+    sure_image: RGBImage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Where one object is looked for in a frame.
+
+    Attributes:
+        id: of the object.
+        crop: the part of the frame that the network is shown.
+        seen_in: the part that the object's last mask is of.
+        yields: it takes nothing away from objects that do not.
+        remember: what was seen of it in the frame before was beyond doubt, and is kept as `Carried.sure`.
+    """
+
+    id: int
+    crop: Square
+    seen_in: Square
+    yields: bool = False
+    remember: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What was found of N objects in one frame.
+
+    Attributes:
+        own_pixels: (N,), of the crop, that the network marked.
+        presence: (N,), see `Step.presence`; None where the network does not tell it.
+        guided: (N,), whether the guidance mask marked anything.
+        pixels: (N,), of the crop, that are left after merging.
+        score: (N,), their mean probability; 0 where there are none.
+        masks: (N, S, S), those pixels.
+        areas: (N,), pixels of the frame labelled with the object.
+        boxes: (N, 4), x, y, width, height of those.
+        arrive: waits for the labelled frame and its opacity, and returns them.
+    """
+
+    own_pixels: NDArray[np.int64]
+    presence: NDArray[np.float32] | None
+    guided: NDArray[np.bool_]
+    pixels: NDArray[np.int64]
+    score: NDArray[np.float32]
+    masks: NDArray[np.bool_]
+    areas: NDArray[np.int64]
+    boxes: NDArray[np.int64]
+    arrive: Callable[[], tuple[Labels, Alpha]]
+
+
+class CropsOnDevice(Protocol):
+    """Objects that are followed in crops of one size, in frames of one size, on a device. For one thread at a time.
+
+    Attributes:
+        notes: what was not done as it could be, and why, one line each.
+        tells_presence: whether the network tells presence.
+    """
+
+    notes: list[str]
+    tells_presence: bool
+
+    def take(self, objects: Sequence[Carried]) -> None:
+        """Follow these objects, in this order, and no others."""
+        ...
+
+    def look(self, picture: Picture, looks: Sequence[Look]) -> Found:
+        """Look for the objects in the next frame, one look each."""
+        ...
+
+    def give(self, remember: Sequence[bool], *, before: bool) -> list[Carried]:
+        """Return the objects as they are.
+
+        Args:
+            remember: as in `Look`, of the last frame; not used with `before`.
+            before: as they were before the last frame, which is to be followed otherwise.
+        """
+        ...
+
+
+class OpensCrops(Protocol):
+    """An engine that follows on its device."""
+
+    def open_crops(self, height: int, width: int, size: int, fill: RGB) -> CropsOnDevice:
+        """Return room for objects in frames of one size.
+
+        Args:
+            height: of the frames in pixels.
+            width: of the frames in pixels.
+            size: side in pixels of the crops as the network sees them, a multiple of its stride.
+            fill: colour of a crop outside the frame.
+        """
+        ...

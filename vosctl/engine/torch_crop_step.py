@@ -1,0 +1,233 @@
+"""One frame of objects in crops, as operations on the device alone: nothing in it waits, asks or has another shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vosctl.engine.crop_table import BACK, CUT, FLAGS, PAIR, ROW
+from vosctl.engine.torch_sampling import linear_taps, sampled, taps
+from vosctl.network.base import PropagationNetwork, State
+
+EPSILON = 1e-7  # as in `vosctl.tracking.merging`
+VISIBLE = 5  # as in `vosctl.tracking.compositing`
+FIGURES = 10  # own pixels, presence, guided, pixels, their probabilities' sum, labels, and their box: x, y to x, y
+FAR = 1 << 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slots:
+    """What stays on the device from frame to frame, for a number of objects: always the same memory.
+
+    Attributes:
+        table: what is looked at, see `vosctl.engine.crop_table`.
+        states: the tensors of the reference state, (N, ...) each.
+        before: (N, S, S), the masks before the frame.
+        after: (N, S, S), the masks after it.
+        own: (N, S, S), the network's answer, before merging.
+        image: (N, 3, S, S), what the network was shown, 0..255.
+        sure: (N, S, S), the masks when the objects were last seen beyond doubt.
+        sure_image: (N, 3, S, S), what was seen then.
+    """
+
+    table: Tensor
+    states: State
+    before: Tensor
+    after: Tensor
+    own: Tensor
+    image: Tensor
+    sure: Tensor
+    sure_image: Tensor
+
+    @property
+    def changing(self) -> tuple[Tensor, ...]:
+        """The tensors that a step changes."""
+        return self.before, self.after, self.own, self.image, self.sure, self.sure_image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What comes down of a frame.
+
+    Attributes:
+        figures: (N, FIGURES) float32.
+        masks: (N, S, S) uint8, 1 where the object is.
+        canvas: (2, H, W) uint8, labels and opacity.
+    """
+
+    figures: Tensor
+    masks: Tensor
+    canvas: Tensor
+
+
+Cut = Callable[[Tensor, int], Tensor]
+"""Cuts crops out of a frame that is on the device: matrices (N, 6, S, L) and the size, to (N, 3, S, S), 0..255."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CropStep:
+    """The step of some objects.
+
+    Attributes:
+        network: the network.
+        slots: the objects' memory.
+        cut: cuts crops out of the frame.
+        height: of the frame in pixels.
+        width: of the frame in pixels.
+        dtype: what the network computes in.
+    """
+
+    network: PropagationNetwork
+    slots: Slots
+    cut: Cut
+    height: int
+    width: int
+    dtype: torch.dtype
+
+    def __call__(self) -> Outcome:
+        """Follow the objects into the frame whose pixels and table are on the device."""
+        slots = self.slots
+        count, size = slots.before.shape[:2]
+        shapes = ((count, CUT, ROW), (count, BACK, ROW), (count, FLAGS), (count, count, PAIR))
+        lengths = [torch.Size(shape).numel() for shape in shapes]
+        cut, back, flags, pairs = (
+            part.view(shape) for part, shape in zip(torch.split(slots.table, lengths), shapes, strict=True)
+        )
+        ids, active = flags[:, 0], flags[:, 2] > 0
+        _remember(slots, flags[:, 1] > 0)
+        matrices = taps(cut, size, max(self.height, self.width, size))
+        image = self.cut(matrices, size)
+        guidance = sampled(slots.before, matrices[:, 4, :, :size], matrices[:, 5, :, :size])
+        own, presence = self._shown(image, guidance)
+        merged = merge(own, pairs)
+        slots.own.copy_(own)
+        slots.image.copy_(image)
+        slots.after.copy_(merged)
+        masks = merged > 0.5
+        canvas = self._drawn(merged, back, ids, active)
+        return Outcome(_figures(own, presence, guidance, merged, masks, canvas[0], ids), masks.byte(), canvas)
+
+    def _shown(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
+        """Show the network what was cut out: (N, S, S) probabilities, and (N,) presence, 1 where it tells none."""
+        pixels = (image / 255).to(self.dtype, memory_format=torch.channels_last)
+        inputs = (pixels, guidance.to(self.dtype)[:, None], *self.slots.states)
+        if self.network.presence is None:
+            return self.network.propagate(*inputs)[:, 0].float(), torch.ones_like(guidance[:, 0, 0])
+        probability, presence = self.network.propagate_with_presence(*inputs)
+        return probability[:, 0].float(), presence.float()
+
+    def _drawn(self, merged: Tensor, back: Tensor, ids: Tensor, active: Tensor) -> Tensor:
+        """Draw the objects: (2, H, W) uint8, labels and opacity; ties go to the first object."""
+        size = merged.shape[-1]
+        matrices = taps(back, max(self.height, self.width), size)
+        levels = torch.where(active[:, None, None], (merged * 255).round(), 0)
+        frames = sampled(levels, matrices[:, 0, : self.height], matrices[:, 1, : self.width]).round()  # (N, H, W)
+        alpha = frames.sum(0).clamp(max=255)
+        best, which = frames.max(0)
+        labels = torch.where(best > 255 - alpha, ids[which], 0)
+        return torch.stack((labels, torch.where(alpha < VISIBLE, 0, alpha))).to(torch.uint8)
+
+
+def merge(own: Tensor, pairs: Tensor) -> Tensor:
+    """Merge the objects by soft aggregation, each in its own crop, as `vosctl.tracking.crop_follower` does.
+
+    Args:
+        own: (N, S, S), each object's own probability.
+        pairs: (N, N, 4), how object j is seen from object i's crop: start y, start x, step, and whether j counts.
+
+    Returns:
+        (N, S, S), the probabilities after merging.
+    """
+    count, size = own.shape[:2]
+    if count == 1:
+        return own
+    rows, columns = (linear_taps(pairs[..., axis], pairs[..., 2], size, size) for axis in (0, 1))
+    counts = (pairs[..., 3] > 0)[..., None, None]
+    others = torch.where(counts, sampled(own[None], rows, columns), 0)  # (N, N, S, S): [i, j] is j in i's crop
+    background = ((1 - own) * (1 - others).prod(1)).clamp(EPSILON, 1 - EPSILON)
+    odds = torch.where(counts, _odds(others), 0).sum(1)
+    mine = _odds(own)
+    merged = mine / (mine + odds + background / (1 - background))
+    return torch.where(counts.any(1), merged, own)
+
+
+def _odds(probability: Tensor) -> Tensor:
+    probability = probability.clamp(EPSILON, 1 - EPSILON)
+    return probability / (1 - probability)
+
+
+def _remember(slots: Slots, remember: Tensor) -> None:
+    """Take over what the frame before has left."""
+    slots.before.copy_(slots.after)
+    slots.sure.copy_(torch.where(remember[:, None, None], slots.own, slots.sure))
+    slots.sure_image.copy_(torch.where(remember[:, None, None, None], slots.image, slots.sure_image))
+
+
+def _figures(
+    own: Tensor, presence: Tensor, guidance: Tensor, merged: Tensor, masks: Tensor, labels: Tensor, ids: Tensor
+) -> Tensor:
+    """Return (N, FIGURES) float32."""
+    count = len(ids)
+    mine = labels == ids[:, None, None]  # (N, H, W)
+    lows, highs = zip(*(_ends(mine.any(axis)) for axis in (2, 1)), strict=True)
+    columns = (
+        (own > 0.5).sum((1, 2)),
+        presence,
+        (guidance > 0).any(2).any(1),
+        masks.sum((1, 2)),
+        (merged * masks).sum((1, 2)),
+        mine.sum((1, 2)),
+    )
+    figures = torch.stack([column.view(count).float() for column in columns], 1)
+    return torch.cat((figures, torch.stack((lows[1], lows[0], highs[1], highs[0]), 1).float()), 1)
+
+
+def _ends(lines: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first and one past the last True of (N, L)."""
+    places = torch.arange(lines.shape[1], device=lines.device)
+    return torch.where(lines, places, FAR).amin(1), torch.where(lines, places + 1, 0).amax(1)
+
+
+def cut_planes(luma: Tensor, chroma: Tensor, fill: Tensor, matrix: Tensor) -> Cut:
+    """Return what cuts crops out of a frame's planes.
+
+    Args:
+        luma: (H, W) uint8.
+        chroma: (2, H/2, W/2) uint8.
+        fill: (3,) float32, luma, Cb and Cr outside the frame.
+        matrix: (3, 4) float32, from luma, Cb, Cr and 1 to red, green and blue.
+    """
+
+    def cut(matrices: Tensor, size: int) -> Tensor:
+        (height, width), (half_height, half_width) = luma.shape, chroma.shape[1:]
+        full = sampled(luma.float() - fill[0], matrices[:, 0, :, :height], matrices[:, 1, :, :width])
+        half = sampled(
+            chroma.float() - fill[1:, None, None],
+            matrices[:, 2, None, :, :half_height],
+            matrices[:, 3, None, :, :half_width],
+        )
+        planes = torch.cat((full[:, None], half), 1) + fill[:, None, None]
+        rgb = torch.baddbmm(matrix[None, :, 3:], matrix[None, :, :3].expand(len(planes), 3, 3), planes.flatten(2))
+        return rgb.view(len(planes), 3, size, size).clamp(0, 255)
+
+    return cut
+
+
+def cut_rgb(frame: Tensor, fill: Tensor) -> Cut:
+    """Return what cuts crops out of a frame.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        fill: (3,) float32, the colour outside the frame.
+    """
+
+    def cut(matrices: Tensor, size: int) -> Tensor:
+        height, width = frame.shape[:2]
+        planes = frame.permute(2, 0, 1).float() - fill[:, None, None]
+        rows, columns = matrices[:, 0, None, :, :height], matrices[:, 1, None, :, :width]
+        return sampled(planes, rows, columns) + fill[:, None, None]
+
+    return cut

@@ -1,0 +1,173 @@
+"""Following in crops on PyTorch's device: frames up once, figures down at once, labels down while work goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vosctl.engine.crop_table import fill_table, table_length
+from vosctl.engine.devices import Placement
+from vosctl.engine.memory import memory_errors
+from vosctl.engine.on_device import Carried, Found, Look, bucket_of
+from vosctl.engine.torch_crop_step import CropStep, Cut, Outcome, Slots, cut_planes, cut_rgb
+from vosctl.engine.torch_recording import Recorder, Recordings
+from vosctl.engine.torch_transfers import Transfers
+from vosctl.network.base import PropagationNetwork, State
+from vosctl.planar import Coding, Picture, PlanarPicture
+from vosctl.types import RGB
+
+
+class TorchCrops:
+    """See `CropsOnDevice`.
+
+    Args:
+        network: the network, on its device.
+        placement: device and precision.
+        height: of the frames in pixels.
+        width: of the frames in pixels.
+        size: side in pixels of the crops as the network sees them.
+        fill: colour of a crop outside the frame.
+        recorder: records steps; None runs them as they are.
+    """
+
+    def __init__(
+        self,
+        network: PropagationNetwork,
+        placement: Placement,
+        height: int,
+        width: int,
+        size: int,
+        fill: RGB,
+        recorder: Recorder | None,
+    ) -> None:
+        self.notes: list[str] = []
+        self.tells_presence = network.presence is not None
+        self._network = network
+        self._placement = placement
+        self._height, self._width, self._size, self._fill = height, width, size, fill
+        self._transfers = Transfers(placement.device)
+        self._slots: dict[int, Slots] = {}  # by bucket, so that a recording stays good when objects come and go
+        self._states: dict[int, list[State]] = {}  # those in the slots
+        self._recordings: Recordings[Outcome] = Recordings(recorder, self.notes)
+        self._frames: dict[object, tuple[tuple[Tensor, ...], Cut]] = {}  # by what a picture is: where it is put
+        self._bucket = 0
+        self._objects = 0
+
+    @torch.inference_mode()
+    def take(self, objects: Sequence[Carried]) -> None:
+        """See `CropsOnDevice.take`."""
+        self._objects, self._bucket = len(objects), bucket_of(len(objects))
+        slots = self._slots.get(self._bucket)
+        if slots is None:
+            with memory_errors(f"making room for {self._bucket} objects on the device"):
+                slots = self._slots[self._bucket] = self._room(objects[0].state)
+            self._states[self._bucket] = []
+        known = self._states[self._bucket]
+        for index, one in enumerate(objects):
+            if index >= len(known) or known[index] is not one.state:
+                for batch, tensor in zip(slots.states, one.state, strict=True):
+                    batch[index : index + 1].copy_(tensor)
+            slots.after[index].copy_(torch.tensor(one.probability))
+            if one.sure is not None and one.sure_image is not None:
+                slots.sure[index].copy_(torch.tensor(one.sure))
+                slots.sure_image[index].copy_(torch.tensor(one.sure_image).permute(2, 0, 1))
+        self._states[self._bucket] = [cast(State, one.state) for one in objects]
+
+    @torch.inference_mode()
+    def look(self, picture: Picture, looks: Sequence[Look]) -> Found:
+        """See `CropsOnDevice.look`."""
+        slots = self._slots[self._bucket]
+        with memory_errors(f"a step of the network for {len(looks)} objects"):
+            kind, cut = self._upload(picture)
+            table = self._transfers.staging(slots.table)
+            fill_table(table, looks, self._bucket, self._size)
+            self._transfers.up(slots.table)
+            step = CropStep(self._network, slots, cut, self._height, self._width, self._placement.dtype)
+            run = self._recordings.get(
+                (self._bucket, kind), f"the step for {self._bucket} objects", step, slots.changing
+            )
+            outcome = run()
+        figures, masks = self._transfers.down(outcome.figures, outcome.masks)
+        arriving = self._transfers.arriving(outcome.canvas)
+        return self._found(figures()[: len(looks)], masks()[: len(looks)], arriving)
+
+    @torch.inference_mode()
+    def give(self, remember: Sequence[bool], *, before: bool) -> list[Carried]:
+        """See `CropsOnDevice.give`."""
+        slots = self._slots[self._bucket]
+        kept = torch.tensor([False if before else bool(one) for one in remember], device=self._placement.device)
+        count = self._objects
+        probability = (slots.before if before else slots.after)[:count].cpu().numpy()
+        sure = torch.where(kept[:, None, None], slots.own[:count], slots.sure[:count]).cpu().numpy()
+        images = torch.where(kept[:, None, None, None], slots.image[:count], slots.sure_image[:count])
+        shown = images.round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        states = self._states[self._bucket]
+        return [Carried(states[index], probability[index], sure[index], shown[index]) for index in range(count)]
+
+    def _found(self, figures: NDArray[np.float32], masks: NDArray[np.uint8], canvas: Transfers.Arriving) -> Found:
+        counted = figures.astype(np.int64)
+        boxes = counted[:, 6:10].copy()
+        boxes[:, 2:] = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+
+        def arrive() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+            labels, alpha = canvas()
+            return labels, alpha
+
+        return Found(
+            own_pixels=counted[:, 0],
+            presence=figures[:, 1] if self.tells_presence else None,
+            guided=figures[:, 2] > 0,
+            pixels=counted[:, 3],
+            score=np.asarray(figures[:, 4] / np.maximum(figures[:, 3], 1), np.float32),
+            masks=masks.view(np.bool_),
+            areas=counted[:, 5],
+            boxes=boxes,
+            arrive=arrive,
+        )
+
+    def _upload(self, picture: Picture) -> tuple[object, Cut]:
+        """Send a picture up; return what kind of picture it is, and what cuts crops out of it there."""
+        if isinstance(picture, PlanarPicture):
+            kind: object = picture.coding
+            if kind not in self._frames:
+                self._frames[kind] = self._planes(picture)
+            (luma, chroma), cut = self._frames[kind]
+            np.copyto(self._transfers.staging(luma), picture.planes[0])
+            for staging, plane in zip(self._transfers.staging(chroma), picture.planes[1:], strict=True):
+                np.copyto(staging, plane)
+            self._transfers.up(luma)
+            self._transfers.up(chroma)
+            return kind, cut
+        if "rgb" not in self._frames:
+            frame = self._empty(picture.shape, torch.uint8)
+            fill = torch.tensor(self._fill, dtype=torch.float32, device=self._placement.device)
+            self._frames["rgb"] = (frame,), cut_rgb(frame, fill)
+        (frame,), cut = self._frames["rgb"]
+        np.copyto(self._transfers.staging(frame), picture)
+        self._transfers.up(frame)
+        return "rgb", cut
+
+    def _planes(self, picture: PlanarPicture) -> tuple[tuple[Tensor, ...], Cut]:
+        coding: Coding = picture.coding
+        luma = self._empty(picture.planes[0].shape, torch.uint8)
+        chroma = self._empty((2, *picture.planes[1].shape), torch.uint8)
+        fill = torch.tensor(coding.encode(self._fill), dtype=torch.float32, device=self._placement.device)
+        matrix = torch.from_numpy(coding.rgb_matrix()).to(self._placement.device)
+        return (luma, chroma), cut_planes(luma, chroma, fill, matrix)
+
+    def _room(self, state: State) -> Slots:
+        count, size = self._bucket, self._size
+        states = tuple(
+            torch.zeros((count, *tensor.shape[1:]), dtype=tensor.dtype, device=tensor.device) for tensor in state
+        )
+        before, after, own, sure = (self._empty((count, size, size)) for _ in range(4))
+        image, sure_image = (self._empty((count, 3, size, size)) for _ in range(2))
+        return Slots(self._empty((table_length(count),)), states, before, after, own, image, sure, sure_image)
+
+    def _empty(self, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
+        return torch.zeros(tuple(shape), dtype=dtype, device=self._placement.device)

@@ -1,0 +1,209 @@
+"""Following objects in crops where the network computes: see `CropFollower`, which stays the plain path.
+
+A frame in which every object stays in sight is done on the device, and its figures are judged by the plain path's
+rules. Whatever else happens (an object gets lost, is looked for, is given or corrected) is done by the plain path,
+from where the objects were before that frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vosctl.engine.base import Engine
+from vosctl.engine.on_device import Carried, CropsOnDevice, Found, Look, OpensCrops, Square
+from vosctl.planar import Picture
+from vosctl.tracking.crop import FILL, Crop, main_box
+from vosctl.tracking.crop_follower import CropFollower, CroppedObject
+from vosctl.tracking.keeping import TrackerState
+from vosctl.tracking.presence import SURE_ABOVE, Belief
+from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.tracking.search import View
+from vosctl.types import Alpha, Box, Labels, Mask
+
+
+class ArrivingFrame(TrackedFrame):
+    """A frame whose labels and opacity are on their way: whoever asks for them first waits for them.
+
+    Args:
+        arrive: waits for them.
+        objects: see `TrackedFrame`.
+    """
+
+    __slots__ = ("_arrive",)
+    _arrive: Callable[[], tuple[Labels, Alpha]]
+
+    @classmethod
+    def of(cls, arrive: Callable[[], tuple[Labels, Alpha]], objects: tuple[TrackedObject, ...]) -> TrackedFrame:
+        """Return the frame."""
+        frame = object.__new__(cls)
+        for name, value in (("_arrive", arrive), ("objects", objects), ("state", None)):
+            object.__setattr__(frame, name, value)
+        return frame
+
+    def __getattr__(self, name: str) -> object:
+        if name not in ("labels", "alpha"):
+            raise AttributeError(name)
+        labels, alpha = self._arrive()
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "alpha", alpha)
+        return labels if name == "labels" else alpha
+
+
+class DeviceFollower(CropFollower):
+    """Follows objects in their crops, on the engine's device.
+
+    Args:
+        engine: the engine.
+        opens: the same engine, where it follows on its device.
+        height: height of the frames in pixels.
+        width: width of the frames in pixels.
+        size: side in pixels the crops are resampled to.
+        resumable: whether the references are kept, for `keep`.
+    """
+
+    def __init__(
+        self, engine: Engine[Any], opens: OpensCrops, height: int, width: int, size: int, *, resumable: bool = False
+    ) -> None:
+        super().__init__(engine, height, width, size, resumable=resumable)
+        self._crops: CropsOnDevice = opens.open_crops(height, width, size, FILL)
+        self._are_there = False  # whether the objects' masks are on the device, and those here are old
+        self._remembered: dict[int, Crop] = {}  # where objects were seen beyond doubt, while they are on the device
+        self._sure_now: set[int] = set()  # which of them in the last frame
+
+    @property
+    def notes(self) -> list[str]:
+        """See `CropsOnDevice.notes`."""
+        return self._crops.notes
+
+    def add(self, frame: Picture, masks: Mapping[int, Mask]) -> None:
+        """See `Follower.add`."""
+        self._fetch()
+        super().add(frame, masks)
+
+    def remove(self, object_id: int) -> None:
+        """See `Follower.remove`."""
+        self._fetch()
+        super().remove(object_id)
+
+    def keep(self) -> TrackerState | None:
+        """See `Follower.keep`."""
+        self._fetch()
+        return super().keep()
+
+    def restore(self, kept: TrackerState) -> None:
+        """See `Follower.restore`."""
+        self._fetch()
+        super().restore(kept)
+
+    def step(self, frame: Picture) -> TrackedFrame:
+        """Follow every object into the next frame."""
+        before = self._scene.before
+        if not self._is_plain():
+            if self._scene.happened(frame):
+                self._scene.before = before
+            elif (result := self._step_there(frame)) is not None:
+                return result
+            else:
+                self._scene.before = before
+        self._fetch()
+        return super().step(frame)
+
+    def _is_plain(self) -> bool:
+        """Return whether the next frame is the plain path's, whatever it shows."""
+        lost = any(one.lost for one in self._objects.values())
+        return lost or not self._objects or self._search_frames > 1
+
+    def _step_there(self, frame: Picture) -> TrackedFrame | None:
+        """Follow the objects on the device; None, with nothing changed, when one is not in sight any more."""
+        self._send()
+        followed = list(self._objects.items())
+        looks = [
+            Look(object_id, _square(one.framing.crop), _square(one.seen_in), one.yields, object_id in self._sure_now)
+            for object_id, one in followed
+        ]
+        found = self._crops.look(frame, looks)
+        judged = [self._seen_there(one, found, index) for index, (_, one) in enumerate(followed)]
+        if any(seen is None for seen in judged):
+            self._fetch(before=True)
+            return None
+        self._given.clear()
+        self._search_frames = max(self._search_frames - 1, 0)
+        self._sure_now.clear()
+        reports = []
+        for index, ((object_id, one), seen) in enumerate(zip(followed, judged, strict=True)):
+            if seen is not None:
+                reports.append(self._taken(object_id, one, found, index, *seen))
+        return ArrivingFrame.of(found.arrive, tuple(reports))
+
+    def _seen_there(self, one: CroppedObject, found: Found, index: int) -> tuple[Belief | None, float, Box] | None:
+        """Judge an object by the plain path's rules: belief, presence and box; None when it is not in sight."""
+        belief, presence = None, 1.0
+        if found.presence is not None:
+            presence, guided = float(found.presence[index]), bool(found.guided[index])
+            belief, presence = self._judged(one, int(found.own_pixels[index]), presence, guided=guided)
+        pixels, score = int(found.pixels[index]), float(found.score[index]) * presence
+        area = pixels / one.framing.crop.scale**2
+        if not found.areas[index] or not self._is_seen(one, belief, pixels, score, area):
+            return None
+        box = main_box(found.masks[index])
+        return None if box is None else (belief, presence, box)
+
+    def _taken(
+        self,
+        object_id: int,
+        one: CroppedObject,
+        found: Found,
+        index: int,
+        belief: Belief | None,
+        presence: float,
+        box: Box,
+    ) -> TrackedObject:
+        """Store what was seen of an object, and move its crop."""
+        crop = one.framing.crop
+        if belief is not None:
+            one.belief = belief
+            if presence >= SURE_ABOVE:
+                self._sure_now.add(object_id)
+                self._remembered[object_id] = crop
+        one.seen_in = crop
+        self._move(one, crop, box, int(found.pixels[index]))
+        score = float(found.score[index]) * presence
+        x, y, width, height = map(int, found.boxes[index])
+        told = None if belief is None else presence
+        return TrackedObject(object_id, "tracked", score, int(found.areas[index]), (x, y, width, height), told)
+
+    def _send(self) -> None:
+        """Put the objects on the device."""
+        if self._are_there:
+            return
+        for one in self._objects.values():
+            if one.sure is None and self._crops.tells_presence:
+                one.sure = View(one.seen_in, one.probability)  # the mask that was given
+        self._crops.take(
+            [
+                Carried(one.state, one.probability, None if one.sure is None else one.sure.guidance, one.sure_image)
+                for one in self._objects.values()
+            ]
+        )
+        self._are_there = True
+        self._sure_now.clear()
+        self._remembered.clear()
+
+    def _fetch(self, *, before: bool = False) -> None:
+        """Get the objects back from the device, as they are or as they were before its last frame."""
+        if not self._are_there:
+            return
+        self._are_there = False
+        remember = [object_id in self._sure_now for object_id in self._objects]
+        for (object_id, one), carried in zip(
+            self._objects.items(), self._crops.give(remember, before=before), strict=True
+        ):
+            one.probability = carried.probability
+            if object_id in self._remembered and carried.sure is not None:
+                one.sure = View(self._remembered[object_id], carried.sure)
+                one.sure_image = carried.sure_image
+
+
+def _square(crop: Crop) -> Square:
+    return crop.x, crop.y, crop.side
