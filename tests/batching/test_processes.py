@@ -1,0 +1,98 @@
+"""Jobs in processes of their own: what becomes of them when those end badly."""
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import vosctl
+from tests.batching.test_running import job
+from tests.helpers.engines import BrightObjectEngine
+from vosctl.batching import BatchEvents
+from vosctl.batching.processes import Processes
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+class KilledAt(BrightObjectEngine):
+    """Ends its process by a signal at a step of a job whose video is named so, which cannot be seen here: by a file."""
+
+    def propagate(self, images, masks, states):
+        fatal = Path("fatal")
+        if fatal.exists() and len(self.batches) >= 3:
+            number = int(fatal.read_text())
+            fatal.unlink()
+            os.kill(os.getpid(), number)
+        return super().propagate(images, masks, states)
+
+
+def unable():
+    raise vosctl.UsageError("`weights='none'`: there are none")
+
+
+def dead():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Heard(BatchEvents):
+    def __init__(self):
+        self.said = []
+
+    def started(self, job):
+        self.said.append(("started", job.name))
+
+    def note(self, line):
+        self.said.append(("note", line))
+
+
+def results(executor, jobs, events=None):
+    return {one.name: one for one in executor.run(jobs, events or BatchEvents())}
+
+
+def test_every_job_ends_once(clips):
+    names = [f"c{number}" for number in range(5)]
+    clips(*names)
+    heard = Heard()
+    got = list(Processes(BrightObjectEngine, 2).run([job(name) for name in names] + [job("none")], heard))
+    assert sorted(one.name for one in got) == [*names, "none"]
+    assert {one.name: one.state for one in got} == dict.fromkeys(names, "done") | {"none": "failed"}
+    assert [one for one in heard.said if one[0] == "started"] == [("started", name) for name in [*names, "none"]]
+    assert "2 processes" in heard.said[0][1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_dies_fails_its_job_alone(clips, number):
+    clips("a", "b", "c")
+    Path("fatal").write_text(str(int(number)))
+    got = results(Processes(KilledAt, 1), [job(name) for name in "abc"])
+    assert {name: one.state for name, one in got.items()} == {"a": "failed", "b": "done", "c": "done"}
+    assert ("SIGKILL" if number == signal.SIGKILL else "told to end") in got["a"].error
+    assert not Path("out/a/masks").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"), [(unable, vosctl.UsageError, "weights"), (dead, vosctl.VosctlError, "SIGKILL")]
+)
+def test_an_engine_that_cannot_be_made_ends_the_batch(clips, make, kind, message):
+    clips("a")
+    with pytest.raises(kind, match=message):
+        results(Processes(make, 1), [job("a")])
+
+
+def test_jobs_may_come_later(clips):
+    clips("a", "b")
+    got = results(Processes(BrightObjectEngine, 2), iter([None, job("a"), None, job("b")]))
+    assert {one.state for one in got.values()} == {"done"}
+
+
+def test_nothing_to_do_starts_nothing():
+    executor = Processes(partial(pytest.fail, "was made"), 2)
+    assert results(executor, []) == {}
+
+
+@pytest.mark.parametrize("workers", [-1, 5000])
+def test_numbers_of_processes_that_cannot_be(workers):
+    with pytest.raises(vosctl.UsageError, match="`workers="):
+        Processes(BrightObjectEngine, workers)

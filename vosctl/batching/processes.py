@@ -1,0 +1,273 @@
+"""Jobs in processes of this machine, each with an engine of its own and its share of the cores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from vosctl.batching.executor import BatchEvents, make_engine
+from vosctl.batching.job import BatchJob
+from vosctl.batching.result import JobResult
+from vosctl.batching.worker import Frames, MakeEngine, Message, Ready, Unable, blocked_signals, work
+from vosctl.engine.settings import EngineSettings
+from vosctl.errors import UsageError, VosctlError
+from vosctl.interrupts import check, ending, interrupted
+
+POLL_SECONDS = 0.1
+ASK_SECONDS = 1.0
+"""Between two looks for jobs where there was none."""
+PATIENCE = 10.0
+"""Seconds that a worker which was told to end may be silent for."""
+MOST_FALSE_STARTS = 3
+"""Times that workers may die one after the other before they are ready."""
+
+
+class Worker:
+    """A process that runs jobs, seen from the one that gives them to it.
+
+    Attributes:
+        job: the one under way.
+        ready: whether it takes jobs.
+        begun: `time.monotonic()` when the job was given.
+    """
+
+    def __init__(self, make: MakeEngine, threads: int) -> None:
+        context = get_context("spawn")  # a forked one would hang in OpenCV, whose threads do not come along
+        ours, theirs = context.Pipe()
+        self.connection: Connection = ours
+        self.process: BaseProcess = context.Process(target=work, args=(theirs, make, threads), daemon=True)
+        self.job: BatchJob | None = None
+        self.ready = False
+        self.begun = 0.0
+        with blocked_signals():
+            self.process.start()
+        theirs.close()
+
+    def give(self, job: BatchJob) -> None:
+        """Have it run a job."""
+        self.job, self.begun = job, time.monotonic()
+        with suppress(OSError):  # it has died; that is seen from its end
+            self.connection.send(job)
+
+    def messages(self) -> Iterator[Message | None]:
+        """Give what it has said; at last None if it has ended."""
+        try:
+            while self.connection.poll():
+                yield self.connection.recv()
+        except (EOFError, OSError):
+            yield None
+
+    def result(self, job: BatchJob) -> JobResult:
+        """Return the result of a job that it can say nothing of any more."""
+        seconds = time.monotonic() - self.begun
+        return JobResult(job.name, job.source, "interrupted", seconds, digest=job.digest)
+
+    def end(self, patience: float = 0.0) -> str:
+        """End the process, unless it ends by itself in so many seconds.
+
+        Returns:
+            How it ended.
+        """
+        self.process.join(patience)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        code = self.process.exitcode
+        self.process.close()
+        self.connection.close()
+        if code is None or code >= 0:
+            return f"the process that ran it ended with status {code}"
+        name = next((one.name for one in signal.Signals if one.value == -code), str(-code))
+        hint = "; memory may have run out, give fewer `workers`" if name == "SIGKILL" else ""
+        return f"the process that ran it was ended by {name}{hint}"
+
+
+class Processes:
+    """Runs jobs in processes of this machine; see `Executor`.
+
+    A process that dies fails the job that it ran, and another takes its place.
+
+    Args:
+        engine: what runs the network in each process: settings, of which `threads=0` takes a process's share of the
+            cores, or what makes the engine, which must be picklable.
+        workers: how many processes; 0 for as many as is usual, see `usual_workers`.
+
+    Raises:
+        UsageError: the number of processes cannot be.
+    """
+
+    def __init__(self, engine: EngineSettings | MakeEngine, workers: int = 0) -> None:
+        if not 0 <= workers <= 1024:
+            raise UsageError(f"`workers={workers}`: give a number of processes from 1 on, or 0 for the usual one")
+        self.count = workers or usual_workers()
+        self._threads = max(1, cores() // self.count)
+        if isinstance(engine, EngineSettings):
+            settings = engine if engine.threads else replace(engine, threads=self._threads)
+            self._make: MakeEngine = partial(make_engine, settings)
+        else:
+            self._make = engine
+        self._workers: list[Worker] = []
+        self._false_starts = 0
+        self._said = False
+
+    def run(self, jobs: Iterable[BatchJob | None], events: BatchEvents) -> Iterator[JobResult]:
+        """See `Executor.run`."""
+        waiting = _Waiting(jobs)
+        try:
+            while not interrupted():
+                self._give(waiting, events)
+                busy = [worker for worker in self._workers if worker.job is not None or not worker.ready]
+                if waiting.over and not busy:
+                    return
+                yield from self._hear(events)
+            yield from self._interrupt()
+            check()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """See `Executor.close`."""
+        while self._workers:
+            self._workers.pop().end()
+
+    def _give(self, waiting: _Waiting, events: BatchEvents) -> None:
+        """Give jobs to the workers that have none, and start workers while there are jobs for them."""
+        waiting.look(self.count)
+        for worker in self._workers:
+            if worker.ready and worker.job is None and waiting.jobs:
+                job = waiting.jobs.popleft()
+                events.started(job)
+                worker.give(job)
+        starting = sum(not worker.ready for worker in self._workers)
+        for _ in range(min(len(waiting.jobs) - starting, self.count - len(self._workers))):
+            self._workers.append(Worker(self._make, self._threads))
+
+    def _hear(self, events: BatchEvents) -> Iterator[JobResult]:
+        """Wait for a while for what the workers say, and give the results that come."""
+        if not self._workers:
+            time.sleep(POLL_SECONDS)
+            return
+        heard = wait([worker.connection for worker in self._workers], POLL_SECONDS)
+        for worker in [one for one in self._workers if one.connection in heard]:
+            for message in worker.messages():
+                yield from self._take(worker, message, events)
+                if worker not in self._workers:
+                    break
+
+    def _take(self, worker: Worker, message: Message | None, events: BatchEvents) -> Iterator[JobResult]:
+        job = worker.job
+        match message:
+            case Ready(engine=info):
+                worker.ready, self._false_starts = True, 0
+                if not self._said:
+                    self._said = True
+                    threads = f"{self._threads} thread{'s' if self._threads != 1 else ''} each"
+                    events.note(
+                        f"{info.weights} on {info.engine}, {info.device}, {info.precision}; "
+                        f"{self.count} process{'es' if self.count != 1 else ''}, {threads}"
+                    )
+            case Unable(message=text, usage=usage):
+                raise UsageError(text) if usage else VosctlError(text)
+            case Frames(count=count, expected=expected) if job is not None:
+                events.frames(job, count, expected)
+            case JobResult() if job is not None:
+                worker.job = None
+                if message.state == "interrupted" and not _soon_interrupted():
+                    self._workers.remove(worker)
+                    worker.end(PATIENCE)
+                    message = replace(message, state="failed", error="the process that ran it was told to end")
+                yield message
+            case None:
+                self._workers.remove(worker)
+                how = worker.end(PATIENCE)
+                if job is not None:
+                    yield replace(worker.result(job), state="failed", error=how)
+                elif not worker.ready:
+                    self._false_starts += 1
+                    if self._false_starts >= MOST_FALSE_STARTS:
+                        raise VosctlError(f"no process could be made ready for jobs; the last one: {how}")
+            case _:
+                pass
+
+    def _interrupt(self) -> Iterator[JobResult]:
+        """Tell the workers to end, and give what became of their jobs."""
+        for worker in self._workers:
+            if worker.process.is_alive():
+                worker.process.terminate()
+        deadline = time.monotonic() + PATIENCE
+        while self._workers and time.monotonic() < deadline:
+            ending(PATIENCE)
+            heard = wait([worker.connection for worker in self._workers], POLL_SECONDS)
+            for worker in [one for one in self._workers if one.connection in heard]:
+                deadline = time.monotonic() + PATIENCE
+                for message in worker.messages():
+                    if isinstance(message, JobResult):
+                        worker.job = None
+                        yield message
+                    elif message is None:
+                        yield from self._leave(worker)
+        for worker in list(self._workers):
+            yield from self._leave(worker)
+
+    def _leave(self, worker: Worker) -> Iterator[JobResult]:
+        self._workers.remove(worker)
+        worker.end()
+        if worker.job is not None:
+            yield worker.result(worker.job)
+
+
+def _soon_interrupted() -> bool:
+    """Return whether this process was asked to end, as its workers may have been a moment before."""
+    time.sleep(POLL_SECONDS)
+    return interrupted()
+
+
+class _Waiting:
+    """Jobs that are still to be given, taken no earlier than there is room for them.
+
+    Attributes:
+        jobs: those that were taken.
+        over: whether no more will come.
+    """
+
+    def __init__(self, jobs: Iterable[BatchJob | None]) -> None:
+        self._source = iter(jobs)
+        self._ask_at = 0.0
+        self._ended = False
+        self.jobs: deque[BatchJob] = deque()
+
+    @property
+    def over(self) -> bool:
+        return self._ended and not self.jobs
+
+    def look(self, most: int) -> None:
+        """Take jobs until there are so many, or none is there at the moment."""
+        while not self._ended and len(self.jobs) < most and time.monotonic() >= self._ask_at:
+            try:
+                job = next(self._source)
+            except StopIteration:
+                self._ended = True
+            else:
+                if job is None:
+                    self._ask_at = time.monotonic() + ASK_SECONDS
+                else:
+                    self.jobs.append(job)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def usual_workers() -> int:
+    """Return how many processes are usual: one for each two cores, in which decoding and tracking go side by side."""
+    return max(1, cores() // 2)
