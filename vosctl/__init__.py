@@ -24,6 +24,8 @@ TYPE_CHECKING = False
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from vosctl.batching import BatchEvents, BatchJob, BatchSummary, JobOptions, JobResult
+    from vosctl.batching.run import batch
     from vosctl.engine.settings import EngineSettings
     from vosctl.errors import UsageError, VosctlError
     from vosctl.events import Events, Started
@@ -40,10 +42,15 @@ if TYPE_CHECKING:
     from vosctl.video.sinks import OutputRequest
 
 _HOMES = {
+    "BatchEvents": "vosctl.batching",
+    "BatchJob": "vosctl.batching",
+    "BatchSummary": "vosctl.batching",
     "Edges": "vosctl.video.edges",
     "EngineSettings": "vosctl.engine.settings",
     "Events": "vosctl.events",
     "FirstObjects": "vosctl.prompts.first_objects",
+    "JobOptions": "vosctl.batching",
+    "JobResult": "vosctl.batching",
     "Losses": "vosctl.summary",
     "MaskPrediction": "vosctl.prompts",
     "OutputRequest": "vosctl.video.sinks",
@@ -62,6 +69,7 @@ _HOMES = {
     "TrackingSettings": "vosctl.tracking",
     "UsageError": "vosctl.errors",
     "VosctlError": "vosctl.errors",
+    "batch": "vosctl.batching.run",
     "mask_from": "vosctl.prompts",
     "predict_mask": "vosctl.prompts",
     "render": "vosctl.rendering",
@@ -71,10 +79,15 @@ _HOMES = {
 """The public names and their modules, imported on first use: `vosctl --help` loads no network runtime."""
 
 __all__ = [
+    "BatchEvents",
+    "BatchJob",
+    "BatchSummary",
     "Edges",
     "EngineSettings",
     "Events",
     "FirstObjects",
+    "JobOptions",
+    "JobResult",
     "Losses",
     "MaskPrediction",
     "OutputRequest",
@@ -94,6 +107,7 @@ __all__ = [
     "UsageError",
     "VosctlError",
     "__version__",
+    "batch",
     "mask_from",
     "predict_mask",
     "render",

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from vosctl.batching.job import BatchJob
-from vosctl.batching.result import JobResult
+from vosctl.batching.plan import Plan
+from vosctl.batching.result import BatchSummary, JobResult
 from vosctl.batching.running import run_job
 from vosctl.engine.base import Engine
 from vosctl.engine.settings import EngineSettings
@@ -17,6 +18,9 @@ from vosctl.interrupts import check
 class BatchEvents:
     """Hears of a batch while it goes on; override what is of interest. Called on the thread that runs the batch."""
 
+    def planned(self, plan: Plan) -> None:
+        """Hear what is to be done, before anything is; its jobs are empty where they come over time."""
+
     def started(self, job: BatchJob) -> None:
         """Hear that a job begins."""
 
@@ -25,6 +29,9 @@ class BatchEvents:
 
     def finished(self, job: BatchJob, result: JobResult) -> None:
         """Hear what came of a job; its line is written."""
+
+    def ended(self, summary: BatchSummary) -> None:
+        """Hear what became of all jobs, also when the run was interrupted or cannot go on."""
 
     def note(self, line: str) -> None:
         """Hear of something that was done or chosen for the user."""
@@ -38,7 +45,12 @@ class Executor(Protocol):
 
     A job's own failure is its result; what an executor raises ends the batch. Every job that was taken ends in one
     result, whatever becomes of the process that it ran in: one that dies fails its job alone.
+
+    Attributes:
+        count: how many jobs run side by side, as far as that is known before.
     """
+
+    count: int
 
     def run(self, jobs: Iterable[BatchJob | None], events: BatchEvents) -> Iterator[JobResult]:
         """Run jobs until there are no more.
@@ -68,6 +80,7 @@ class InProcess:
     """
 
     def __init__(self, engine: EngineSettings | Engine[Any]) -> None:
+        self.count = 1
         self._settings = engine
         self._engine: Engine[Any] | None = None if isinstance(engine, EngineSettings) else engine
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, get_args
 
 from vosctl.errors import VosctlError
@@ -96,15 +97,48 @@ class JobResult:
         return made
 
 
-class JobsFailedError(VosctlError):
-    """Some jobs failed; the others are done.
+@dataclass(slots=True)
+class BatchSummary:
+    """What became of many jobs.
 
     Attributes:
-        results: of those that failed.
+        done: how many were done in this run.
+        skipped: how many were whole already.
+        failed: the results of those that failed.
+        interrupted: how many were under way when a signal came.
+        frames: that were written in this run.
+        seconds: wall time, engines loading included.
+        results: where a line for each job is.
     """
 
-    exit_code = 3
+    done: int = 0
+    skipped: int = 0
+    failed: list[JobResult] = field(default_factory=list)
+    interrupted: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    results: Path | None = None
 
-    def __init__(self, message: str, results: tuple[JobResult, ...]) -> None:
-        super().__init__(message)
-        self.results = results
+    def add(self, result: JobResult) -> None:
+        """Count a result."""
+        match result.state:
+            case "done":
+                self.done += 1
+            case "skipped":
+                self.skipped += 1
+            case "failed":
+                self.failed.append(result)
+            case "interrupted":
+                self.interrupted += 1
+        self.frames += result.frames
+
+    @property
+    def frames_per_second(self) -> float:
+        """Of the whole run, all processes together."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+class JobsFailedError(VosctlError):
+    """Some jobs failed; the others are done."""
+
+    exit_code = 3

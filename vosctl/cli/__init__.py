@@ -18,6 +18,7 @@ from vosctl.unforeseen import explained
 
 COMMANDS = {
     "segment": "vosctl.cli.segment:segment",
+    "batch": "vosctl.cli.batch:batch",
     "render": "vosctl.cli.render:render",
     "webcam": "vosctl.cli.webcam:webcam",
     "demo": "vosctl.cli.demo:demo",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import fields
 from functools import wraps
 from typing import Any
@@ -34,6 +35,24 @@ def grouped(name: str, request: type[Any], *options: Decorator) -> Decorator:
         for option in reversed(options):
             with_request = option(with_request)
         return with_request
+
+    return decorate
+
+
+def borrowed(command: click.Command, *names: str) -> Decorator:
+    """Give a command options of another one, as they are there.
+
+    Args:
+        command: has them.
+        names: of its parameters, in the order in which the help shows them.
+    """
+    found = {option.name: option for option in command.params}
+    options = [copy(found[name]) for name in names]
+
+    def decorate(function: Function) -> Function:
+        given = getattr(function, "__click_params__", [])
+        function.__click_params__ = [*given, *reversed(options)]  # type: ignore[attr-defined]  # as click.option does
+        return function
 
     return decorate
 

@@ -1,0 +1,229 @@
+"""A whole batch in this process."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import vosctl
+from tests.batching.test_running import LONG, FailsAt, masks_in
+from vosctl.batching import InProcess, JobResult
+from vosctl.batching.estimate import estimate
+from vosctl.batching.finding import JobsRequest
+from vosctl.batching.layouts import parse_outputs
+from vosctl.batching.result import BatchSummary
+from vosctl.batching.results import ResultsFile, read_results
+from vosctl.batching.run import BatchRun
+from vosctl.batching.watching import watch
+
+RESULTS = Path("out/results.jsonl")
+
+
+def run(engine, **changes):
+    return vosctl.batch("v", "out", outputs="masks", engine=engine, **changes)
+
+
+def states():
+    return {name: one.state for name, one in read_results(RESULTS).items()}
+
+
+def test_one_line_for_each_job_whatever_becomes_of_it(clips, bright_engine):
+    clips("a", "b", "c")
+    Path("v/b.png").unlink()
+    summary = run(bright_engine)
+    assert (summary.done, [one.name for one in summary.failed]) == (2, ["b"])
+    assert (summary.frames, summary.results) == (16, RESULTS)
+    entries = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    assert [(one["name"], one["state"], one["frames"]) for one in entries] == [
+        ("a", "done", 8),
+        ("b", "failed", 0),
+        ("c", "done", 8),
+    ]
+    assert {"name", "source", "state", "seconds", "frames", "lost", "outputs", "error"} <= set(entries[0])
+    assert "no mask" in entries[1]["error"]
+    assert not Path("out/.vosctl").exists()
+
+
+def test_resume_does_what_is_left(clips, bright_engine):
+    clips("a", "b", "c")
+    mask = Path("v/b.png").read_bytes()
+    Path("v/b.png").unlink()
+    run(bright_engine)
+    Path("v/b.png").write_bytes(mask)
+    with pytest.raises(vosctl.UsageError, match="there already"):
+        run(bright_engine)
+    assert states() == {"a": "done", "b": "failed", "c": "done"}, "a run that was refused changes nothing"
+    bright_engine.batches.clear()
+    summary = run(bright_engine, resume=True)
+    assert (summary.done, summary.skipped, summary.failed) == (1, 2, [])
+    assert len(bright_engine.batches) == 7
+    assert states() == {"a": "done", "b": "done", "c": "done"}
+    assert len(RESULTS.read_text().splitlines()) == 3
+
+
+def test_what_was_whole_when_its_line_was_not_written_gets_one(clips, bright_engine):
+    clips("a", "b")
+    run(bright_engine)
+    first = RESULTS.read_text().splitlines()[0]
+    RESULTS.write_text(first + '\n{"name": "b", "sta')
+    run(bright_engine, resume=True)
+    assert states() == {"a": "done", "b": "skipped"}
+    assert len(RESULTS.read_text().splitlines()) == 2
+
+
+def test_resume_goes_on_within_a_long_video(clips, bright_engine):
+    clips("a", frames=LONG)
+    whole = vosctl.batch("v", "whole", outputs="masks", engine=bright_engine)
+    assert whole.done == 1
+
+    def jobs():
+        request = JobsRequest("v", "out", parse_outputs("masks"))
+        return [replace(job, long=LONG) for job in request.find()]
+
+    engine = FailsAt(34)
+    BatchRun(jobs(), InProcess(engine), RESULTS).run()
+    assert states() == {"a": "failed"}
+    assert list(Path("out/.vosctl").glob("a.*.vostrack"))
+    engine.batches.clear()
+    BatchRun(jobs(), InProcess(engine), RESULTS, resume=True).run()
+    assert states() == {"a": "done"}
+    assert len(engine.batches) == LONG - 1 - 25
+    assert masks_in("out/a/masks") == masks_in("whole/a/masks")
+    assert not Path("out/.vosctl").exists()
+
+
+def test_a_second_folder_adds_its_results(clips, bright_engine):
+    clips("a")
+    run(bright_engine)
+    Path("v").rename("w")
+    Path("v").mkdir()
+    clips("b")
+    run(bright_engine)
+    assert states() == {"a": "done", "b": "done"}
+
+
+def test_two_runs_at_once_are_refused(clips, bright_engine):
+    clips("a")
+    with ResultsFile(RESULTS), pytest.raises(vosctl.UsageError, match="another run writes to it"):
+        run(bright_engine)
+    assert run(bright_engine).done == 1
+
+
+class Interrupts(vosctl.BatchEvents):
+    """Asks the run to end, as a signal does, once a job is done."""
+
+    def __init__(self):
+        self.summary = None
+
+    def finished(self, job, result):
+        import signal
+
+        signal.raise_signal(signal.SIGINT)
+
+    def ended(self, summary: BatchSummary):
+        self.summary = summary
+
+
+def test_an_interrupt_ends_it_with_its_results(clips, bright_engine):
+    clips("a", "b")
+    heard = Interrupts()
+    with pytest.raises(KeyboardInterrupt):
+        run(bright_engine, events=heard)
+    assert states() == {"a": "done"}
+    assert heard.summary.done == 1
+    assert run(bright_engine, resume=True).skipped == 1
+
+
+def test_jobs_of_a_program(clips, bright_engine):
+    clips("a")
+    jobs = [vosctl.BatchJob("a", "v/a.mp4", {"rle": "a.jsonl"}, first_mask=("v/a.png",))]
+    assert vosctl.batch(jobs, engine=bright_engine).done == 1
+    assert not RESULTS.exists()
+    assert vosctl.batch(jobs, engine=bright_engine, results="r.jsonl", resume=True).skipped == 1
+    assert JobResult.from_line(Path("r.jsonl").read_text()).state == "skipped"
+    with pytest.raises(vosctl.UsageError, match="say themselves"):
+        vosctl.batch(jobs, "out", engine=bright_engine)
+    with pytest.raises(vosctl.UsageError, match="`output`"):
+        vosctl.batch("v", engine=bright_engine)
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", '{"name": "a"}', '{"state": "done"}', '{"state": "done", "name": 3}'])
+def test_lines_that_are_no_results_are_left_out(tmp_path, line):
+    good = JobResult("a", "a.mp4", "done").to_line()
+    path = tmp_path / "r.jsonl"
+    path.write_text(f"{line}\n{good}\n{line}")
+    assert list(read_results(path)) == ["a"]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_watching_gives_what_is_complete(clips):
+    clips("a")
+    clock = Clock()
+    coming = watch(JobsRequest("v", "out").find, settled=3.0, clock=clock)
+
+    def after(seconds):
+        clock.now += seconds
+        return next(coming)
+
+    assert after(0) is None
+    assert after(2) is None
+    assert after(1.5).name == "a"
+    assert after(10) is None
+    Path("v/b.mp4").write_bytes(b"begun")
+    assert after(10) is None
+    Path("v/b.png").write_bytes(Path("v/a.png").read_bytes())
+    assert after(10) is None, "its mask has only just come"
+    Path("v/b.mp4").write_bytes(b"begun and gone on with")
+    assert after(10) is None, "it has grown"
+    assert after(2) is None
+    assert after(2).name == "b"
+    assert after(10) is None
+    Path("v/b.mp4").write_bytes(b"another one of this name")
+    assert [after(10), after(10).name] == [None, "b"]
+
+
+def test_watching_an_empty_folder_waits(tmp_path):
+    coming = watch(JobsRequest(str(tmp_path), "out").find)
+    assert [next(coming), next(coming)] == [None, None]
+
+
+def test_jobs_that_come_over_time(clips, bright_engine):
+    clips("a", "b")
+    a, b = JobsRequest("v", "out", parse_outputs("masks")).find()
+    run_first = BatchRun([a], InProcess(bright_engine), RESULTS).run()
+    assert run_first.done == 1
+    clash = replace(b, name="c")
+    summary = BatchRun(iter([None, a, b, None, clash, b]), InProcess(bright_engine), RESULTS).run()
+    assert (summary.skipped, summary.done, [one.name for one in summary.failed]) == (1, 2, ["c"])
+    assert "the same place" in summary.failed[0].error
+    assert states() == {"a": "done", "b": "done", "c": "failed"}
+
+
+def test_an_estimate_is_measured(clips, bright_engine):
+    clips("a", "b", "c", frames=40)
+    Path("v/bad.mp4").write_bytes(b"no video")
+    Path("v/bad.png").write_bytes(Path("v/a.png").read_bytes())
+    jobs = JobsRequest("v", "out", parse_outputs("masks,rle")).find()
+    events = vosctl.BatchEvents()
+    found = estimate(jobs, InProcess(bright_engine), {}, events)
+    assert (found.frames, found.basis) == (120, "measured on 30 frames of 1 job")
+    assert found.seconds == pytest.approx(120 / found.speed)
+    assert not Path("out").exists()
+    earlier = {"x": JobResult("x", "x.mp4", "done", seconds=2.0, frames=100)}
+    found = estimate(jobs, InProcess(bright_engine), earlier, events)
+    assert (found.speed, found.seconds) == (50.0, 2.4)
+    assert found.basis == "measured by an earlier run on 1 job"
+
+
+def test_nothing_can_be_estimated_of_what_cannot_be_opened(clips, bright_engine):
+    clips("a")
+    Path("v/a.mp4").write_bytes(b"no video")
+    jobs = JobsRequest("v", "out").find()
+    assert estimate(jobs, InProcess(bright_engine), {}, vosctl.BatchEvents()).seconds is None

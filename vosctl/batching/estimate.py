@@ -1,0 +1,97 @@
+"""How long jobs will take: their frames counted, and the speed measured, by an earlier run or on a few frames."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vosctl.batching.executor import BatchEvents, Executor
+from vosctl.batching.job import BatchJob
+from vosctl.batching.result import JobResult
+from vosctl.errors import VosctlError
+from vosctl.video.sources import RangedSource, open_source
+
+SAMPLE_FRAMES = 30
+MOST_COUNTED = 200
+"""Videos whose frames are counted; of more of them, every so many-th one is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long jobs will take.
+
+    Attributes:
+        frames: of all jobs.
+        counted: videos whose frames were counted; the others are taken to have as many on average.
+        seconds: of the whole run; None where nothing could be measured.
+        speed: frames a second of one process.
+        basis: what the speed was measured on, in words.
+    """
+
+    frames: int
+    counted: int
+    seconds: float | None
+    speed: float
+    basis: str
+
+
+def estimate(
+    jobs: Sequence[BatchJob], executor: Executor, earlier: Mapping[str, JobResult], events: BatchEvents
+) -> Estimate:
+    """Estimate how long jobs will take.
+
+    Args:
+        jobs: to be run.
+        executor: runs the first frames of the first jobs, into a folder that is removed, where no earlier run has
+            been measured.
+        earlier: results of earlier runs.
+        events: hears of the trial.
+
+    Raises:
+        VosctlError: no job can be run.
+    """
+    sound = [job for job in jobs if job.problem is None]
+    step = max(1, -(-len(sound) // MOST_COUNTED))
+    counts = [count for job in sound[::step] if (count := frames_of(job)) is not None]
+    frames = round(sum(counts) / len(counts) * len(sound)) if counts else 0
+    done = [one for one in earlier.values() if one.state == "done" and one.frames and one.seconds]
+    basis = f"measured by an earlier run on {_counted(len(done), 'job')}"
+    if not done:
+        done = _try(sound, executor, events)
+        basis = f"measured on {sum(one.frames for one in done)} frames of {_counted(len(done), 'job')}"
+    total = sum(one.seconds for one in done)
+    speed = sum(one.frames for one in done) / total if total else 0.0
+    seconds = frames / speed / max(1, min(executor.count, len(jobs))) if speed and frames else None
+    return Estimate(frames, len(counts), seconds, speed, basis)
+
+
+def frames_of(job: BatchJob) -> int | None:
+    """Return how many frames a job has, as its source says; None where it does not, 0 where it cannot be opened."""
+    options = job.options
+    try:
+        with open_source(job.source, frame_rate=options.frame_rate) as opened:
+            source = opened if options.span.is_whole else RangedSource(opened, options.span)
+            count = source.info.frame_count
+    except VosctlError:
+        return 0
+    return count if count is None or options.max_frames is None else min(count, options.max_frames)
+
+
+def _try(jobs: Sequence[BatchJob], executor: Executor, events: BatchEvents) -> list[JobResult]:
+    """Run the first frames of some jobs, side by side as they will be."""
+    with tempfile.TemporaryDirectory(prefix="vosctl-") as folder:
+        first = jobs[: executor.count]
+        trials: Iterable[BatchJob] = [_trial(job, Path(folder) / str(number)) for number, job in enumerate(first)]
+        return [one for one in executor.run(trials, events) if one.state == "done"]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count != 1 else ''}"
+
+
+def _trial(job: BatchJob, folder: Path) -> BatchJob:
+    most = min(SAMPLE_FRAMES, job.options.max_frames or SAMPLE_FRAMES)
+    outputs = {name: str(folder / Path(path).name) for name, path in job.outputs.items()}
+    return replace(job, outputs=outputs, options=replace(job.options, max_frames=most), resume=False, progress=None)

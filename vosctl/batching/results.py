@@ -1,0 +1,128 @@
+"""The file of results: a line for each job, appended as it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from vosctl.batching.layouts import HIDDEN
+from vosctl.batching.result import JobResult
+from vosctl.errors import UsageError, VosctlError
+from vosctl.video.leftovers import clean
+from vosctl.video.staging import StagedFile, write_errors
+
+
+def read_results(path: Path) -> dict[str, JobResult]:
+    """Return the last result of each job in a file of results; none where there is no file.
+
+    A line that is no result, such as the last one of a machine that lost its power, is left out.
+
+    Raises:
+        VosctlError: the file cannot be read.
+    """
+    try:
+        lines = path.read_text("utf-8", "replace").split("\n")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise VosctlError(f"{path}: cannot be read: {error.strerror}; check the path") from error
+    results = {}
+    for line in lines:
+        with suppress(ValueError):
+            result = JobResult.from_line(line)
+            results[result.name] = result
+    return results
+
+
+class ResultsFile:
+    """Results as they come, a line each, whole even when the process is killed. A context manager.
+
+    One run at a time writes to it; what earlier runs wrote of other jobs stays.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        earlier: what earlier runs wrote, by the jobs' names.
+
+    Raises:
+        UsageError: another run is writing to it.
+        VosctlError: it cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        hidden = path.parent / HIDDEN
+        self._descriptor = -1
+        with write_errors(path):
+            hidden.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(hidden / f"{path.name}.lock", timeout=0)
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise UsageError(
+                    f"{path}: another run writes to it; wait for it, give each one its `shard`, or choose another "
+                    "`output`"
+                ) from None
+        try:
+            self.earlier = read_results(path)
+        except BaseException:
+            self.close()
+            raise
+
+    def begin(self, jobs: Collection[str]) -> None:
+        """Drop the earlier results of the jobs that are about to be run, and make ready for theirs.
+
+        Raises:
+            VosctlError: it cannot be written.
+        """
+        clean(self.path)
+        kept = [result for name, result in self.earlier.items() if name not in jobs]
+        staged = StagedFile(self.path, overwrite=True)
+        with write_errors(self.path):
+            staged.partial.write_text("".join(f"{result.to_line()}\n" for result in kept), "utf-8")
+        staged.commit()
+        with write_errors(self.path):
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+
+    def add(self, result: JobResult) -> None:
+        """Append a result.
+
+        Raises:
+            VosctlError: it cannot be written.
+        """
+        with write_errors(self.path):
+            line = f"{result.to_line()}\n".encode()
+            if os.write(self._descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Leave the file to others."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        self._lock.release()
+        with suppress(OSError):
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def __enter__(self) -> ResultsFile:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def remove_hidden(folder: Path) -> None:
+    """Remove the folders for what is needed while jobs run, unless something is in them that is still needed."""
+    for path in sorted((folder / HIDDEN).rglob("*"), reverse=True):
+        if path.is_dir():
+            with suppress(OSError):
+                path.rmdir()
+    with suppress(OSError):
+        (folder / HIDDEN).rmdir()
