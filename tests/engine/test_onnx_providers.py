@@ -113,9 +113,27 @@ def test_auto_takes_the_faster_engine(request_, gpu, engine):
     assert auto(request_, gpu, openvino=False) == ("torch" if engine == "openvino" else engine)
 
 
-def auto(request_, gpu, openvino):
+@pytest.mark.parametrize(
+    ("request_", "gpu", "engine"),
+    [
+        ({}, False, "openvino"),
+        ({"device": "cpu", "precision": "fp32"}, True, "openvino"),
+        ({}, True, "torch"),
+        ({"precision": "int8"}, False, "onnx"),
+        ({"precision": "fp16"}, False, "torch"),
+        ({"provider": "cpu"}, False, "onnx"),
+    ],
+)
+def test_auto_takes_openvino_where_it_was_found_faster(request_, gpu, engine):
+    request_ = EngineRequest("lite", Path("lite.safetensors"), **request_)
+    assert auto(request_, gpu, openvino=True, faster=True) == engine
+    assert auto(request_, gpu, openvino=False, faster=True) != "openvino"
+
+
+def auto(request_, gpu, openvino, faster=False):
     torch_backend = replace(backends()["torch"], rank=partial(rank_torch, has_gpu=lambda: gpu))
-    openvino_backend = replace(backends()["openvino"], rank=partial(rank_openvino, is_missing=lambda: not openvino))
+    rank = partial(rank_openvino, is_missing=lambda: not openvino, is_faster=lambda request: faster)
+    openvino_backend = replace(backends()["openvino"], rank=rank)
     with registered_backend(torch_backend), registered_backend(openvino_backend):
         return choose("auto", request_).name
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from vosctl.diagnosis import accelerators, packages, video, weights
+from vosctl.diagnosis import accelerators, engines, packages, video, weights
 from vosctl.diagnosis.findings import Finding, error, reason
 from vosctl.diagnosis.probe import Probe
 
@@ -18,6 +18,7 @@ CHECKS: Checks = {
         accelerators.check_torch,
         accelerators.check_providers,
         accelerators.check_openvino,
+        engines.compare_engines,
     ),
     "Video": (video.check_encoders, video.check_decoders, video.check_opencv, video.check_cameras),
     "Weights": (weights.check_weights, weights.check_segmentation),

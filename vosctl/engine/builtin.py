@@ -25,17 +25,17 @@ def torch_has_gpu() -> bool:
 
 
 def rank_torch(request: EngineRequest, has_gpu: Callable[[], bool] = torch_has_gpu) -> int:
-    """Rank first where a GPU computes, and for what ONNX Runtime does not do with a checkpoint."""
+    """Rank first where a GPU computes, and last where none does: it is the slowest on a CPU."""
     if request.is_folder or request.provider != "auto":
         return 0
     wants_gpu = request.precision == "fp16" or request.device not in {"auto", "cpu"}
-    return 3 if wants_gpu or (request.device == "auto" and has_gpu()) else 1
+    return 4 if wants_gpu or (request.device == "auto" and has_gpu()) else 1
 
 
 def rank_onnx(request: EngineRequest) -> int:
     """Rank first on a CPU: with AVX2 0.6 of torch's time for lite, 0.9 for rgmp; a checkpoint runs in fp32."""
     if request.is_folder or request.provider != "auto":
-        return 4
+        return 5
     return 0 if request.precision in {"bf16", "fp16"} else 2
 
 
@@ -44,12 +44,27 @@ def openvino_is_missing() -> bool:
     return bool(missing_modules("openvino"))
 
 
-def rank_openvino(request: EngineRequest, is_missing: Callable[[], bool] = openvino_is_missing) -> int:
-    """Rank first for bf16 on a CPU, where it is installed."""
-    wanted = request.precision == "bf16" and request.device in {"auto", "cpu"}
-    if request.is_folder or request.provider != "auto" or not wanted:
+def openvino_is_faster(request: EngineRequest) -> bool:
+    """Return whether `vosctl doctor` found it faster than ONNX Runtime on this machine, for this network."""
+    from vosctl.engine.comparison import has_comparisons, recall
+
+    if not has_comparisons():
+        return False
+    kept = recall(request.checkpoint().network)
+    return kept is not None and kept.faster == "openvino"
+
+
+def rank_openvino(
+    request: EngineRequest,
+    is_missing: Callable[[], bool] = openvino_is_missing,
+    is_faster: Callable[[EngineRequest], bool] = openvino_is_faster,
+) -> int:
+    """Rank first on a CPU for bf16, and where it is known to be faster for fp32: its masks are ONNX Runtime's there."""
+    fp32 = request.precision in {"auto", "fp32"}
+    wanted = (fp32 or request.precision == "bf16") and request.device in {"auto", "cpu"}
+    if request.is_folder or request.provider != "auto" or not wanted or is_missing():
         return 0
-    return 0 if is_missing() else 2
+    return 2 if not fp32 else 3 if is_faster(request) else 0
 
 
 def _refuse_provider(request: EngineRequest) -> None:

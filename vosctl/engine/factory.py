@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from vosctl.engine.backend import EngineRequest, PrecisionWord, ProviderWord
@@ -10,7 +11,7 @@ from vosctl.engine.base import Engine
 from vosctl.engine.memory import memory_errors
 from vosctl.engine.prompt_engine import PromptEngine
 from vosctl.engine.providers import PROVIDERS, resolve_provider
-from vosctl.engine.table import choose, engine_words, precision_words
+from vosctl.engine.table import AUTO, choose, engine_words, precision_words
 from vosctl.errors import UsageError
 from vosctl.extras import require
 from vosctl.weights.registry import locate_weights
@@ -33,8 +34,9 @@ def create_engine(
 
     Args:
         weights: registered name, checkpoint file, or folder of exported graphs.
-        engine: "auto" or a name of the table of backends; "auto" takes torch on a GPU, and on a CPU ONNX Runtime, which
-            is faster there; for "bf16" on a CPU OpenVINO where it is installed, else torch.
+        engine: "auto" or a name of the table of backends; "auto" takes torch on a GPU, and on a CPU ONNX Runtime, or
+            OpenVINO in fp32 where `vosctl doctor` found it faster; for "bf16" on a CPU OpenVINO where it is installed,
+            else torch.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is exact enough there.
         provider: ONNX Runtime's execution provider, "auto" or a key of `vosctl.engine.providers.PROVIDERS`.
@@ -55,7 +57,10 @@ def create_engine(
     check_threads(threads)
     request = EngineRequest(name, locate_weights(name), device, precision, provider, threads)
     with memory_errors(f"loading {name}"):
-        return choose(engine, request).create(request)
+        backend = choose(engine, request)
+        if engine == AUTO and backend.name == "openvino" and precision == "auto":
+            request = replace(request, precision="fp32")  # whoever names no engine gets the same masks from each
+        return backend.create(request)
 
 
 def create_prompt_engine(

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from vosctl.engine.backend import Precision, PrecisionWord
+from vosctl.engine.cache import compiled_folder
 from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph, package_weights
 from vosctl.engine.graph_metadata import GraphMetadata, check_tensors, pair_metadata
 from vosctl.errors import UsageError, VosctlError
@@ -110,6 +111,9 @@ def _compile(graphs: list[onnx.ModelProto], source: Path, precision: PrecisionWo
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[chosen]}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads  # type: ignore[assignment]
+    folder = compiled_folder()
+    if folder is not None:
+        settings["CACHE_DIR"] = str(folder)  # what is compiled is read from there the next time
     core = shared_core()
     try:
         reference, step = (
