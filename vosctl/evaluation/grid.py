@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -19,15 +19,17 @@ from vosctl.datasets import Objects, check_annotated, check_trackable, read_anno
 from vosctl.datasets import Sequence as Clip
 from vosctl.errors import VosctlError
 from vosctl.evaluation.metrics import region_and_boundary
-from vosctl.evaluation.runner import SequenceTracker
 from vosctl.evaluation.scoring import scored_frames
 from vosctl.types import Labels, RGBImage
 from vosctl.video.sources.pictures import read_image
 
+if TYPE_CHECKING:
+    from vosctl.evaluation.runner import SequenceTracker
+
 LEAST_ANNOTATED = 3
 """Annotated frames of a clip, the first and the last among them, which are not scored."""
 
-MakeTracker = Callable[[int], SequenceTracker]
+MakeTracker = Callable[[int], "SequenceTracker"]
 """Makes the tracker of a crop size, 0 for the network's own."""
 
 

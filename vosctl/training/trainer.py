@@ -62,6 +62,8 @@ class Trainer:
         self._samples, self._validation = samples, validation
         self._network = network.to(placement.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network.train()
+        if placement.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # crops are of a few sizes, each of which is seen many times
         if placement.precision == "bf16" and placement.device.type == "cpu":
             keep_depthwise_in_fp32(self._network)
         objective = Objective(self._network, settings.dice, settings.outline)

@@ -13,11 +13,10 @@ from typing import BinaryIO
 
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.sources.animation import AnimationSource, is_animated
-from vosctl.video.sources.base import Source
+from vosctl.video.sources.base import NETWORK_TIMEOUT, Source
 from vosctl.video.sources.images import DEFAULT_FRAME_RATE, ImageSource, images_in, is_image
 from vosctl.video.sources.pictures import IMAGE_SUFFIXES
 from vosctl.video.sources.ranged import RangedSource
-from vosctl.video.sources.stream import NETWORK_TIMEOUT, VideoSource
 
 __all__ = ["IMAGE_SUFFIXES", "RangedSource", "Source", "open_source"]
 
@@ -58,6 +57,8 @@ def open_source(
         return source
     if frame_rate is not None:
         raise UsageError(f"`frame_rate`: is for images, and {spec} is a video, which has its own; leave it out")
+    from vosctl.video.sources.stream import VideoSource  # training reads pictures only, where there may be no PyAV
+
     if spec == "-":
         return VideoSource.from_stdin(stdin)
     scheme, separator, _ = spec.partition("://")

@@ -12,6 +12,8 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.times import FrameTimes
 
+NETWORK_TIMEOUT = 10.0  # seconds without an answer, or without data later on
+
 NOT_SEEKABLE = "comes through a pipe or a network and can be read once, from its first frame on; save it to a file"
 
 

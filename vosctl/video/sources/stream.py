@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from vosctl.errors import UsageError, VosctlError
 from vosctl.interrupts import interruptible
 from vosctl.video.frames import Frame, SourceInfo
-from vosctl.video.sources.base import Source
+from vosctl.video.sources.base import NETWORK_TIMEOUT, Source
 from vosctl.video.sources.completeness import claimed_end, missing
 from vosctl.video.sources.containers import ContinuousPackets, best_video, open_container
 from vosctl.video.sources.decoding import Decoder
@@ -35,7 +35,6 @@ from vosctl.video.sources.times import FrameTimes
 from vosctl.video.sources.timestamps import PresentationClock, nominal_frame_rate
 from vosctl.video.standard_input import PatientReader
 
-NETWORK_TIMEOUT = 10.0  # seconds without an answer, or without data later on
 _STDIN_BUFFER = 1 << 20  # bytes; a raw 1080p frame is 3 MB
 
 
