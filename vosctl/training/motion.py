@@ -46,15 +46,22 @@ def warp(
         nearest: take the nearest pixel (for labels) instead of interpolating.
         reflect: continue the picture by reflection (for backgrounds) instead of filling.
     """
+    method = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+    border = cv2.BORDER_REFLECT_101 if reflect else cv2.BORDER_CONSTANT
+    return np.asarray(
+        cv2.remap(picture, *read_from(motion, size), method, borderMode=border, borderValue=fill), np.uint8
+    )
+
+
+def read_from(motion: Motion, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return where in the picture each pixel of a frame of this width and height is read: x and y, (H, W) each."""
     width, height = size
     inverse = cv2.invertAffineTransform(motion.matrix).astype(np.float32)
     shift = cv2.resize(motion.displacement, size, interpolation=cv2.INTER_CUBIC)
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     map_x = inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2] + shift[..., 0]
     map_y = inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2] + shift[..., 1]
-    border = cv2.BORDER_REFLECT_101 if reflect else cv2.BORDER_CONSTANT
-    method = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    return np.asarray(cv2.remap(picture, map_x, map_y, method, borderMode=border, borderValue=fill), np.uint8)
+    return map_x, map_y
 
 
 def random_motion(

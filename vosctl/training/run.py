@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,7 +19,7 @@ from vosctl.training import distributed
 from vosctl.training.precision import training_placement
 from vosctl.training.reporting import Display, Reporter
 from vosctl.training.run_folder import SETTINGS, RunFolder
-from vosctl.training.samples import Samples, SampleSettings
+from vosctl.training.samples import CACHE_BYTES, Samples, SampleSettings
 from vosctl.training.settings import TrainingSettings, settings_from_toml
 from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Problem, find_sequences, find_stills
 from vosctl.training.trainer import Trainer
@@ -172,9 +174,15 @@ def _tell(problems: list[Problem], screen: Screen) -> None:
 
 
 def _sample_settings(settings: TrainingSettings) -> SampleSettings:
+    kept = CACHE_BYTES
+    if sys.platform == "linux":  # the workers of a machine of many cores must not fill its memory
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        kept = min(kept, memory // (2 * max(settings.workers, 1)))
     return SampleSettings(
         targets=settings.targets if settings.stage == 2 else 1,
         max_skip=settings.max_skip,
         video_share=settings.video_share if settings.stage == 2 else 0.0,
         seed=settings.seed,
+        crowds=settings.crowds,
+        cache_bytes=kept,
     )

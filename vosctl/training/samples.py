@@ -14,11 +14,13 @@ from torch.utils.data import Dataset, Sampler
 
 from vosctl.errors import VosctlError
 from vosctl.training import scenes
+from vosctl.training.crowds import crowd_scene
 from vosctl.training.framing import frame_scene
 from vosctl.training.scenes import Cutout, Scene
 from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Reader
 
 ATTEMPTS = 50
+CACHE_BYTES = 3 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class SampleSettings:
         targets: target frames in a sample.
         max_skip: largest step between a sequence's frames.
         video_share: share of samples cut from sequences; the others are made from stills.
+        crowds: share of those made from stills that show several objects, see `vosctl.training.crowds`.
         seed: samples are drawn from this and their number.
         cache_bytes: decoded files kept by each worker.
     """
@@ -63,7 +66,8 @@ class SampleSettings:
     max_skip: int
     video_share: float
     seed: int
-    cache_bytes: int = 3 << 30
+    crowds: float = 0.0
+    cache_bytes: int = CACHE_BYTES
 
 
 class Samples(Dataset[tuple[Tensor, ...]]):
@@ -107,6 +111,8 @@ class Samples(Dataset[tuple[Tensor, ...]]):
             sequence = self._sequences[rng.integers(len(self._sequences))]
             scene = scenes.sequence_scene(sequence, self._reader, settings.targets, settings.max_skip, rng)
             passers = 0.35
+        elif settings.crowds and rng.random() < settings.crowds:
+            return self._crowd_scene(rng)
         else:
             scene = self._made_scene(rng)
             passers = 0.5
@@ -126,6 +132,32 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         if cutout is None:
             return None
         return scenes.pasted_scene(cutout, self._background(frames, rng), rng)
+
+    def _crowd_scene(self, rng: np.random.Generator) -> Scene | None:
+        """Make a scene of the instances of one still; where it has one, of copies of it and of things alike."""
+        still = self._stills[rng.integers(len(self._stills))]
+        image, ids = scenes.shrunk(*self._reader.read(still))
+        chosen = [still.ids[index] for index in rng.permutation(len(still.ids))[: int(rng.integers(2, 6))]]
+        found = [scenes.cut_out(image, (ids == value).astype(np.uint8)) for value in chosen]
+        cutouts = [one for one in found if one is not None]
+        if not cutouts:
+            return None
+        for _ in range(max(int(rng.integers(2, 5)) - len(cutouts), 0)):
+            own = cutouts[0].mirrored() if rng.random() < 0.5 else cutouts[0]
+            other = own if rng.random() < 0.5 else self._alike(still.group, rng)
+            cutouts += [] if other is None else [other]
+        behind = self._stills[rng.integers(len(self._stills))]
+        picture = scenes.shrunk(*self._reader.read(behind))[0]
+        scale = scenes.LARGEST_CANVAS * rng.uniform(0.6, 1.0) / max(picture.shape[:2])
+        size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+        return crowd_scene(cutouts, scenes.fitted(picture, size), self._settings.targets + 2, rng)
+
+    def _alike(self, group: str, rng: np.random.Generator) -> Cutout | None:
+        """Cut a thing out of another still of the same group."""
+        stills = self._groups[group]
+        still = stills[rng.integers(len(stills))]
+        image, ids = scenes.shrunk(*self._reader.read(still))
+        return scenes.cut_out(image, (ids == still.ids[rng.integers(len(still.ids))]).astype(np.uint8))
 
     def _background(self, frames: int, rng: np.random.Generator) -> list[NDArray[np.uint8]]:
         if self._sequences and rng.random() < 0.5:

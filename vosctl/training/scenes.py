@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vosctl.datasets import VOID
 from vosctl.tracking.crop import FILL, mask_box
-from vosctl.training.motion import Motion, random_motion, warp
+from vosctl.training.motion import Motion, random_motion, read_from, warp
 from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Reader
 from vosctl.types import Labels, RGBImage
 
@@ -91,15 +91,23 @@ def paste(image: RGBImage, cutout: Cutout, motion: Motion, blur: NDArray[np.floa
     Returns:
         The image, and the cutout's opacity in it, (H, W) uint8.
     """
-    size = image.shape[1], image.shape[0]
-    colour = warp(cutout.image, motion, size, FILL).astype(np.float32)
-    alpha = warp(cutout.alpha, motion, size, (0,)).astype(np.float32) / 255
-    colour *= alpha[..., None]
+    map_x, map_y = read_from(motion, (image.shape[1], image.shape[0]))
+    opacity = np.asarray(cv2.remap(cutout.alpha, map_x, map_y, cv2.INTER_LINEAR, borderValue=(0,)), np.uint8)
+    x, y, width, height = cv2.boundingRect(opacity)
+    reach = 0 if blur is None else len(blur)
+    area = slice(max(y - reach, 0), y + height + reach), slice(max(x - reach, 0), x + width + reach)
+    if width == 0:
+        return image, opacity
+    read = cv2.remap(cutout.image, map_x[area], map_y[area], cv2.INTER_LINEAR, borderValue=FILL)
+    alpha = opacity[area].astype(np.float32) / 255
+    colour = read.astype(np.float32) * alpha[..., None]
     if blur is not None:
         colour = np.asarray(cv2.filter2D(colour, -1, blur), np.float32)
         alpha = np.asarray(cv2.filter2D(alpha, -1, blur), np.float32)
-    mixed = image * (1 - alpha[..., None]) + colour
-    return mixed.round().clip(0, 255).astype(np.uint8), (alpha * 255).astype(np.uint8)
+    mixed = image.copy()
+    mixed[area] = (image[area] * (1 - alpha[..., None]) + colour).round().clip(0, 255).astype(np.uint8)
+    opacity[area] = (alpha * 255).astype(np.uint8)
+    return mixed, opacity
 
 
 def sequence_scene(

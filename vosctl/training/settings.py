@@ -40,6 +40,7 @@ class TrainingSettings:
         targets: frames a sample is propagated through in stage 2.
         max_skip: largest step between the frames taken from a sequence.
         video_share: share of stage 2's samples that are cut from sequences; the others are made from stills.
+        crowds: share of the samples made from stills that show several objects moving on their own.
         dice: weight of the Dice loss against the cross-entropy.
         outline: extra weight in the cross-entropy of the pixels near the object's outline.
         workers: processes that make samples; 0 makes them in the training process.
@@ -74,6 +75,7 @@ class TrainingSettings:
     targets: int = 3
     max_skip: int = 3
     video_share: float = 0.6
+    crowds: float = 0.0
     dice: float = 0.5
     outline: float = 0.0
     workers: int = 1
@@ -112,14 +114,15 @@ class TrainingSettings:
         for name in ("batch", "lr", "targets", "max_skip", "log_steps"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"`{name}={getattr(self, name)}`: give a value above 0")
-        for name in ("hours", "lr", "video_share", "dice", "outline"):
+        for name in ("hours", "lr", "video_share", "crowds", "dice", "outline"):
             if not isfinite(getattr(self, name)):
                 raise UsageError(f"`{name}={getattr(self, name)}`: give a number")
         for name in ("steps", "batch", "size", "targets", "max_skip", "workers", "seed", "log_steps"):
             if getattr(self, name) > LARGEST:
                 raise UsageError(f"`{name}={getattr(self, name)}`: give {LARGEST} at most")
-        if not 0 <= self.video_share <= 1:
-            raise UsageError(f"`video_share={self.video_share}`: give a share from 0 to 1")
+        for name in ("video_share", "crowds"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"`{name}={getattr(self, name)}`: give a share from 0 to 1")
         for name in ("workers", "seed"):
             if getattr(self, name) < 0:
                 raise UsageError(f"`{name}={getattr(self, name)}`: give 0 or more")
