@@ -95,6 +95,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for state, weights and logs")
     parser.add_argument("--hours", type=float, required=True, help="length of the run, over all its resumptions")
     parser.add_argument("--init", default="lite", help="weights of lite to start from")
+    parser.add_argument("--size", type=int, default=192, help="side of the regions, pixels")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pause", type=Path, help="a file; training sleeps while it exists")
     options = parser.parse_args()
@@ -107,7 +108,8 @@ def main() -> None:
     pools, held_out = pools_of(options.data)
     network = start_from(lite)
     even_out(network, PromptSamples(pools, 0))
-    trainer = PromptTrainer(network, pools, held_out, PromptSettings(options.hours), options.out, options.pause)
+    settings = PromptSettings(options.hours, size=options.size)
+    trainer = PromptTrainer(network, pools, held_out, settings, options.out, options.pause)
     if (options.out / "state.pt").exists():
         trainer.resume()
     trainer.run()

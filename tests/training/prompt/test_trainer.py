@@ -25,7 +25,7 @@ def test_a_run_learns_logs_saves_and_goes_on(stills, tmp_path):
     PromptTrainer(network, pools, pools, SETTINGS, tmp_path).run()
     assert torch.equal(weights["encoder.blocks.0.depthwise.weight"], frozen)
     assert not torch.equal(network.head.fine.weight, learnt)
-    assert {path.name for path in tmp_path.iterdir()} >= {"state.pt", "last.pt", "log.csv", "validation.csv"}
+    assert {path.name for path in tmp_path.iterdir()} >= {"state.pt", "last.safetensors", "log.csv", "validation.csv"}
     again = PromptTrainer(create_prompt_network(), pools, pools, replace(SETTINGS, hours=1.0), tmp_path)
     again.resume()
     assert 0 < again.progress < 0.1

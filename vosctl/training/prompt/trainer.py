@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from dataclasses import dataclass
 from math import inf
@@ -23,7 +22,8 @@ from vosctl.training.prompt.objective import PromptLoss, prompt_loss
 from vosctl.training.prompt.samples import Pool, PromptBatch, PromptSamples, collate_prompts
 from vosctl.training.run_folder import RunFolder
 from vosctl.training.samples import NumberedBatches
-from vosctl.training.trainer import Clock, prepare_worker
+from vosctl.training.trainer import BEST, LAST, Clock, prepare_worker
+from vosctl.weights.networks import save_network
 
 ROUNDS = ((1, 0.2), (2, 0.35), (3, 0.25), (4, 0.2))
 """How many rounds of prompts a step has, and how often."""
@@ -132,7 +132,7 @@ class PromptTrainer:
         for batch in self._batches():
             rows.append(self._one_step(batch))
             if len(rows) == settings.log_steps:
-                self._log("log.csv", {key: float(np.mean([row[key] for row in rows])) for key in rows[0]})
+                self._log("log", {key: float(np.mean([row[key] for row in rows])) for key in rows[0]})
                 rows = []
             if saving.due(self._seconds):
                 self.save()
@@ -238,13 +238,13 @@ class PromptTrainer:
             boxes.append(ious[~clicked])
             clicks.append(ious[clicked])
         box, click = np.concatenate(boxes).mean(0), np.concatenate(clicks).mean(0)
-        row = {"step": self._step, "minutes": self._seconds / 60, "box": box[0], "box_2_clicks": box[2]}
-        row |= {f"clicks_{number + 1}": click[number] for number in (0, 1, 2, 4)}
-        self._log("validation.csv", row)
-        torch.save(self._optimisation.average, self._folder / "last.pt")
+        row = {"step": self._step, "minutes": self._seconds / 60, "box": float(box[0]), "box_2_clicks": float(box[2])}
+        row |= {f"clicks_{number + 1}": float(click[number]) for number in (0, 1, 2, 4)}
+        self._log("validation", row)
+        save_network(network, self._folder / LAST)
         if (mean := float(box[0] + click[0] + click[2] + click[4])) > self._best:
             self._best = mean
-            torch.save(self._optimisation.average, self._folder / "best.pt")
+            save_network(network, self._folder / BEST)
 
     def _simulated(self, network: PromptNetwork, batch: PromptBatch, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return (N, rounds) IoU after each round; every round after the first adds a click."""
@@ -263,12 +263,6 @@ class PromptTrainer:
                 wanted = np.ones(len(wanted), bool)
         return np.stack(columns, axis=1)
 
-    def _log(self, name: str, row: dict[str, Any]) -> None:
-        path = self._folder / name
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, row.keys())
-            if new:
-                writer.writeheader()
-            writer.writerow({key: f"{value:.5g}" if isinstance(value, float) else value for key, value in row.items()})
+    def _log(self, name: str, row: dict[str, float]) -> None:
+        RunFolder(self._folder).log(name, row)
         print(" ".join(f"{key}={value:.4g}" for key, value in row.items()), flush=True)
