@@ -95,3 +95,20 @@ def test_shards_are_all_jobs_once(clips):
     for number, count in ((0, 3), (4, 3), (1, 0)):
         with pytest.raises(vosctl.UsageError, match="`shard="):
             shard_of(jobs, number, count)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"outputs": {"overlay": "out/a.xyz"}}, "`overlay`: out/a.xyz"),
+        ({"outputs": {"composite": "out/a.mp4"}}, "`composite`: needs a `background`"),
+        ({"options": JobOptions(colors="red")}, "`colors`"),
+        ({"options": JobOptions(feather=-1)}, "`feather=-1`"),
+    ],
+)
+def test_outputs_that_no_job_can_have_are_refused_those_of_one_job_are_its_failure(clips, changes, message):
+    clips("a", "b")
+    wrong = replace(job(), **changes)
+    with pytest.raises(vosctl.UsageError, match=message):
+        make_plan([wrong])
+    assert len(make_plan([wrong, job("b")]).jobs) == 2

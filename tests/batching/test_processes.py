@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from functools import partial
 from pathlib import Path
 
@@ -96,3 +97,15 @@ def test_nothing_to_do_starts_nothing():
 def test_numbers_of_processes_that_cannot_be(workers):
     with pytest.raises(vosctl.UsageError, match="`workers="):
         Processes(BrightObjectEngine, workers)
+
+
+def test_what_is_under_way_when_a_batch_cannot_go_on_is_ended_in_order(clips):
+    clips("a", frames=4000)
+    clips("b")
+    executor = Processes(BrightObjectEngine, 2)
+    running = executor.run([job("a"), job("b")], BatchEvents())
+    assert next(running).name == "b"
+    while not list(Path("out/a").glob("masks.partial/*")):
+        time.sleep(0.01)
+    executor.close()
+    assert [path.name for path in Path("out").rglob("*") if "partial" in path.name] == []

@@ -93,6 +93,28 @@ def test_resume_goes_on_within_a_long_video(clips, bright_engine):
     assert not Path("out/.vosctl").exists()
 
 
+def test_what_is_there_of_another_request_is_made_anew_even_if_that_is_stopped(clips, bright_engine):
+    clips("a", "b")
+    run(bright_engine)
+    fewer = vosctl.JobOptions(max_frames=3)
+    with pytest.raises(vosctl.VosctlError, match="no memory"):
+        run(None, options=fewer, resume=True, executor=Unable())
+    assert {name: one.frames for name, one in read_results(RESULTS).items()} == {"a": 8, "b": 8}
+    assert run(bright_engine, options=fewer, resume=True).done == 2
+    assert [json.loads(line)["frames"] for line in RESULTS.read_text().splitlines()] == [3, 3]
+    assert len(masks_in("out/a/masks")) == 3
+
+
+class Unable(InProcess):
+    """Cannot run anything."""
+
+    def __init__(self):
+        super().__init__(vosctl.EngineSettings())
+
+    def run(self, jobs, events):
+        raise vosctl.VosctlError("no memory")
+
+
 def test_a_second_folder_adds_its_results(clips, bright_engine):
     clips("a")
     run(bright_engine)

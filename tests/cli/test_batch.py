@@ -59,6 +59,8 @@ def test_from_end_to_end(clips):  # noqa: F811
         (("v", "-o", "out", "--watch", "--dry-run"), "--watch: does not go with"),
         (("v", "-o", "out", "--set", "all"), "--set all: is of a data set"),
         (("v", "-o", "out", "--jobs", "-1"), "--jobs"),
+        (("none", "-o", "out", "--watch"), "none: no such folder to watch"),
+        (("v", "-o", "out", "--colors", "nonesuch"), "--colors"),
         (
             ("v", "-o", "v", "--layout", "flat", "--outputs", "overlay.mp4"),
             "v/a_overlay.mp4: there already; pass --resume",

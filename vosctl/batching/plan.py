@@ -11,8 +11,11 @@ from vosctl.batching.job import BatchJob
 from vosctl.batching.result import JobResult
 from vosctl.errors import UsageError, VosctlError
 from vosctl.tracks import Track
+from vosctl.video.sinks.checks import check_outputs
 
 _MOST_NAMED = 3
+_MOST_CHECKED = 20
+"""Jobs whose outputs are looked at before anything is run, to find what is wrong with those of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ def make_plan(
     places = Places()
     for job in wanted:
         places.add(job)
+    _check_requests(wanted[:_MOST_CHECKED])
     if not resume:
         check_nothing_there(wanted)
         return Plan(wanted, [])
@@ -116,6 +120,23 @@ def make_plan(
     names = {job.name for job in whole}
     left = [replace(job, resume=True) for job in wanted if job.name not in names]
     return Plan(left, whole, sum(has_track(job) for job in left))
+
+
+def _check_requests(jobs: Sequence[BatchJob]) -> None:
+    """Refuse outputs that no job can have, which is no job's own failure.
+
+    Raises:
+        UsageError: none of the jobs can have its outputs.
+    """
+    first: UsageError | None = None
+    for job in jobs:
+        try:
+            check_outputs(replace(job, resume=True).request())
+            return
+        except UsageError as error:
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def check_nothing_there(jobs: Sequence[BatchJob]) -> None:

@@ -18,6 +18,8 @@ from vosctl.batching.executor import BatchEvents, make_engine
 from vosctl.batching.job import BatchJob
 from vosctl.batching.result import JobResult
 from vosctl.batching.worker import Frames, MakeEngine, Message, Ready, Unable, blocked_signals, work
+from vosctl.engine.base import EngineInfo
+from vosctl.engine.idle_gpu import idle_gpu
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError, VosctlError
 from vosctl.interrupts import check, ending, interrupted
@@ -71,6 +73,14 @@ class Worker:
         seconds = time.monotonic() - self.begun
         return JobResult(job.name, job.source, "interrupted", seconds, digest=job.digest)
 
+    def leave(self) -> None:
+        """Have the process end by itself: at once where it has nothing to do, else when its job is ended in order."""
+        with suppress(OSError):
+            if self.ready and self.job is None:
+                self.connection.send(None)
+            elif self.process.is_alive():
+                self.process.terminate()
+
     def end(self, patience: float = 0.0) -> str:
         """End the process, unless it ends by itself in so many seconds.
 
@@ -110,8 +120,10 @@ class Processes:
             raise UsageError(f"`workers={workers}`: give a number of processes from 1 on, or 0 for the usual one")
         self.count = workers or usual_workers()
         self._threads = max(1, cores() // self.count)
+        self._device = engine.device if isinstance(engine, EngineSettings) else None
         if isinstance(engine, EngineSettings):
-            settings = engine if engine.threads else replace(engine, threads=self._threads)
+            self._threads = engine.threads or self._threads
+            settings = replace(engine, threads=self._threads)
             self._make: MakeEngine = partial(make_engine, settings)
         else:
             self._make = engine
@@ -136,8 +148,10 @@ class Processes:
 
     def close(self) -> None:
         """See `Executor.close`."""
+        for worker in self._workers:
+            worker.leave()
         while self._workers:
-            self._workers.pop().end()
+            self._workers.pop().end(PATIENCE)
 
     def _give(self, waiting: _Waiting, events: BatchEvents) -> None:
         """Give jobs to the workers that have none, and start workers while there are jobs for them."""
@@ -168,13 +182,7 @@ class Processes:
         match message:
             case Ready(engine=info):
                 worker.ready, self._false_starts = True, 0
-                if not self._said:
-                    self._said = True
-                    threads = f"{self._threads} thread{'s' if self._threads != 1 else ''} each"
-                    events.note(
-                        f"{info.weights} on {info.engine}, {info.device}, {info.precision}; "
-                        f"{self.count} process{'es' if self.count != 1 else ''}, {threads}"
-                    )
+                self._tell(info, events)
             case Unable(message=text, usage=usage):
                 raise UsageError(text) if usage else VosctlError(text)
             case Frames(count=count, expected=expected) if job is not None:
@@ -198,11 +206,21 @@ class Processes:
             case _:
                 pass
 
+    def _tell(self, info: EngineInfo, events: BatchEvents) -> None:
+        """Say once what runs the network."""
+        if self._said:
+            return
+        self._said = True
+        processes = f"{self.count} process{'es' if self.count != 1 else ''}"
+        threads = f"{self._threads} thread{'s' if self._threads != 1 else ''} each"
+        events.note(f"{info.weights} on {info.engine}, {info.device}, {info.precision}; {processes}, {threads}")
+        if self._device is not None and (idle := idle_gpu(info, self._device)) is not None:
+            events.warning(idle)
+
     def _interrupt(self) -> Iterator[JobResult]:
         """Tell the workers to end, and give what became of their jobs."""
         for worker in self._workers:
-            if worker.process.is_alive():
-                worker.process.terminate()
+            worker.leave()
         deadline = time.monotonic() + PATIENCE
         while self._workers and time.monotonic() < deadline:
             ending(PATIENCE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,6 +59,7 @@ class ResultsFile:
         self.path = path
         hidden = path.parent / HIDDEN
         self._descriptor = -1
+        self._twice = False
         with write_errors(path):
             hidden.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(hidden / f"{path.name}.lock", timeout=0)
@@ -75,20 +76,30 @@ class ResultsFile:
             self.close()
             raise
 
-    def begin(self, jobs: Collection[str]) -> None:
+    def begin(self, jobs: Mapping[str, str]) -> None:
         """Drop the earlier results of the jobs that are about to be run, and make ready for theirs.
+
+        What was done of another request stays until its job is: it says that what is there is not what is wanted.
+
+        Args:
+            jobs: those that are to be run: their digests by their names.
 
         Raises:
             VosctlError: it cannot be written.
         """
         clean(self.path)
-        kept = [result for name, result in self.earlier.items() if name not in jobs]
-        staged = StagedFile(self.path, overwrite=True)
-        with write_errors(self.path):
-            staged.partial.write_text("".join(f"{result.to_line()}\n" for result in kept), "utf-8")
-        staged.commit()
+        kept = [result for result in self.earlier.values() if jobs.get(result.name) != result.digest]
+        kept = [result for result in kept if result.name not in jobs or result.state in ("done", "skipped")]
+        self._twice = any(result.name in jobs for result in kept)
+        self._write(kept)
         with write_errors(self.path):
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+
+    def _write(self, results: Iterable[JobResult]) -> None:
+        staged = StagedFile(self.path, overwrite=True)
+        with write_errors(self.path):
+            staged.partial.write_text("".join(f"{result.to_line()}\n" for result in results), "utf-8")
+        staged.commit()
 
     def add(self, result: JobResult) -> None:
         """Append a result.
@@ -107,6 +118,9 @@ class ResultsFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+            if self._twice:
+                with suppress(VosctlError):  # each job's last line counts
+                    self._write(read_results(self.path).values())
         self._lock.release()
         with suppress(OSError):
             Path(self._lock.lock_file).unlink(missing_ok=True)

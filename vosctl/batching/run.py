@@ -106,7 +106,7 @@ class _Running:
     def _planned(self, wanted: list[BatchJob]) -> Iterator[BatchJob]:
         plan = make_plan(wanted, resume=self._batch.resume, results=self._earlier)
         if self._file is not None:
-            self._file.begin({job.name for job in plan.jobs})
+            self._file.begin({job.name: job.digest for job in plan.jobs})
         self._events.planned(plan)
         for job in plan.whole:
             self._skip(job)
@@ -119,7 +119,7 @@ class _Running:
     def _coming(self, jobs: Iterable[BatchJob | None]) -> Iterator[BatchJob | None]:
         """Give jobs as they come, but for those that are whole or get in another's way."""
         if self._file is not None:
-            self._file.begin(())
+            self._file.begin({})
         self._events.planned(Plan([], []))
         for job in jobs:
             if job is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -61,6 +62,8 @@ def run_job(job: BatchJob, engine: Engine[Any], frames: TellFrames = lambda coun
         result = replace(result, error=_said(error), frames=heard.count, seconds=time.perf_counter() - begun)
     else:
         result = replace(result.with_summary(summary, time.perf_counter() - begun), outputs=outputs)
+    finally:
+        gc.collect()  # a run's parts hold each other; their megabytes must not wait for the collector's own time
     return replace(result, warnings=tuple(heard.warnings))
 
 

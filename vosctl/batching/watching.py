@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,6 +16,16 @@ SETTLED_SECONDS = 3.0
 
 Looks = tuple[tuple[str, int, int], ...]
 """Of each of a job's files: its path, size and the time of its last change in nanoseconds."""
+
+
+def check_watchable(source: str) -> None:
+    """Make sure that new files can come to a source.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not Path(source).exists() and not glob.has_magic(source):
+        raise UsageError(f"{source}: no such folder to watch; create it first")
 
 
 def watch(

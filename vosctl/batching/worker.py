@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -79,6 +80,8 @@ def _work(connection: Connection, make_engine: MakeEngine, threads: int) -> None
     except VosctlError as error:
         connection.send(Unable(str(error), isinstance(error, UsageError)))
         return
+    gc.collect()
+    gc.freeze()  # so that looking for what a job has left does not look through all this again
     connection.send(Ready(engine.info))
     while (job := connection.recv()) is not None:
         result = _run(connection, job, engine)

@@ -208,7 +208,7 @@ def batch(
     from vosctl.batching.layouts import parse_outputs
     from vosctl.batching.plan import shard_of
     from vosctl.batching.run import RESULTS, BatchRun
-    from vosctl.batching.watching import watch
+    from vosctl.batching.watching import check_watchable, watch
     from vosctl.cli.batch_reporting import BatchReporter
 
     work.check()
@@ -217,6 +217,7 @@ def batch(
     with BatchReporter(reporting) as reporter:
         executor, results = work.executor(engine), output / RESULTS
         if work.watch:
+            check_watchable(source)
             BatchRun(watch(request.find), executor, results, resume=True, events=reporter).run()
             return
         jobs = request.find(reporter.warning)

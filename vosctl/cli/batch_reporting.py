@@ -189,8 +189,8 @@ class BatchReporter(BatchEvents):
         speed = f", {frames / elapsed:.1f} fps" if elapsed and frames else ""
         share = sum(min(one.count / one.expected, 1) for one in self._running.values() if one.expected)
         left = ""
-        if self._to_do and (ended + share) > 0:
-            left = f", {_clock(elapsed * (self._to_do - ended - share) / (ended + share))} left"
+        if self._to_do and (measured := self._so_far.done + share) > 0:  # those that fail take no time to speak of
+            left = f", {_clock(elapsed * (self._to_do - ended - share) / measured)} left"
         table = Table.grid(padding=(0, 2))
         total = f" of {self._total}" if self._total else ""
         table.add_row(Text(f"{_counts(self._so_far)}{total}{speed}{left}"))
