@@ -7,7 +7,7 @@ import pytest
 
 from vosctl.diagnosis import video
 from vosctl.diagnosis.findings import Severity
-from vosctl.video.encoder import H264, VideoEncoding
+from vosctl.video.encodings import H264, VideoEncoding
 
 
 def test_codecs_are_there(machine, all_ok):

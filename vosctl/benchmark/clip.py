@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from vosctl.benchmark.cases import SIZES
 from vosctl.demo.scene import CUP_ID, Scene
 from vosctl.types import RGBImage
-from vosctl.video.encoder import H264, VideoWriter
+from vosctl.video.encoder import VideoWriter
+from vosctl.video.encodings import H264
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.masks import write_indexed_png
 

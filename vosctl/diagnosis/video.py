@@ -14,7 +14,7 @@ from vosctl.diagnosis.findings import Finding, error, ok, reason, warning
 from vosctl.diagnosis.probe import Probe
 
 if TYPE_CHECKING:
-    from vosctl.video.encoder import VideoEncoding
+    from vosctl.video.encodings import VideoEncoding
 
     Uses = Sequence[tuple[str, VideoEncoding, str]]  # file name, encoding, what it is for
 
@@ -26,14 +26,14 @@ _PROBED_CAMERAS = 3
 
 def check_encoders(probe: Probe) -> list[Finding]:
     """Write a two-frame video with every encoding the outputs use, through the code that writes them."""
-    from vosctl.video import encoder
+    from vosctl.video import encodings
 
     return try_encoders(
         (
-            ("overlay.mp4", encoder.H264, "overlays and mattes in .mp4, .mov and .mkv"),
-            ("overlay.webm", encoder.VP9, "overlays and mattes in .webm"),
-            ("cutout.webm", encoder.VP9_ALPHA, "cut-outs in .webm"),
-            ("cutout.mov", encoder.PRORES_4444, "cut-outs in .mov"),
+            ("overlay.mp4", encodings.H264, "overlays and mattes in .mp4, .mov and .mkv"),
+            ("overlay.webm", encodings.VP9, "overlays and mattes in .webm"),
+            ("cutout.webm", encodings.VP9_ALPHA, "cut-outs in .webm"),
+            ("cutout.mov", encodings.PRORES_4444, "cut-outs in .mov"),
         )
     )
 

@@ -6,13 +6,12 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import av
-import cv2
 import numpy as np
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
@@ -21,15 +20,13 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
-from vosctl.planar import Coding, PlanarPicture, Planes, limited_tables, matrix_by_size, plane_of, planes_of
+from vosctl.planar import Coding, PlanarPicture, Planes, matrix_by_size, planes_of
+from vosctl.video.conversion import frame_of, limited_grey, with_palette
 from vosctl.video.copying import StreamCopy, is_of_the_disk
+from vosctl.video.encodings import ANIMATIONS, CONTAINERS, VideoEncoding
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.staging import StagedFile, write_errors
 
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-"""File extensions of videos that can be written, with FFmpeg's name of the muxer."""
-ANIMATIONS = {".webp": "webp", ".gif": "gif"}
-"""The same of animated pictures: they hold no sound, and run in a loop."""
 _MUXERS = CONTAINERS | ANIMATIONS
 _MUXERS_WITHOUT_SOUND = tuple(ANIMATIONS.values())
 
@@ -40,45 +37,6 @@ _MOST_THREADS = 4
 _LARGEST_TIMESCALE = 2**31 - 1
 _MATRIX_BT709, _MATRIX_BT601, _BT709_TRANSFER_AND_PRIMARIES, _LIMITED_RANGE = 1, 6, 1, 1
 """Numbers of ITU-T H.273 as FFmpeg uses them."""
-
-
-@dataclass(frozen=True)
-class VideoEncoding:
-    """How pictures are compressed.
-
-    Attributes:
-        codec: FFmpeg's name of the encoder.
-        pixel_format: FFmpeg's name of the format it is given.
-        options: the encoder's own options.
-        even_size: whether width and height must be even; odd ones are padded by repeating the last column or row.
-        largest: the most pixels a side may have; 0 when nothing sets a limit that matters.
-    """
-
-    codec: str
-    pixel_format: str
-    options: dict[str, str] = field(default_factory=dict)
-    even_size: bool = False
-    largest: int = 0
-
-
-# Measured at 1080p on one core: `ultrafast` takes 9 ms a frame, and with CABAC and deblocking 10.5 ms for 29 % fewer
-# bits at a better PSNR; `superfast` and `veryfast` take 32 and 38 ms. Without B frames every duration is kept exactly.
-H264 = VideoEncoding(
-    "libx264",
-    "yuv420p",
-    {"preset": "ultrafast", "crf": "20", "bf": "0", "x264-params": "cabac=1:deblock=0,0"},
-    even_size=True,
-    largest=16384,
-)
-_VP9_OPTIONS = {"crf": "24", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0"}
-VP9 = VideoEncoding("libvpx-vp9", "yuv420p", _VP9_OPTIONS)
-VP9_ALPHA = VideoEncoding("libvpx-vp9", "yuva420p", {**_VP9_OPTIONS, "auto-alt-ref": "0"})
-WEBP = VideoEncoding("libwebp_anim", "yuv420p", {"quality": "80"})
-WEBP_ALPHA = VideoEncoding("libwebp_anim", "yuva420p", {"quality": "80"})
-GIF = VideoEncoding("gif", "pal8")
-# FFmpeg's other ProRes encoder, prores_ks, takes 400 ms a frame at 1080p where this one takes 60, for the same size and
-# error.
-PRORES_4444 = VideoEncoding("prores_aw", "yuva444p10le", even_size=True)
 
 
 @dataclass(frozen=True)
@@ -249,10 +207,10 @@ class VideoWriter:
 
     def _convert(self, pixels: NDArray[np.uint8], pixel_format: str) -> av.VideoFrame:
         if self._encoding.pixel_format == "pal8":
-            return _with_palette(pixels)
-        picture = _frame_of(pixels, pixel_format, self._stream.width, self._stream.height)
+            return with_palette(pixels)
+        picture = frame_of(pixels, pixel_format, self._stream.width, self._stream.height)
         if pixel_format == "gray" and self._encoding.pixel_format == "yuv420p":
-            return _limited_grey(picture)
+            return limited_grey(picture)
         colorspace = Colorspace.ITU709 if self.coding.matrix == "bt709" else Colorspace.ITU601
         return self._reformatter.reformat(
             picture,
@@ -366,49 +324,6 @@ class VideoWriter:
     def _close_copy(self) -> None:
         if self._copy is not None:
             self._copy.close()
-
-
-def _frame_of(pixels: NDArray[np.uint8], pixel_format: str, width: int, height: int) -> av.VideoFrame:
-    """Return a frame of FFmpeg's own with the pixels in it, padded to a size by repeating the last column and row.
-
-    FFmpeg's conversions read beyond the end of a picture, where only memory of FFmpeg's own has room for it.
-
-    Args:
-        pixels: (H, W) or (H, W, C) uint8.
-        pixel_format: FFmpeg's name of their format.
-        width: at least W.
-        height: at least H.
-    """
-    frame = av.VideoFrame(width, height, pixel_format)
-    own_height, own_width = pixels.shape[:2]
-    canvas = plane_of(frame, 0, channels=pixels.shape[2] if pixels.ndim == 3 else 1)
-    canvas[:own_height, :own_width] = pixels
-    if (own_height, own_width) != (height, width):
-        canvas[:own_height, own_width:] = pixels[:, -1:]
-        canvas[own_height:] = canvas[own_height - 1]
-    return frame
-
-
-def _with_palette(pixels: NDArray[np.uint8]) -> av.VideoFrame:
-    """Return a grey or RGB picture as 256 colours that suit it."""
-    from PIL import Image
-
-    image = Image.fromarray(pixels).convert("RGB").quantize(256)
-    palette = np.zeros((256, 4), np.uint8)
-    colours = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-    palette[:, 0] = 255  # opaque; then red, green, blue
-    palette[: len(colours), 1:] = colours
-    indices: Any = (np.asarray(image, np.uint8), palette)  # PyAV takes both, though its types do not say so
-    return av.VideoFrame.from_ndarray(indices, format="pal8")
-
-
-def _limited_grey(grey: av.VideoFrame) -> av.VideoFrame:
-    """Return a grey picture of full range as limited yuv420p without a tinge; swscale gives HD a red one."""
-    frame = av.VideoFrame(grey.width, grey.height, "yuv420p")
-    luma, cb, cr = planes_of(frame)
-    cv2.LUT(plane_of(grey, 0), limited_tables()[0], dst=luma)
-    cb[:] = cr[:] = 128
-    return frame
 
 
 def is_playable(path: Path) -> bool:

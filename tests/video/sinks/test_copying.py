@@ -12,7 +12,8 @@ import pytest
 
 from vosctl.errors import VosctlError
 from vosctl.video.copying import StreamCopy
-from vosctl.video.encoder import H264, VP9, VideoWriter
+from vosctl.video.encoder import VideoWriter
+from vosctl.video.encodings import H264, VP9
 from vosctl.video.sources import open_source
 
 TENTHS = [k * 1536 for k in range(10)]

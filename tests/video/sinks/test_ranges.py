@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from vosctl.time_line import Span
-from vosctl.video.encoder import H264, VideoWriter
+from vosctl.video.encoder import VideoWriter
+from vosctl.video.encodings import H264
 from vosctl.video.sources import RangedSource, open_source
 
 

@@ -169,7 +169,7 @@ import ctypes, mmap, sys
 from fractions import Fraction
 from pathlib import Path
 import numpy as np
-from vosctl.video import encoder
+from vosctl.video import encoder, encodings
 from vosctl.video.frames import Frame, SourceInfo
 
 width, height, pixel_format, name, encoding = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
@@ -186,7 +186,7 @@ assert libc.mprotect(base + room, mmap.PAGESIZE, 0) == 0
 pixels = np.frombuffer((ctypes.c_uint8 * size).from_address(base + room - size), np.uint8).reshape(shape)
 pixels[:] = 9
 info = SourceInfo("clip", width, height, Fraction(25), Fraction(1, 25))
-writer = encoder.VideoWriter(Path(name), info, getattr(encoder, encoding), overwrite=True, audio=False, warn=print)
+writer = encoder.VideoWriter(Path(name), info, getattr(encodings, encoding), overwrite=True, audio=False, warn=print)
 writer.write(pixels[..., 0] if pixel_format == "gray" else pixels, pixel_format, Frame(0, None, 0, Fraction(1, 25)))
 writer.finish()
 """

@@ -9,7 +9,7 @@ from vosctl.tracks.header import TRACK_SUFFIX
 from vosctl.video.backgrounds import background_file
 from vosctl.video.colours import ColourRequest
 from vosctl.video.edges import Edges
-from vosctl.video.encoder import ANIMATIONS, CONTAINERS
+from vosctl.video.encodings import ANIMATIONS, CONTAINERS
 from vosctl.video.leftovers import find, is_claim
 from vosctl.video.places import Place, descriptor_of, place_of, without_links
 from vosctl.video.sinks.base import (

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from vosctl.tracks.header import TrackHeader
-from vosctl.video import encoder
+from vosctl.video import encodings
 from vosctl.video.backgrounds import open_background
 from vosctl.video.encoder import VideoWriter
 from vosctl.video.frames import SourceInfo
@@ -21,8 +21,8 @@ from vosctl.video.sinks.rle import RleFileSink, RleStreamSink
 from vosctl.video.sinks.track import TrackSink
 from vosctl.video.sinks.videos import CutoutVideoSink, MatteSink, OverlaySink
 
-_OPAQUE = {".webm": encoder.VP9, ".webp": encoder.WEBP, ".gif": encoder.GIF}
-_WITH_ALPHA = {".webm": encoder.VP9_ALPHA, ".webp": encoder.WEBP_ALPHA}
+_OPAQUE = {".webm": encodings.VP9, ".webp": encodings.WEBP, ".gif": encodings.GIF}
+_WITH_ALPHA = {".webm": encodings.VP9_ALPHA, ".webp": encodings.WEBP_ALPHA}
 
 
 def open_sinks(
@@ -83,7 +83,7 @@ def _open_track(path: Path, request: OutputRequest, header: TrackHeader) -> Trac
 def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> Sink:
     writer = partial(VideoWriter, path, info, overwrite=request.overwrite, audio=request.audio, warn=warn)
     suffix = path.suffix.lower()
-    opaque = _OPAQUE.get(suffix, encoder.H264)
+    opaque = _OPAQUE.get(suffix, encodings.H264)
     match name:
         case "overlay":
             return OverlaySink(writer(opaque), request.colors, warn)
@@ -96,7 +96,7 @@ def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn:
         case "cutout" if is_directory_output(name, path):
             return CutoutPictureSink(path, overwrite=request.overwrite, edges=request.edges)
         case "cutout":
-            return CutoutVideoSink(writer(_WITH_ALPHA.get(suffix, encoder.PRORES_4444)), request.edges)
+            return CutoutVideoSink(writer(_WITH_ALPHA.get(suffix, encodings.PRORES_4444)), request.edges)
         case "composite":
             background = open_background(request.background, info.height, info.width)
             try:
