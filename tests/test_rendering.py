@@ -1,8 +1,10 @@
 """What is drawn from a track is what the run itself would have written."""
 
+import io
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -44,9 +46,10 @@ def files(folder):
     return {path.relative_to(folder).as_posix(): path for path in sorted(Path(folder).rglob("*")) if path.is_file()}
 
 
-def pictures(path):
-    with av.open(str(path)) as container:
-        return [(frame.pts, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+def pictures(file):
+    with av.open(file) as container:
+        frames = container.decode(video=0)
+        return [(frame.pts * frame.time_base, frame.to_ndarray(format="rgb24")) for frame in frames]
 
 
 def assert_same_outputs(one, other):
@@ -159,6 +162,28 @@ def test_the_command(invoke, tracked, tmp_path):
     assert len(read_indexed_png(tmp_path / "masks" / "00007.png")) == 64
     assert invoke("render", "clip.vostrack").exit_code == 0
     assert (tmp_path / "clip_overlay.mp4").exists()
+
+
+@pytest.mark.parametrize("pipe_format", ["matroska", "y4m"])
+def test_videos_on_standard_output(invoke, tracked, pipe_format):
+    """The same by both commands, with every frame at its time; what is said goes to standard error."""
+    form = ("--overlay", "-", "--pipe-format", pipe_format)
+    once, again = (
+        invoke(*command, *form)
+        for command in (("segment", "clip.mp4", "--first-mask", "m.png"), ("render", "clip.vostrack"))
+    )
+    assert (once.exit_code, again.exit_code) == (0, 0), once.stderr + again.stderr
+    assert "Wrote to standard output" in once.stderr
+    first, second = (pictures(io.BytesIO(result.stdout_bytes)) for result in (once, again))
+    assert [time for time, _ in first] == [time for time, _ in second] == [Fraction(index, 25) for index in range(8)]
+    for (_, image), (_, drawn) in zip(first, second, strict=True):
+        np.testing.assert_array_equal(image, drawn)
+
+
+def test_events_are_not_mixed_with_a_video(invoke, tracked):
+    result = invoke("render", "clip.vostrack", "--json", "--matte", "-")
+    assert result.exit_code == 2
+    assert "--json and --matte -: both write to standard output; give --matte a file" in result.stderr
 
 
 def test_bad_tracks_are_told_in_one_line(invoke, tracked, tmp_path):

@@ -19,3 +19,13 @@ class UsageError(VosctlError):
     """The request itself cannot be served: an option, a file name or a combination of them is wrong."""
 
     exit_code = 2
+
+
+class OutputClosedError(VosctlError):
+    """The reader of standard output went away (`vosctl ... --rle - | head`): end quietly, there is nothing to report.
+
+    Its exit status is the one of a program ended by SIGPIPE.
+    """
+
+    exit_code = 141
+    silent = True

@@ -39,6 +39,7 @@ from vosctl.time_line import PlaceLike, Span
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
 from vosctl.tracks.header import TrackHeader
 from vosctl.types import Labels, RealBox
+from vosctl.video.encodings import PipeFormat
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
@@ -242,6 +243,7 @@ def segment(
     track: StrPath | None = None,
     overwrite: bool = False,
     audio: bool = True,
+    pipe_format: PipeFormat = "matroska",
     tracking: TrackingSettings | None = None,
     engine: EngineSettings | Engine[Any] | None = None,
     frame_rate: Fraction | None = None,
@@ -262,7 +264,8 @@ def segment(
         point: clicks (x, y, on_object), or such clicks by object id; with a box for the same object they correct it.
         fix_mask: repair a mask file of another size or with soft edges.
         accept_doubtful: go on with a doubtful mask from a box or clicks: of a low score, or hardly any of its box.
-        overlay: video with coloured objects: .mp4, .mov, .mkv or .webm.
+        overlay: video with coloured objects: .mp4, .mov, .mkv or .webm; "-" for standard output, as matte, cutout, rle
+            and composite.
         colors: of the objects in the overlay: names or #rrggbb in their order, or `2=#00ff00` for object 2, with
             commas between them; the others' are chosen to stand out.
         masks: directory of indexed PNG, one a frame.
@@ -279,6 +282,8 @@ def segment(
         track: track of the results, .vostrack, from which `render` draws the outputs later.
         overwrite: replace outputs that exist.
         audio: copy the source's sound into the videos.
+        pipe_format: of a video that goes to standard output ("-") or a pipe: "matroska" with times, sound and
+            transparency, or "y4m" with none of them.
         tracking: how objects are followed.
         engine: what runs the network: settings, or an engine that was made.
         frame_rate: images per second, where the source is images.
@@ -324,6 +329,7 @@ def segment(
             clean_edges=clean_edges,
             overwrite=overwrite,
             audio=audio,
+            pipe_format=pipe_format,
         ),
         tracking=tracking or TrackingSettings(),
         engine=engine or EngineSettings(),

@@ -25,6 +25,7 @@ from vosctl.summary import Summary
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import SourceIdentity, Track, TrackHeader
 from vosctl.types import Labels
+from vosctl.video.encodings import PipeFormat
 from vosctl.video.frames import SourceInfo
 from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
@@ -165,6 +166,7 @@ def render(
     clean_edges: bool = False,
     overwrite: bool = False,
     audio: bool = True,
+    pipe_format: PipeFormat = "matroska",
     max_frames: int | None = None,
     events: Events | None = None,
 ) -> Summary:
@@ -173,7 +175,7 @@ def render(
     Args:
         track: what `track` of `segment` wrote.
         source: the video that it was made from; by default from where it lay, as seen from the track.
-        overlay: video with coloured objects.
+        overlay: video with coloured objects; "-" for standard output, as matte, cutout, rle and composite.
         colors: of the objects in the overlay.
         masks: directory of indexed PNG.
         matte: grey video of the objects' probability.
@@ -188,6 +190,8 @@ def render(
         clean_edges: take the old background's colour out of the soft edges of the cutout; the composite always does.
         overwrite: replace outputs that exist.
         audio: copy the source's sound into the videos.
+        pipe_format: of a video that goes to standard output ("-") or a pipe: "matroska" with times, sound and
+            transparency, or "y4m" with none of them.
         max_frames: stop after so many frames.
         events: hears of the run.
 
@@ -218,5 +222,6 @@ def render(
         clean_edges=clean_edges,
         overwrite=overwrite,
         audio=audio,
+        pipe_format=pipe_format,
     )
     return RenderJob(track, source, request, max_frames, events or Events()).run()

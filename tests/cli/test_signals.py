@@ -77,7 +77,7 @@ class Run:
             self.process.kill()
         errors = self.process.stderr.read().decode()
         if self.process.stdout is not None:
-            self.said = self.process.stdout.read().decode()
+            self.said = self.process.stdout.read().decode(errors="replace")
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
@@ -156,10 +156,11 @@ def test_a_second_and_a_third_interrupt_are_as_safe_as_the_first(start, count, g
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("output", ["--rle", "--json"])
-def test_a_reader_that_stopped_reading_does_not_hold_the_end_up(start, output):
-    arguments = ("--rle", "-") if output == "--rle" else ("--json",)
-    run = start(*SEGMENT, *arguments, "--overlay", "o.mkv", stdout=subprocess.PIPE, pipesize=4096)
+@pytest.mark.parametrize(
+    ("arguments", "pipesize"), [(("--rle", "-"), 4096), (("--json",), 4096), (("--matte", "-"), 65536)]
+)
+def test_a_reader_that_stopped_reading_does_not_hold_the_end_up(start, arguments, pipesize):
+    run = start(*SEGMENT, *arguments, "--overlay", "o.mkv", stdout=subprocess.PIPE, pipesize=pipesize)
     wait_for_full_pipe(run.process)
     run.signal(TERM)
     ended, errors = run.end()

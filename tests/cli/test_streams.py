@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import av
 import numpy as np
 import pytest
 
@@ -53,7 +54,7 @@ def test_standard_input_that_is_closed(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", ["--json --masks masks", "--rle -"])
+@pytest.mark.parametrize("options", ["--json --masks masks", "--rle -", "--overlay -"])
 @pytest.mark.parametrize(("to", "why"), [(">/dev/full", "No space left on device"), (">&-", "it is closed")])
 def test_a_run_whose_results_cannot_be_written_is_one_line(tmp_path, demo_frames, options, to, why):
     write_video(tmp_path / "clip.mp4", [frame for frame, _ in demo_frames])
@@ -65,6 +66,20 @@ def test_a_run_whose_results_cannot_be_written_is_one_line(tmp_path, demo_frames
     ]
     assert "Traceback" not in errors
     assert "Exception" not in errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["--overlay -", "--matte - --pipe-format y4m"])
+def test_a_video_is_read_as_far_as_its_reader_likes(tmp_path, demo_frames, options):
+    write_video(tmp_path / "clip.mp4", [frame for frame, _ in demo_frames])
+    write_indexed_png(tmp_path / "m.png", demo_frames[0][1])
+    status, errors = run(f"segment clip.mp4 --first-mask m.png -q {options} > whole", tmp_path)
+    assert (status, errors) == (0, "")
+    status, errors = run(f"segment clip.mp4 --first-mask m.png -q {options} | head -c 500000 > part", tmp_path)
+    assert (status, errors) == (0, "")
+    assert (tmp_path / "part").stat().st_size == 500000
+    with av.open(str(tmp_path / "whole")) as container:
+        assert len(list(container.decode(video=0))) == len(demo_frames)
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ from vosctl.types import Labels, RGBImage
 from vosctl.video.colours import ColourRequest
 from vosctl.video.frames import SourceInfo
 from vosctl.video.sinks import OutputRequest, open_sinks
-from vosctl.video.sinks.checks import check_outputs
+from vosctl.video.sinks.checks import check_outputs, has_piped_video
 
 if TYPE_CHECKING:
     from vosctl.cli.reporting import Reporter
@@ -158,8 +158,10 @@ def _open_outputs(
     """Open the outputs that last as long as the run, and the recording that the user may stop earlier."""
     recorders = []
     recorded = OutputRequest(overlay=request.overlay, overwrite=request.overwrite, audio=False, colors=request.colors)
-    for one in (replace(request, overlay=None, colors=ColourRequest()), recorded):
-        recorder = Recorder(open_sinks(one, info, reporter.warning), from_zero=one is recorded)
+    others = replace(request, overlay=None, colors=ColourRequest(), pipe_format="matroska")
+    for one, from_zero in ((others, False), (recorded, True)):
+        form = request.pipe_format if has_piped_video(one) else "matroska"
+        recorder = Recorder(open_sinks(replace(one, pipe_format=form), info, reporter.warning), from_zero=from_zero)
         stack.callback(recorder.abort)
         recorders.append(recorder)
     return recorders[0], recorders[1] if request.overlay is not None else None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vosctl.engine.backend import PrecisionWord, ProviderWord
     from vosctl.engine.settings import EngineSettings
     from vosctl.tracking import Tracker, TrackingSettings
+    from vosctl.video.encodings import PipeFormat
     from vosctl.video.frames import SourceInfo
     from vosctl.video.sinks import OutputRequest
     from vosctl.video.sinks.base import AnnotationFormat
@@ -191,6 +192,10 @@ tracking_options = grouped(
 """--window, --window-size, --scales, --paper-protocol, --on-device, as a `TrackingRequest` named `tracking`."""
 
 
+_STREAMED = ("overlay", "record", "matte", "cutout", "rle", "composite")
+"""Options of outputs that can go to standard output."""
+
+
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
     """What the user asked for with the options of `output_options`."""
@@ -211,6 +216,7 @@ class OutputOptions:
     feather: float = 0.0
     clean_edges: bool = False
     annotation_format: AnnotationFormat = "coco"
+    pipe_format: PipeFormat = "matroska"
 
     def request(self, info: SourceInfo) -> OutputRequest:
         """Return the outputs; an overlay named after the source where none is asked for."""
@@ -234,43 +240,56 @@ class OutputOptions:
             clean_edges=self.clean_edges,
             overwrite=self.overwrite,
             audio=not self.no_audio,
+            pipe_format=self.pipe_format,
         )
 
     def check(self, reporting: ReportingRequest) -> None:
-        """Make sure that standard output is written to once, and that colours are colours.
+        """Make sure that events and outputs are not mixed on standard output, and that colours are colours.
 
         Raises:
-            UsageError: events and masks would be mixed, or a colour is none.
+            UsageError: they would be, or a colour is none.
         """
         if self.colors:
             from vosctl.video.colours import ColourRequest
 
             ColourRequest.parse(self.colors)
-        if reporting.as_json and str(self.rle) == "-":
-            raise UsageError("--json and --rle -: both write to standard output; give --rle a file")
+        if reporting.as_json:
+            for option in _STREAMED:
+                if str(getattr(self, option, None)) in ("-", "/dev/stdout", "/dev/fd/1"):
+                    raise UsageError(f"--json and --{option} -: both write to standard output; give --{option} a file")
 
 
 def path_option(flag: str, metavar: str, text: str) -> Decorator:
     """Return an option that names an output."""
-    return click.option(flag, type=click.Path(path_type=Path, allow_dash=flag == "--rle"), metavar=metavar, help=text)
+    return click.option(
+        flag, type=click.Path(path_type=Path, allow_dash="-" in metavar.split("|")), metavar=metavar, help=text
+    )
 
 
 output_path_options = (
     path_option("--masks", "DIR", "Indexed PNG, one a frame, DAVIS palette and naming."),
-    path_option("--matte", "FILE", "Grey video of the objects' soft mask."),
-    path_option("--cutout", "FILE|DIR", "The objects with transparency: .mov, .webm, .webp, or a directory of PNG."),
+    path_option("--matte", "FILE|-", "Grey video of the objects' soft mask."),
+    path_option("--cutout", "FILE|DIR|-", "The objects with transparency: .mov, .webm, .webp, or a directory of PNG."),
     path_option("--rle", "FILE|-", "JSON lines with boxes, scores and COCO RLE; - is standard output."),
+    click.option(
+        "--pipe-format",
+        type=click.Choice(["matroska", "y4m"]),
+        default="matroska",
+        show_default=True,
+        help="A video that goes to standard output (-) or a pipe is not compressed: in Matroska with times, sound and "
+        "transparency, in y4m with none of them.",
+    ),
     click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
 )
 _drawn_options = (
-    path_option("--overlay", "FILE", "Video with the objects coloured: .mp4, .mkv, .mov, .webm; or .webp, .gif."),
+    path_option("--overlay", "FILE|-", "Video with the objects coloured: .mp4, .mkv, .mov, .webm; or .webp, .gif."),
     click.option(
         "--colors",
         metavar="COLOR[,...]",
         help="The objects' colours in the overlay, such as red,#00ff00 or 2=blue  [default: chosen to stand out]",
     ),
     *output_path_options,
-    path_option("--composite", "FILE", "Video of the objects before another background, see --background."),
+    path_option("--composite", "FILE|-", "Video of the objects before another background, see --background."),
     click.option(
         "--background",
         metavar="blur|COLOR|FILE",

@@ -77,7 +77,14 @@ class LiveOutputOptions(OutputOptions):
         from vosctl.video.sinks import OutputRequest
 
         paths = {name: getattr(self, name) for name in ("masks", "matte", "cutout", "rle")}
-        return OutputRequest(overlay=self.record, **paths, overwrite=self.overwrite, audio=False, inputs=inputs)
+        return OutputRequest(
+            overlay=self.record,
+            **paths,
+            overwrite=self.overwrite,
+            audio=False,
+            inputs=inputs,
+            pipe_format=self.pipe_format,
+        )
 
 
 feed_options = grouped(
@@ -117,7 +124,7 @@ view_options = grouped(
 live_output_options = grouped(
     "outputs",
     LiveOutputOptions,
-    path_option("--record", "FILE", "Record the overlay from the start, as .mp4, .mkv, .mov or .webm."),
+    path_option("--record", "FILE|-", "Record the overlay from the start, as .mp4, .mkv, .mov or .webm."),
     *output_path_options,
 )
 

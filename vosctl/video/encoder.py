@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -19,23 +19,24 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from vosctl.errors import VosctlError
+from vosctl.errors import UsageError, VosctlError
 from vosctl.planar import Coding, PlanarPicture, Planes, matrix_by_size, planes_of
 from vosctl.video.conversion import frame_of, limited_grey, with_palette
 from vosctl.video.copying import StreamCopy, is_of_the_disk
-from vosctl.video.encodings import ANIMATIONS, CONTAINERS, VideoEncoding
+from vosctl.video.encodings import PipeFormat, VideoEncoding
 from vosctl.video.frames import Frame, SourceInfo
-from vosctl.video.staging import StagedFile, write_errors
+from vosctl.video.targets import FileTarget, StreamTarget, Target
 
-_MUXERS = CONTAINERS | ANIMATIONS
-_MUXERS_WITHOUT_SOUND = tuple(ANIMATIONS.values())
+_ANIMATIONS = ("webp", "gif")
+_Y4M = "yuv4mpegpipe"
+_MUXERS_WITHOUT_SOUND = (*_ANIMATIONS, _Y4M)
 
 _FAR_START = Fraction(60)
 """Seconds. Broadcasts and network streams start their clock anywhere; players show nothing until it is reached."""
 _MOST_THREADS = 4
 """Encoder threads; more cost memory and delay at the sizes video comes in."""
 _LARGEST_TIMESCALE = 2**31 - 1
-_MATRIX_BT709, _MATRIX_BT601, _BT709_TRANSFER_AND_PRIMARIES, _LIMITED_RANGE = 1, 6, 1, 1
+_MATRIX_RGB, _MATRIX_BT709, _MATRIX_BT601, _BT709_TRANSFER_AND_PRIMARIES, _LIMITED_RANGE, _FULL_RANGE = 0, 1, 6, 1, 1, 2
 """Numbers of ITU-T H.273 as FFmpeg uses them."""
 
 
@@ -69,13 +70,21 @@ class VideoWriter:
         overwrite: bool,
         audio: bool,
         warn: Callable[[str], None],
+        pipe_format: PipeFormat | None = None,
     ) -> None:
         """Open the file, the encoder and the sound to be copied, and write the header.
 
+        With a `pipe_format` the path is standard output (`-`), a pipe or a device, and is written through.
+
         Raises:
+            UsageError: y4m is asked for, and the source says no frame rate.
             VosctlError: the file or the encoder cannot be opened.
         """
+        if pipe_format == "y4m":
+            info = _at_even_times(info)
         self.path = path
+        self._target: Target = StreamTarget(path, pipe_format) if pipe_format else FileTarget(path, overwrite=overwrite)
+        self._shown = self._target.shown
         self._info = info
         self._encoding = encoding
         self._warn = warn
@@ -86,18 +95,17 @@ class VideoWriter:
         self._last_duration = round(1 / (info.frame_rate or 30) / info.time_base) or 1
         self._shift: int | None = None
         self._whole = False
-        self._staged = StagedFile(path, overwrite=overwrite)
         self._copy: StreamCopy | None = None
         try:
-            with write_errors(path):
+            with self._target.errors():
                 self._open(audio)
         except BaseException:
             self._close_copy()
-            self._staged.discard()
+            self._target.give_up(whole=False)
             raise
 
     def _open(self, audio: bool) -> None:
-        self._container = av.open(f"file:{self._staged.partial}", "w", format=_MUXERS[self.path.suffix.lower()])
+        self._container = av.open(self._target.place, "w", format=self._target.muxer)
         stream = self._container.add_stream(self._encoding.codec, rate=self._info.frame_rate or 30)
         self._stream = cast(VideoStream, stream)
         self._configure(self._stream)
@@ -106,14 +114,23 @@ class VideoWriter:
         if source is not None and self._container.format.name not in _MUXERS_WITHOUT_SOUND:
             self._copy = StreamCopy(source, self._container, self.path, self._warn, sound=audio)
             rates = self._copy.sample_rates
-        if self._container.format.name in ("mp4", "mov"):
-            self._container.options.update(**_quicktime_options(self._info.time_base, rates))
-        elif self._container.format.name in _MUXERS_WITHOUT_SOUND:
-            self._container.options["loop"] = "0"  # without an end
-        else:
-            # Sound may begin a few milliseconds before the first frame; the muxer would move everything for it.
-            self._container.options["avoid_negative_ts"] = "disabled"
+        self._container.options.update(self._muxer_options(rates))
         self._container.start_encoding()
+
+    def _muxer_options(self, sample_rates: list[int]) -> dict[str, str]:
+        muxer = self._target.muxer
+        if muxer in ("mp4", "mov"):
+            return _quicktime_options(self._info.time_base, sample_rates)
+        if muxer == _Y4M:
+            return {}
+        if muxer in _ANIMATIONS:
+            return {"loop": "0"}  # without an end
+        # Sound may begin a few milliseconds before the first frame; the muxer would move everything for it.
+        options = {"avoid_negative_ts": "disabled"}
+        if self._target.partial is None:
+            options["cluster_time_limit"] = "0"  # each frame leaves at once
+            options["allow_raw_vfw"] = "1"  # or there is no transparency
+        return options
 
     def _configure(self, stream: VideoStream) -> None:
         width, height = self._info.width, self._info.height
@@ -121,7 +138,7 @@ class VideoWriter:
             width, height = width + width % 2, height + height % 2
         if self._encoding.largest and max(width, height) > self._encoding.largest:
             raise VosctlError(
-                f"{self.path}: H.264 holds up to {self._encoding.largest} pixels a side and the video is "
+                f"{self._shown}: H.264 holds up to {self._encoding.largest} pixels a side and the video is "
                 f"{width}x{height}; write .webm, whose VP9 holds more, or pictures (`masks`)"
             )
         stream.width, stream.height = width, height
@@ -136,13 +153,16 @@ class VideoWriter:
         context.sample_aspect_ratio = self._info.pixel_aspect
         if self._info.pixel_aspect != 1 and "vp9" in self._encoding.codec:
             self._warn(
-                f"{self.path}: the source's pixels are not square ({self._info.pixel_aspect}), which VP9 cannot say; "
+                f"{self._shown}: the source's pixels are not square ({self._info.pixel_aspect}), which VP9 cannot say; "
                 "it will look stretched, write .mp4, .mkv or .mov instead"
             )
         context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
         context.flags |= Flags.frame_duration
-        context.color_range = _LIMITED_RANGE
-        context.colorspace = _MATRIX_BT709 if self.coding.matrix == "bt709" else _MATRIX_BT601
+        if self._encoding.pixel_format == "rgba":
+            context.color_range, context.colorspace = _FULL_RANGE, _MATRIX_RGB
+        else:
+            context.color_range = _LIMITED_RANGE
+            context.colorspace = _MATRIX_BT709 if self.coding.matrix == "bt709" else _MATRIX_BT601
         context.color_primaries = context.color_trc = _BT709_TRANSFER_AND_PRIMARIES
 
     def write(self, pixels: NDArray[np.uint8], pixel_format: str, frame: Frame) -> None:
@@ -157,7 +177,7 @@ class VideoWriter:
             VosctlError: the picture's size differs from the source's first, or the file cannot be written.
         """
         self._check_size(pixels.shape, frame)
-        with write_errors(self.path):
+        with self._target.errors():
             self._put(self._convert(pixels, pixel_format), frame)
 
     def takes_planes(self, picture: PlanarPicture) -> bool:
@@ -181,7 +201,7 @@ class VideoWriter:
             VosctlError: see `write`.
         """
         self._check_size(picture.shape, frame)
-        with write_errors(self.path):
+        with self._target.errors():
             height, width, _ = picture.shape
             canvas = av.VideoFrame(width, height, "yuv420p")
             planes = planes_of(canvas)
@@ -193,7 +213,7 @@ class VideoWriter:
         height, width = shape[:2]
         if (width, height) != (self._info.width, self._info.height):
             raise VosctlError(
-                f"{self.path}: frame {frame.index} is {width}x{height} but the video is "
+                f"{self._shown}: frame {frame.index} is {width}x{height} but the video is "
                 f"{self._info.width}x{self._info.height}; a video file holds one size only"
             )
 
@@ -211,6 +231,8 @@ class VideoWriter:
         picture = frame_of(pixels, pixel_format, self._stream.width, self._stream.height)
         if pixel_format == "gray" and self._encoding.pixel_format == "yuv420p":
             return limited_grey(picture)
+        if pixel_format == self._encoding.pixel_format:
+            return picture
         colorspace = Colorspace.ITU709 if self.coding.matrix == "bt709" else Colorspace.ITU601
         return self._reformatter.reformat(
             picture,
@@ -230,15 +252,21 @@ class VideoWriter:
     def _timestamp(self, frame: Frame) -> int:
         pts = self._ticks(frame, frame.pts)
         if self._shift is None:
-            whole = self._info.cut_at is None
+            whole = self._info.cut_at is None and self._target.muxer != _Y4M
             self._shift = 0 if whole and 0 <= frame.time < _FAR_START else pts
             if self._copy is not None:
                 self._copy.shift = self._shift * self._info.time_base
                 if not whole:
                     self._copy.cut_before(self._copy.shift)
         pts -= self._shift
+        if self._target.muxer == _Y4M and pts != (0 if self._held is None else self._held.pts + 1):
+            raise VosctlError(
+                f"{self._shown}: y4m holds one frame rate only, and frame {frame.index} does not come when "
+                f"{float(1 / self._info.time_base):.5g} frames a second have it; leave `pipe_format=y4m` out, Matroska "
+                "holds any times"
+            )
         if self._held is not None and pts <= self._held.pts:
-            raise VosctlError(f"{self.path}: the time of frame {frame.index} is not after the frame before it")
+            raise VosctlError(f"{self._shown}: the time of frame {frame.index} is not after the frame before it")
         return pts
 
     def _encode(self, timed: _Timed, gap: int) -> Fraction:
@@ -256,10 +284,10 @@ class VideoWriter:
         try:
             self._container.mux(self._stream.encode(picture))
         except (OSError, av.FFmpegError) as error:
-            if is_of_the_disk(error):
+            if is_of_the_disk(error) or self._target.partial is None:
                 raise
             raise VosctlError(
-                f"{self.path}: the picture ({self._encoding.codec}) cannot be written: {error.strerror}; write .mkv"
+                f"{self._shown}: the picture ({self._encoding.codec}) cannot be written: {error.strerror}; write .mkv"
                 + (" or .mp4" if self.path.suffix != ".mp4" else " or .webm")
             ) from error
 
@@ -273,10 +301,10 @@ class VideoWriter:
             VosctlError: there was no frame, or the file cannot be written.
         """
         if self._held is None:
-            raise VosctlError(f"{self.path}: not written, there was no frame")
-        with write_errors(self.path):
+            raise VosctlError(f"{self._shown}: not written, there was no frame")
+        with self._target.errors():
             self._complete()
-        return self._staged.commit()
+        return self._target.commit()
 
     def abort(self) -> Path | None:
         """Completes the file with the frames so far, without giving it its name.
@@ -288,24 +316,20 @@ class VideoWriter:
         # The reason the run was aborted is already being reported, another error would only hide it.
         with suppress(OSError, av.FFmpegError, VosctlError):
             self._complete()
-        if self._whole or (self._can_be_cut and is_playable(self._staged.partial)):
-            return self._staged.keep()
-        self._staged.discard()
-        return None
+        return self._target.give_up(whole=self._whole)
+
+    def cancel(self) -> None:
+        """Have a write to a pipe that waits for its reader return soon, from any thread."""
+        self._target.cancel()
 
     def abandon(self) -> Path | None:
         """Leave the file as it is, from another thread; see `Sink.abandon`."""
-        return self._staged.keep() if self._can_be_cut else self._staged.mark_damaged()
+        return self._target.abandon()
 
     @property
-    def partial(self) -> Path:
-        """Where the file is until it is finished."""
-        return self._staged.partial
-
-    @property
-    def _can_be_cut(self) -> bool:
-        """Whether a file that ends anywhere can be played so far: MP4 and QuickTime have their index at the end."""
-        return _MUXERS[self.path.suffix.lower()] in ("matroska", "webm", "gif")
+    def partial(self) -> Path | None:
+        """Where the file is until it is finished; None where it is no file."""
+        return self._target.partial
 
     def _complete(self) -> None:
         last, self._held = self._held, None
@@ -326,13 +350,14 @@ class VideoWriter:
             self._copy.close()
 
 
-def is_playable(path: Path) -> bool:
-    """Return whether a video file has a picture that can be decoded."""
-    try:
-        with av.open(f"file:{path}") as container:
-            return next(container.decode(video=0), None) is not None
-    except (OSError, IndexError, av.FFmpegError):
-        return False
+def _at_even_times(info: SourceInfo) -> SourceInfo:
+    """Return what is known of a source with a clock that counts its frames, as y4m has no other."""
+    if info.frame_rate is None:
+        raise UsageError(
+            f"`pipe_format=y4m`: holds one frame rate only, and {info.name} says none; leave it out, Matroska holds "
+            "any times"
+        )
+    return replace(info, time_base=1 / info.frame_rate)
 
 
 def _quicktime_options(time_base: Fraction, sample_rates: list[int]) -> dict[str, str]:

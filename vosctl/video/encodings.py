@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """File extensions of videos that can be written, with FFmpeg's name of the muxer."""
 ANIMATIONS = {".webp": "webp", ".gif": "gif"}
 """The same of animated pictures: they hold no sound, and run in a loop."""
+
+PipeFormat = Literal["matroska", "y4m"]
+"""The form of a video on standard output, in a pipe or a device."""
+PIPE_FORMATS: tuple[PipeFormat, ...] = get_args(PipeFormat)
+PIPE_MUXERS: dict[PipeFormat, str] = {"matroska": "matroska", "y4m": "yuv4mpegpipe"}
+"""The same with FFmpeg's name of the muxer."""
 
 
 @dataclass(frozen=True)
@@ -47,3 +54,6 @@ GIF = VideoEncoding("gif", "pal8")
 # FFmpeg's other ProRes encoder, prores_ks, takes 400 ms a frame at 1080p where this one takes 60, for the same size and
 # error.
 PRORES_4444 = VideoEncoding("prores_aw", "yuva444p10le", even_size=True)
+# FFV1 takes 100 ms a frame at 1080p where these take 4: the reader is another program, and compresses as it likes.
+RAW = VideoEncoding("rawvideo", "yuv420p")
+RAW_ALPHA = VideoEncoding("rawvideo", "rgba")

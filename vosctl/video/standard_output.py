@@ -8,10 +8,15 @@ import select
 import stat
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import BinaryIO
 
-from vosctl.errors import VosctlError
+from vosctl.errors import OutputClosedError, VosctlError
+from vosctl.video.places import descriptor_of, open_stream
+
+STANDARD_OUTPUT = Path("-")
 
 _POLL_MILLISECONDS = 100
 _ATOMIC_BYTES = 4096  # what a pipe that is ready takes without waiting
@@ -87,3 +92,59 @@ class PatientWriter:
                 os.dup2(nowhere, descriptor)
             finally:
                 os.close(nowhere)
+
+
+def is_terminal(path: Path) -> bool:
+    """Return whether an output would be written to a terminal, of what is standard output or an open descriptor."""
+    descriptor = descriptor_of(path)
+    if path == STANDARD_OUTPUT:
+        return sys.stdout is not None and sys.stdout.isatty()
+    return descriptor is not None and os.isatty(descriptor)
+
+
+class OutputStream:
+    """What an output is written through instead of a file: standard output, a pipe or a device.
+
+    Args:
+        path: `-` for standard output. A pipe with a name waits here for its reader.
+
+    Attributes:
+        shown: its name for messages.
+
+    Raises:
+        VosctlError: standard output is closed.
+        OSError: the pipe or device cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.shown = "standard output" if path == STANDARD_OUTPUT else str(path)
+        self._writer = PatientWriter(None if path == STANDARD_OUTPUT else open_stream(path))
+
+    def write(self, data: bytes) -> None:
+        """Write all of it; see `PatientWriter.write`."""
+        self._writer.write(data)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn what is raised while it is written into what it means.
+
+        Raises:
+            OutputClosedError: the reader went away.
+            VosctlError: it cannot be written.
+        """
+        try:
+            yield
+        except BrokenPipeError as error:
+            self._writer.silence()
+            raise OutputClosedError(f"{self.shown} was closed by its reader") from error
+        except OSError as error:
+            self._writer.silence()
+            raise VosctlError(f"{self.shown} cannot be written: {error.strerror}") from error
+
+    def cancel(self) -> None:
+        """Have `write` return soon, from any thread."""
+        self._writer.cancel()
+
+    def close(self) -> None:
+        """Close the pipe or device; standard output stays open. Raises an OSError of the last bytes."""
+        self._writer.close()

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
-from vosctl.errors import VosctlError
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.colours import ColourRequest, ObjectColours
 from vosctl.video.edges import Edges
+from vosctl.video.encodings import PipeFormat
 from vosctl.video.frames import Frame
 
 AnnotationFormat = Literal["coco", "cvat", "labelme", "yolo"]
@@ -25,16 +25,6 @@ ANNOTATION_SUFFIXES: dict[AnnotationFormat, str] = {
 """Of the files that each format is written to."""
 FOLDER_FORMATS: tuple[AnnotationFormat, ...] = ("labelme", "yolo")
 """Formats of one file a frame; the others are one file."""
-
-
-class OutputClosedError(VosctlError):
-    """The reader of standard output went away (`vosctl ... --rle - | head`): end quietly, there is nothing to report.
-
-    Its exit status is the one of a program ended by SIGPIPE.
-    """
-
-    exit_code = 141
-    silent = True
 
 
 class Sink(Protocol):
@@ -102,10 +92,10 @@ class OutputRequest:
     """The outputs of one run; None where one is not wanted.
 
     Attributes:
-        overlay: video with coloured objects: .mp4, .mov, .mkv (H.264) or .webm (VP9).
+        overlay: video with coloured objects: .mp4, .mov, .mkv (H.264) or .webm (VP9), or `-` for standard output.
         masks: directory of indexed PNG, one a frame.
         matte: grey video of the objects' probability, same containers as `overlay`.
-        cutout: the objects with transparency: .mov (ProRes 4444), .webm (VP9) or a directory of RGBA PNG.
+        cutout: the objects with transparency: .mov (ProRes 4444), .webm (VP9), `-` or a directory of RGBA PNG.
         rle: file of JSON lines with COCO RLE, `-` for standard output.
         composite: video of the objects before `background`, same containers as `overlay`.
         annotations: file or, for "labelme" and "yolo", directory of annotations.
@@ -118,6 +108,7 @@ class OutputRequest:
         background: of the composite: "blur", a colour by name or as #rrggbb, or an image or video file.
         annotation_format: the tool whose form the annotations have.
         edges: how the mattes of matte, cutout and composite are to be.
+        pipe_format: the form of a video that goes to standard output (`-`), a pipe or a device.
     """
 
     overlay: Path | None = None
@@ -136,6 +127,7 @@ class OutputRequest:
     background: str = ""
     annotation_format: AnnotationFormat = "coco"
     edges: Edges = field(default_factory=Edges)
+    pipe_format: PipeFormat = "matroska"
 
     @classmethod
     def of(
@@ -150,6 +142,7 @@ class OutputRequest:
         clean_edges: bool = False,
         overwrite: bool = False,
         audio: bool = True,
+        pipe_format: PipeFormat = "matroska",
     ) -> OutputRequest:
         """Return the request that says the same in single values, as programs and the command line have them.
 
@@ -163,6 +156,7 @@ class OutputRequest:
             clean_edges: likewise.
             overwrite: whether existing outputs may be replaced.
             audio: whether the source's sound is copied.
+            pipe_format: of what goes to standard output or a pipe.
 
         Raises:
             UsageError: a colour is none, or the edges cannot be made.
@@ -176,4 +170,5 @@ class OutputRequest:
             background=background,
             annotation_format=annotation_format,
             edges=Edges(grow, feather, clean_edges),
+            pipe_format=pipe_format,
         )

@@ -9,7 +9,7 @@ from vosctl.tracks.header import TRACK_SUFFIX
 from vosctl.video.backgrounds import background_file
 from vosctl.video.colours import ColourRequest
 from vosctl.video.edges import Edges
-from vosctl.video.encodings import ANIMATIONS, CONTAINERS
+from vosctl.video.encodings import ANIMATIONS, CONTAINERS, PIPE_FORMATS
 from vosctl.video.leftovers import find, is_claim
 from vosctl.video.places import Place, descriptor_of, place_of, without_links
 from vosctl.video.sinks.base import (
@@ -19,13 +19,15 @@ from vosctl.video.sinks.base import (
     AnnotationFormat,
     OutputRequest,
 )
-from vosctl.video.sinks.rle import STANDARD_OUTPUT
 from vosctl.video.sources import IMAGE_SUFFIXES
+from vosctl.video.standard_output import STANDARD_OUTPUT, is_terminal
 
 _FILE_SUFFIXES = (*CONTAINERS, *IMAGE_SUFFIXES, ".avi", ".json", ".jsonl", ".npy", ".npz", ".zip")
 """Of names that nobody gives to a folder."""
 OUTPUTS = ("overlay", "masks", "matte", "cutout", "rle", "composite", "annotations", "track")
 """The outputs, by the name of their option, in the order in which they are opened."""
+STREAMED = ("overlay", "matte", "cutout", "rle", "composite")
+"""Those that can go to standard output, a pipe or a device."""
 ALPHA_CONTAINERS = (".mov", ".webm", ".webp")
 """Extensions of the video files that can hold transparency."""
 
@@ -34,12 +36,17 @@ def is_directory_output(name: str, path: Path, annotation_format: AnnotationForm
     """Return whether an output is a directory of pictures: masks always, a cutout without extension or a folder."""
     if name == "annotations":
         return annotation_format in FOLDER_FORMATS
-    return name == "masks" or (name == "cutout" and (path.is_dir() or not path.suffix))
+    return name == "masks" or (name == "cutout" and not is_stream(path) and (path.is_dir() or not path.suffix))
 
 
 def is_stream(path: Path) -> bool:
     """Return whether an output is written directly, not staged: standard output, a pipe, device or descriptor."""
     return path == STANDARD_OUTPUT or place_of(path) == "stream"
+
+
+def has_piped_video(request: OutputRequest) -> bool:
+    """Return whether a video of a request goes to standard output, a pipe or a device."""
+    return any(name != "rle" and is_stream(path) for name, path in requested(request).items())
 
 
 def check_outputs(request: OutputRequest) -> None:
@@ -50,9 +57,10 @@ def check_outputs(request: OutputRequest) -> None:
     """
     _check_looks(request)
     for name, path in requested(request).items():
-        if path == STANDARD_OUTPUT and name == "rle":
-            continue
         try:
+            if is_stream(path):
+                _check_stream(name, path, request)
+                continue
             place = place_of(path)
             if place == "disk":
                 raise UsageError(f"`{name}`: {path} is a disk, which is not written to; name a file")
@@ -66,6 +74,10 @@ def check_outputs(request: OutputRequest) -> None:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = (error.strerror if isinstance(error, OSError) else None) or error
             raise UsageError(f"`{name}`: {path}: {reason}; choose another name") from error
+    if request.pipe_format != "matroska" and not has_piped_video(request):
+        raise UsageError(
+            "`pipe_format`: is of a video on standard output; ask for one with `overlay=-`, or leave it out"
+        )
     if isinstance(request.colors, ColourRequest) and request.colors and request.overlay is None:
         raise UsageError("`colors`: are the overlay's; ask for one with `overlay`, or leave them out")
     _check_collisions(request)
@@ -78,6 +90,8 @@ def _check_looks(request: OutputRequest) -> None:
         )
     if request.annotation_format != "coco" and request.annotations is None:
         raise UsageError("`annotation_format`: is of `annotations`; ask for them, or leave it out")
+    if request.pipe_format not in PIPE_FORMATS:
+        raise UsageError(f"`pipe_format={request.pipe_format}`: give one of {', '.join(PIPE_FORMATS)}")
     if request.composite is not None and not request.background:
         raise UsageError(
             "`composite`: needs a `background`: blur, a colour such as white or #00ff00, or an image or a video file"
@@ -123,8 +137,6 @@ def _check_file(name: str, path: Path, place: Place, overwrite: bool, annotation
         raise UsageError(f"`track`: {path}: name a file that ends in {TRACK_SUFFIX}")
     if place == "folder":
         raise UsageError(f"`{name}`: {path} is a folder; name a file")
-    if place == "stream" and name != "rle":
-        raise UsageError(f"`{name}`: {path} is a pipe or a device, which takes lines (`rle`) only; name a file")
     if place == "file" and name == "track" and not overwrite:
         raise UsageError(
             f"`track`: {path} exists; go on with it with `resume`, pass `overwrite=True` to replace it, "
@@ -132,6 +144,26 @@ def _check_file(name: str, path: Path, place: Place, overwrite: bool, annotation
         )
     if place == "file" and not overwrite:
         raise UsageError(f"`{name}`: {path} exists; pass `overwrite=True` to replace it or choose another name")
+
+
+def _check_stream(name: str, path: Path, request: OutputRequest) -> None:
+    shown = "standard output" if path == STANDARD_OUTPUT else str(path)
+    if name not in STREAMED:
+        raise UsageError(
+            f"`{name}`: is not written to {shown}; {', '.join(f'`{one}`' for one in STREAMED)} are; name "
+            f"a {'folder' if is_directory_output(name, path, request.annotation_format) else 'file'}"
+        )
+    if name == "rle":
+        return
+    if is_terminal(path):
+        raise UsageError(
+            f"`{name}`: {shown} is a terminal, which shows no video; pipe it into a program "
+            "(`| ffplay -`) or name a file"
+        )
+    if name == "cutout" and request.pipe_format == "y4m":
+        raise UsageError(
+            "`cutout`: y4m holds no transparency; leave `pipe_format=y4m` out, Matroska does, or pipe the `matte`"
+        )
 
 
 def _check_directory(name: str, path: Path, place: Place, overwrite: bool, holds: str) -> None:
@@ -161,8 +193,17 @@ def _check_directory(name: str, path: Path, place: Place, overwrite: bool, holds
 
 def _check_collisions(request: OutputRequest) -> None:
     taken: dict[str, Path] = {}
+    streams: dict[Path, str] = {}
     for name, path in requested(request).items():
-        if name == "rle" and is_stream(path):
+        if is_stream(path):
+            place = STANDARD_OUTPUT if descriptor_of(path) == 1 else path
+            if place in streams:
+                shown = "standard output" if place == STANDARD_OUTPUT else path
+                raise UsageError(
+                    f"`{streams[place]}` and `{name}` would both be written to {shown}, which takes one; name a file "
+                    "for the other"
+                )
+            streams[place] = name
             continue
         place = path.resolve()
         background = background_file(request.background) if request.background else None

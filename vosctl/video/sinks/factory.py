@@ -10,6 +10,7 @@ from vosctl.tracks.header import TrackHeader
 from vosctl.video import encodings
 from vosctl.video.backgrounds import open_background
 from vosctl.video.encoder import VideoWriter
+from vosctl.video.encodings import VideoEncoding
 from vosctl.video.frames import SourceInfo
 from vosctl.video.leftovers import clean
 from vosctl.video.sinks.annotations import CocoSink, CvatSink, LabelMeSink, YoloSink
@@ -80,10 +81,25 @@ def _open_track(path: Path, request: OutputRequest, header: TrackHeader) -> Trac
     return TrackSink(path, None if request.append else header, overwrite=request.overwrite)
 
 
-def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> Sink:
-    writer = partial(VideoWriter, path, info, overwrite=request.overwrite, audio=request.audio, warn=warn)
+def _encodings(path: Path) -> tuple[VideoEncoding, VideoEncoding]:
+    """Return how pictures without and with transparency are compressed in an output."""
+    if is_stream(path):
+        return encodings.RAW, encodings.RAW_ALPHA
     suffix = path.suffix.lower()
-    opaque = _OPAQUE.get(suffix, encodings.H264)
+    return _OPAQUE.get(suffix, encodings.H264), _WITH_ALPHA.get(suffix, encodings.PRORES_4444)
+
+
+def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> Sink:
+    writer = partial(
+        VideoWriter,
+        path,
+        info,
+        overwrite=request.overwrite,
+        audio=request.audio,
+        warn=warn,
+        pipe_format=request.pipe_format if is_stream(path) else None,
+    )
+    opaque, transparent = _encodings(path)
     match name:
         case "overlay":
             return OverlaySink(writer(opaque), request.colors, warn)
@@ -96,7 +112,7 @@ def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn:
         case "cutout" if is_directory_output(name, path):
             return CutoutPictureSink(path, overwrite=request.overwrite, edges=request.edges)
         case "cutout":
-            return CutoutVideoSink(writer(_WITH_ALPHA.get(suffix, encodings.PRORES_4444)), request.edges)
+            return CutoutVideoSink(writer(transparent), request.edges)
         case "composite":
             background = open_background(request.background, info.height, info.width)
             try:

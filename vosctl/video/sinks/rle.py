@@ -16,12 +16,8 @@ from pycocotools import mask as coco
 from vosctl.errors import VosctlError
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.frames import Frame
-from vosctl.video.places import open_stream
-from vosctl.video.sinks.base import OutputClosedError
 from vosctl.video.staging import StagedFile, write_errors
-from vosctl.video.standard_output import PatientWriter
-
-STANDARD_OUTPUT = Path("-")
+from vosctl.video.standard_output import STANDARD_OUTPUT, OutputStream
 
 
 def rle_lines(frame: Frame, result: TrackedFrame) -> list[str]:
@@ -125,36 +121,29 @@ class RleStreamSink:
 
     def __init__(self, path: Path = STANDARD_OUTPUT) -> None:
         self.path = path
-        self._shown = "standard output" if path == STANDARD_OUTPUT else str(path)
         with write_errors(path):
-            self._writer = PatientWriter(None if path == STANDARD_OUTPUT else open_stream(path))
+            self._stream = OutputStream(path)
 
     def write(self, frame: Frame, result: TrackedFrame) -> None:
         """See `Sink.write`."""
-        try:
-            self._writer.write("".join(f"{line}\n" for line in rle_lines(frame, result)).encode())
-        except BrokenPipeError as error:
-            self._writer.silence()
-            raise OutputClosedError(f"{self._shown} was closed by its reader") from error
-        except OSError as error:
-            self._writer.silence()
-            raise VosctlError(f"{self._shown} cannot be written: {error.strerror}") from error
+        with self._stream.errors():
+            self._stream.write("".join(f"{line}\n" for line in rle_lines(frame, result)).encode())
 
     def finish(self) -> Path:
         """See `Sink.finish`."""
         with write_errors(self.path):
-            self._writer.close()
+            self._stream.close()
         return self.path
 
     def abort(self) -> Path | None:
         """See `Sink.abort`."""
         with suppress(OSError):
-            self._writer.close()
+            self._stream.close()
         return None
 
     def cancel(self) -> None:
         """See `Sink.cancel`."""
-        self._writer.cancel()
+        self._stream.cancel()
 
     def abandon(self) -> Path | None:
         """See `Sink.abandon`."""

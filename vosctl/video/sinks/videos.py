@@ -70,7 +70,8 @@ class VideoSink:
         return self._writer.abort()
 
     def cancel(self) -> None:
-        """See `Sink.cancel`: an encoder waits for nobody."""
+        """See `Sink.cancel`."""
+        self._writer.cancel()
 
     def abandon(self) -> Path | None:
         """See `Sink.abandon`."""
