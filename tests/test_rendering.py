@@ -2,6 +2,7 @@
 
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 from fractions import Fraction
@@ -13,7 +14,9 @@ import pytest
 
 import vosctl
 from tests.helpers.frames import square_frame, write_video
-from vosctl.tracks import Track
+from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.tracks import Track, TrackHeader, TrackWriter
+from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 
 RED, BLUE = (230, 40, 40), (40, 40, 230)
@@ -104,6 +107,41 @@ def test_the_source_is_found_where_it_lay_or_named(tracked, tmp_path):
     with pytest.raises(vosctl.UsageError, match=r"no longer at .*clip\.mp4; give it as `source`"):
         vosctl.render("moved/clip.vostrack", masks="b")
     assert vosctl.render("moved/clip.vostrack", "other.mp4", masks="b", max_frames=1).frames == 1
+
+
+def streamed(tmp_path, frames=(0, 3, 7)):
+    """A track of a stream: frames with these numbers, one object that moves."""
+    header = TrackHeader.of(SourceInfo("camera", 96, 64, None, Fraction(1, 90_000), live=True))
+    writer = TrackWriter(tmp_path / "s.vostrack", header)
+    for index in frames:
+        labels = square_frame(64, 96, (1, RED, 10 + index, 16, 24))[1]
+        found = TrackedObject(1, "tracked", 0.9, 576, (10 + index, 16, 24, 24))
+        frame = Frame(index, np.zeros((64, 96, 3), np.uint8), 3000 * index, Fraction(1, 90_000))
+        writer.append(frame, TrackedFrame(labels, labels * 255, (found,)))
+    writer.finish()
+    writer.close()
+
+
+def test_a_stream_that_is_over_is_drawn_where_no_picture_is_needed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    streamed(tmp_path)
+    vosctl.render("s.vostrack", masks="m", matte="m.mkv", rle="r.jsonl", annotations="a.json")
+    assert sorted(path.name for path in Path("m").iterdir()) == ["00000.png", "00003.png", "00007.png"]
+    assert (read_indexed_png(Path("m/00007.png")) == square_frame(64, 96, (1, RED, 17, 16, 24))[1]).all()
+    assert [time for time, _ in pictures("m.mkv")] == [0, Fraction(1, 10), Fraction(233, 1000)]
+    with pytest.raises(vosctl.UsageError, match="from a stream, camera; give `source` to draw `cutout` on"):
+        vosctl.render("s.vostrack", cutout="c", masks="n")
+    assert not Path("n").exists()
+
+
+def test_a_frame_that_the_source_does_not_have(tracked, tmp_path):
+    """Results never come on another picture than their own."""
+    with sqlite3.connect(tmp_path / "clip.vostrack") as database:
+        database.execute("UPDATE frames SET source_index = source_index + 1 WHERE number < 2")
+        database.execute("UPDATE frames SET source_index = -1 WHERE number = 2")
+    database.close()
+    with pytest.raises(vosctl.VosctlError, match=r"clip\.vostrack: is of a frame -1, which clip does not have"):
+        vosctl.render("clip.vostrack", masks="masks")
 
 
 def test_a_track_of_another_video(tracked, tmp_path):

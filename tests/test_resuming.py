@@ -1,7 +1,9 @@
 """A run that was stopped and gone on with comes to what one without a stop does."""
 
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -240,3 +242,25 @@ def test_another_video(clip, bright_engine, tmp_path):
     write_video(tmp_path / "other.mp4", [square_frame(64, 96)[0]] * 8)
     with pytest.raises(vosctl.VosctlError, match="is of another video"):
         resume("a.vostrack", "other.mp4", engine=bright_engine)
+
+
+def test_a_run_of_so_many_frames_stays_one(clip, bright_engine):
+    """What `max_frames` was is in the track; another one may be given."""
+    stopped(clip, bright_engine, 5, max_frames=9)
+    assert resume("a.vostrack", engine=bright_engine, max_frames=7).frames == 7
+    Path("a.vostrack").unlink()
+    stopped(clip, bright_engine, 5, max_frames=9)
+    assert resume("a.vostrack", engine=bright_engine).frames == 9
+    with Track(Path("a.vostrack")) as track:
+        assert (len(track), track.complete) == (9, True)
+
+
+def test_a_live_run_is_not_gone_on_with(clip, bright_engine):
+    stopped(clip, bright_engine, 5)
+    with Track(Path("a.vostrack")) as track:
+        header = replace(track.header, live=True)
+    with sqlite3.connect("a.vostrack") as database:
+        database.execute("UPDATE header SET value = ? WHERE key = 'header'", (json.dumps(header.to_json()),))
+    database.close()
+    with pytest.raises(vosctl.UsageError, match="is of a live run, which cannot be gone on with"):
+        resume("a.vostrack", engine=bright_engine)

@@ -200,6 +200,7 @@ class SegmentJob:
             image_rate=self.frame_rate,
             span=self.span,
             prompts=self.prompts,
+            max_frames=self.max_frames,
         )
 
     def _request(self, info: SourceInfo) -> OutputRequest:

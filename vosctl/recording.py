@@ -12,6 +12,7 @@ import numpy as np
 
 from vosctl.engine.base import EngineInfo
 from vosctl.engine.settings import EngineSettings
+from vosctl.live.feeds import Feed
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.prompts.prompt_file import entries_of
 from vosctl.prompts.timed import TimedPrompt
@@ -23,7 +24,7 @@ from vosctl.video.sources import RangedSource, Source
 
 
 def header_of(
-    source: Source,
+    source: Source | Feed,
     track: Path,
     objects: FirstObjects,
     tracking: TrackingSettings,
@@ -33,6 +34,8 @@ def header_of(
     image_rate: Fraction | None = None,
     span: Span | None = None,
     prompts: Sequence[TimedPrompt] = (),
+    max_frames: int | None = None,
+    live: bool = False,
 ) -> TrackHeader:
     """Describe a run that is about to begin.
 
@@ -46,6 +49,8 @@ def header_of(
         image_rate: what was asked for.
         span: the part of the source that is tracked.
         prompts: what is said of objects in later frames.
+        max_frames: after how many frames it stops.
+        live: whether frames are left out that come too fast.
 
     Raises:
         VosctlError: the source's files cannot be read.
@@ -59,6 +64,8 @@ def header_of(
         span=_span(span),
         tracking=_tracking(tracking),
         engine=used,
+        max_frames=max_frames,
+        live=live,
     )
 
 

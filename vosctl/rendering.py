@@ -9,10 +9,12 @@ vosctl.render("in.vostrack", overlay="out.mp4")
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from vosctl.errors import UsageError, VosctlError
 from vosctl.events import Events, Started
@@ -26,7 +28,7 @@ from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import SourceIdentity, Track, TrackHeader
 from vosctl.types import Labels
 from vosctl.video.encodings import PipeFormat
-from vosctl.video.frames import SourceInfo
+from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
 from vosctl.video.sinks.checks import check_outputs, requested
@@ -62,7 +64,7 @@ class RenderJob:
         """
         check_max_frames(self.max_frames)
         path = Path(self.track)
-        with opened_track(path, self.source) as (track, source):
+        with opened_track(path, self.source, pictures=False) as (track, source):
             expected = len(track)
             if not expected:
                 raise VosctlError(f"{path}: holds no frame yet; go on with it with `resume`, or track the video again")
@@ -86,12 +88,18 @@ class RenderJob:
             raise UsageError("`track`: the track is there already; leave it out")
         if not requested(request):
             raise UsageError("nothing is to be written; name an output, such as `overlay=FILE`")
+        if isinstance(source, BareFrames) and (drawn := requested(request).keys() - WITHOUT_PICTURES):
+            raise UsageError(
+                f"{self.track}: was made from a stream, {source.info.name}; give `source` to draw `{min(drawn)}` on "
+                f"({', '.join(f'`{name}`' for name in WITHOUT_PICTURES)} need no pictures)"
+            )
         request = replace(request, inputs=(*request.inputs, Path(self.track), *source.files))
         check_outputs(request)
         return request
 
     def _run(self, source: Source, track: Track, request: OutputRequest, frames: int) -> Summary:
-        run = run_pipeline(source, Replay(track), request, self.events, max_frames=frames)
+        kept = _of_the_track(source, track)
+        run = run_pipeline(source, Replay(track), request, self.events, frames=kept, max_frames=frames)
         if run.frames < frames:
             self.events.warning(f"{source.info.name}: ended after {run.frames} frames, its track has {frames}")
         return run
@@ -112,22 +120,68 @@ class Replay:
         return next(self._results)
 
 
+WITHOUT_PICTURES = ("masks", "matte", "rle", "annotations")
+"""Outputs that show nothing of the video itself."""
+
+
+class BareFrames(Source):
+    """A track's frames without their pictures, in the place of a stream that is over.
+
+    Raises:
+        VosctlError: the track cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._track = Track(path)
+        header = self._track.header
+        self.info = SourceInfo(
+            header.source, header.width, header.height, header.frame_rate, header.time_base, len(self._track)
+        )
+
+    def _frames(self, begin: int) -> Generator[Frame, None, None]:
+        nothing = np.zeros((self.info.height, self.info.width, 3), np.uint8)
+        for kept in self._track.frames():
+            yield Frame(kept.index, nothing, kept.pts, self.info.time_base, name=kept.name)
+
+    def _release(self) -> None:
+        self._track.close()
+
+
+def _of_the_track(source: Source, track: Track) -> Iterator[Frame]:
+    """Yield the frames of a source that a track has results of: a live run leaves some out."""
+    indices = np.fromiter((kept.index for kept in track.frames()), np.int64)
+    wanted = 0
+    for frame in source:
+        if wanted < len(indices) and indices[wanted] < frame.index:
+            raise VosctlError(f"{track.path}: is of a frame {indices[wanted]}, which {source.info.name} does not have")
+        if wanted < len(indices) and indices[wanted] == frame.index:
+            wanted += 1
+            yield frame
+
+
 @contextmanager
-def opened_track(path: Path, given: StrPath | None = None) -> Iterator[tuple[Track, Source]]:
+def opened_track(path: Path, given: StrPath | None = None, *, pictures: bool = True) -> Iterator[tuple[Track, Source]]:
     """Open a track and the part of its source that it is of; both are closed at the end of the block.
 
     Args:
         path: the track.
         given: the source; None takes it from where it lay.
+        pictures: whether the track of a stream needs its source; without it there are `BareFrames`.
 
     Raises:
         UsageError: the source is not there, or has no such part.
         VosctlError: one of them cannot be read, or the source is another video.
     """
-    with Track(path) as track, open_track_source(path, track.header, given) as opened:
-        source = source_of(track.header, opened)
-        track.header.check_source(source.info, SourceIdentity.of(source.files), str(path))
-        yield track, source
+    with Track(path) as track:
+        if given is None and not track.header.path and not pictures:
+            with BareFrames(path) as bare:
+                yield track, bare
+            return
+        with open_track_source(path, track.header, given) as opened:
+            source = source_of(track.header, opened)
+            track.header.check_source(source.info, SourceIdentity.of(source.files), str(path))
+            yield track, source
 
 
 def open_track_source(track: Path, header: TrackHeader, given: StrPath | None = None) -> Source:

@@ -42,7 +42,7 @@ class ResumeJob:
             says so once the source is known.
         engine: what runs the network; None takes what the track names, changed as `changes` say.
         changes: what of the track's engine is to be another, by the names of `EngineSettings`.
-        max_frames: stop after so many frames, counted from the first; None for all.
+        max_frames: stop after so many frames, counted from the first; None for as many as the track was to have.
         events: hears of the run.
     """
 
@@ -69,6 +69,10 @@ class ResumeJob:
                 raise UsageError(f"{path}: is complete, there is nothing to go on with; `vosctl render` draws from it")
             if not len(track):
                 raise UsageError(f"{path}: holds no frame to go on from; track the video again")
+            if track.header.live:
+                raise UsageError(
+                    f"{path}: is of a live run, which cannot be gone on with; `vosctl render` draws from it"
+                )
             if track.header.prompts.get("timed"):
                 raise UsageError(
                     f"{path}: is of a run with prompts in later frames, which cannot be gone on with; "
@@ -78,10 +82,11 @@ class ResumeJob:
             tracker = self._tracker(path, track.header)
             resumed = ResumedTracker(tracker, track, self.events.warning)
             self.events.note(f"{path}: {resumed.known} frames are tracked; goes on after frame {max(resumed.after, 0)}")
-            expected = expected_frames(source.info, self.max_frames)
+            last = track.header.max_frames if self.max_frames is None else self.max_frames
+            expected = expected_frames(source.info, last)
             self.events.started(Started(source.info, tracker.info, len(track[0].objects), expected))
             with held():
-                summary = self._run(source, resumed, tracker, request)
+                summary = self._run(source, resumed, tracker, request, last)
                 self.events.finished(summary)
         return summary
 
@@ -114,8 +119,10 @@ class ResumeJob:
             )
         return tracker
 
-    def _run(self, source: Source, resumed: ResumedTracker, tracker: Tracker, request: OutputRequest) -> Summary:
-        run = run_pipeline(source, resumed, request, self.events, max_frames=self.max_frames)
+    def _run(
+        self, source: Source, resumed: ResumedTracker, tracker: Tracker, request: OutputRequest, last: int | None
+    ) -> Summary:
+        run = run_pipeline(source, resumed, request, self.events, max_frames=last)
         return replace(run, engine=tracker.info, crop_size=tracker.crop_size)
 
 

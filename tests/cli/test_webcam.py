@@ -49,6 +49,29 @@ def test_every_output_without_a_window(invoke, clip, fake, tmp_path):
         assert times == pytest.approx([index / 50 for index in indices], abs=0.002)
 
 
+def test_a_track_is_drawn_on_the_frames_that_were_followed(invoke, clip, fake, tmp_path):
+    """A live run leaves out frames: each result is drawn on its own picture, at its own time."""
+    write_video(tmp_path / "clip.mp4", [picture(index)[0] for index in range(20)] * 10, rate=500)
+    result = invoke(
+        "webcam", "clip.mp4", "--no-window", "--first-mask", "m.png", "--track", "t.vostrack", "--masks", "once",
+        "--composite", "c.mkv", "--background", "white", "--annotations", "a.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    names = sorted(path.name for path in (tmp_path / "once").iterdir())
+    assert len(names) < 200, "or none was left out"
+    assert (tmp_path / "a.json").exists()
+    result = invoke("render", "t.vostrack", "--masks", "again", "--composite", "d.mkv", "--background", "white")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == names
+    for name in names:
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    times = []
+    for name in ("c.mkv", "d.mkv"):
+        with av.open(str(tmp_path / name)) as container:
+            times.append([frame.pts for frame in container.decode(video=0)])
+    assert times[0] == times[1] == [2 * int(name[:5]) for name in names]
+
+
 def test_a_box_and_json_lines_for_another_program(invoke, clip, fake, tmp_path):
     # long enough for the newest frame to come while the box's mask is still being found
     write_video(tmp_path / "clip.mp4", [picture(index % 20)[0] for index in range(500)], rate=50)

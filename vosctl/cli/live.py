@@ -15,6 +15,7 @@ from vosctl.events import Started, tell_frame
 from vosctl.interrupts import held
 from vosctl.live.camera import CameraSettings
 from vosctl.live.capture import Capture
+from vosctl.live.feeds import Feed
 from vosctl.live.opening import open_feed
 from vosctl.live.pacing import Paces, measure_paces
 from vosctl.live.recorder import Recorder
@@ -22,10 +23,12 @@ from vosctl.live.run import LiveParts, LiveRun, LiveSummary
 from vosctl.live.session import Session
 from vosctl.live.virtual_camera import VirtualCamera
 from vosctl.prompts.first_objects import FirstObjects
+from vosctl.recording import header_of
 from vosctl.running import warn_of_idle_gpu
 from vosctl.selection.window import Window
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings
+from vosctl.tracks.header import TrackHeader
 from vosctl.types import Labels, RGBImage
 from vosctl.video.colours import ColourRequest
 from vosctl.video.frames import SourceInfo
@@ -93,7 +96,8 @@ class LiveJob:
             stack.enter_context(held())  # from here on there is something to keep
             session = Session(self.shown.view)
             request = replace(request, colors=session.colours)
-            running, recording = _open_outputs(stack, request, info, reporter)
+            header = self._header(request.track, feed, tracking, settings, engine.info)
+            running, recording = _open_outputs(stack, request, info, reporter, header)
             record = LossRecord()
             run = LiveRun(
                 capture,
@@ -116,6 +120,18 @@ class LiveJob:
                 for path in run.kept:
                     reporter.kept(path)
                 _report(reporter, run.summary, engine.info, record, "result" if self.shown.no_window else "display")
+
+    def _header(
+        self,
+        track: Path | None,
+        feed: Feed,
+        tracking: TrackingSettings,
+        settings: EngineSettings,
+        engine: EngineInfo,
+    ) -> TrackHeader | None:
+        if track is None:
+            return None
+        return header_of(feed, track, self.objects or FirstObjects(), tracking, settings, engine, live=True)
 
     def _first_objects(self, reporter: Reporter) -> Callable[[RGBImage], Labels] | None:
         objects = self.objects
@@ -153,7 +169,7 @@ def _open_displays(
 
 
 def _open_outputs(
-    stack: ExitStack, request: OutputRequest, info: SourceInfo, reporter: Reporter
+    stack: ExitStack, request: OutputRequest, info: SourceInfo, reporter: Reporter, header: TrackHeader | None
 ) -> tuple[Recorder, Recorder | None]:
     """Open the outputs that last as long as the run, and the recording that the user may stop earlier."""
     recorders = []
@@ -161,7 +177,9 @@ def _open_outputs(
     others = replace(request, overlay=None, colors=ColourRequest(), pipe_format="matroska")
     for one, from_zero in ((others, False), (recorded, True)):
         form = request.pipe_format if has_piped_video(one) else "matroska"
-        recorder = Recorder(open_sinks(replace(one, pipe_format=form), info, reporter.warning), from_zero=from_zero)
+        recorder = Recorder(
+            open_sinks(replace(one, pipe_format=form), info, reporter.warning, header), from_zero=from_zero
+        )
         stack.callback(recorder.abort)
         recorders.append(recorder)
     return recorders[0], recorders[1] if request.overlay is not None else None

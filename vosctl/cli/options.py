@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -227,11 +228,20 @@ class OutputOptions:
 
     def more_than_a_track(self, info: SourceInfo) -> OutputRequest:
         """Return the outputs that are asked for, and no others."""
-        from vosctl.video.sinks import OutputRequest
+        return self.named(self.paths())
+
+    def paths(self) -> dict[str, Path]:
+        """Return where the outputs that are asked for go, by their names."""
         from vosctl.video.sinks.checks import OUTPUTS
 
+        return {name: path for name in OUTPUTS if (path := getattr(self, name)) is not None}
+
+    def named(self, paths: Mapping[str, Path | None]) -> OutputRequest:
+        """Return these outputs, with the looks that are asked for."""
+        from vosctl.video.sinks import OutputRequest
+
         return OutputRequest.of(
-            {name: getattr(self, name) for name in OUTPUTS},
+            paths,
             colors=self.colors or "",
             background=self.background or "",
             annotation_format=self.annotation_format,
@@ -281,14 +291,7 @@ output_path_options = (
     ),
     click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
 )
-_drawn_options = (
-    path_option("--overlay", "FILE|-", "Video with the objects coloured: .mp4, .mkv, .mov, .webm; or .webp, .gif."),
-    click.option(
-        "--colors",
-        metavar="COLOR[,...]",
-        help="The objects' colours in the overlay, such as red,#00ff00 or 2=blue  [default: chosen to stand out]",
-    ),
-    *output_path_options,
+composed_options = (
     path_option("--composite", "FILE|-", "Video of the objects before another background, see --background."),
     click.option(
         "--background",
@@ -319,16 +322,24 @@ _drawn_options = (
         show_default=True,
         help="COCO JSON, CVAT for images 1.1 (XML), or a directory of LabelMe JSON or YOLO segments, one a frame.",
     ),
+)
+_drawn_options = (
+    path_option("--overlay", "FILE|-", "Video with the objects coloured: .mp4, .mkv, .mov, .webm; or .webp, .gif."),
+    click.option(
+        "--colors",
+        metavar="COLOR[,...]",
+        help="The objects' colours in the overlay, such as red,#00ff00 or 2=blue  [default: chosen to stand out]",
+    ),
+    *output_path_options,
+    *composed_options,
     click.option("--no-audio", is_flag=True, help="Write no sound."),
 )
 drawn_output_options = grouped("outputs", OutputOptions, *_drawn_options)
 """--overlay, --colors, the others of `output_path_options`, --no-audio, as `OutputOptions` named `outputs`."""
-output_options = grouped(
-    "outputs",
-    OutputOptions,
-    *_drawn_options,
-    path_option("--track", "FILE", "Track of the results, .vostrack: vosctl render draws from it without tracking."),
+track_option = path_option(
+    "--track", "FILE", "Track of the results, .vostrack: vosctl render draws from it without tracking."
 )
+output_options = grouped("outputs", OutputOptions, *_drawn_options, track_option)
 """Those of `drawn_output_options` and --track, as `OutputOptions` named `outputs`."""
 
 

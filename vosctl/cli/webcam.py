@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,12 @@ from vosctl.cli.options import (
     EngineRequest,
     OutputOptions,
     ReportingRequest,
+    composed_options,
     engine_options,
     output_path_options,
     path_option,
     reporting_options,
+    track_option,
 )
 from vosctl.errors import UsageError
 
@@ -74,17 +76,8 @@ class LiveOutputOptions(OutputOptions):
 
     def live_request(self, inputs: tuple[Path, ...]) -> OutputRequest:
         """Return the outputs; there are none where none is asked for."""
-        from vosctl.video.sinks import OutputRequest
-
-        paths = {name: getattr(self, name) for name in ("masks", "matte", "cutout", "rle")}
-        return OutputRequest(
-            overlay=self.record,
-            **paths,
-            overwrite=self.overwrite,
-            audio=False,
-            inputs=inputs,
-            pipe_format=self.pipe_format,
-        )
+        request = self.named({"overlay": self.record, **self.paths()})
+        return replace(request, audio=False, inputs=inputs)
 
 
 feed_options = grouped(
@@ -126,6 +119,8 @@ live_output_options = grouped(
     LiveOutputOptions,
     path_option("--record", "FILE|-", "Record the overlay from the start, as .mp4, .mkv, .mov or .webm."),
     *output_path_options,
+    *composed_options,
+    track_option,
 )
 
 

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources import Source
@@ -37,9 +38,11 @@ class Feed(ABC):
     Attributes:
         info: what is known before the first frame; width and height hold for every frame.
         trouble: what the feed is waiting for, in a few words to be shown on the picture; None while all is well.
+        files: what it is read from; none where it is live.
     """
 
     info: SourceInfo
+    files: tuple[Path, ...] = ()
 
     def __init__(self) -> None:
         self.trouble: str | None = None
@@ -77,6 +80,7 @@ class FileFeed(Feed):
         super().__init__()
         # A recording may begin late and pause: subtitles and chapters of the file would not fit it.
         self.info = replace(source.info, container_path=None)
+        self.files = source.files
         self._source = source
         self._lock = threading.Lock()
         self._held_from: float | None = None

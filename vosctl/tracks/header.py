@@ -36,6 +36,8 @@ class TrackHeader:
         tracking: the settings of the tracker, as JSON.
         engine: what was asked of the engine and what was really used, as JSON.
         span: the part of the source that it is of, as JSON: start, end, every; empty for all of it.
+        max_frames: after how many frames the run was to stop; None for all.
+        live: whether it is of a live run, which leaves out frames that came too fast.
     """
 
     source: str
@@ -51,6 +53,8 @@ class TrackHeader:
     tracking: dict[str, JSON] = field(default_factory=dict)
     engine: dict[str, JSON] = field(default_factory=dict)
     span: dict[str, JSON] = field(default_factory=dict)
+    max_frames: int | None = None
+    live: bool = False
 
     @classmethod
     def of(cls, info: SourceInfo, identity: SourceIdentity | None = None, path: str = "") -> TrackHeader:
@@ -93,6 +97,8 @@ class TrackHeader:
             sides = (made.width, made.height)
             if not all(isinstance(side, int) and 0 < side < 1 << 16 for side in sides) or made.time_base <= 0:
                 raise ValueError("of no size")
+            if made.max_frames is not None and not (isinstance(made.max_frames, int) and made.max_frames > 0):
+                raise ValueError("of no number of frames")
         except (KeyError, TypeError, ZeroDivisionError) as error:
             raise ValueError(str(error)) from error
         return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import get_args
@@ -21,6 +22,21 @@ from vosctl.tracks.states import unpack_state
 from vosctl.types import Box, Labels
 
 _Row = tuple[int, str, float, float | None, int, int | None, int | None, int | None, int | None, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFrame:
+    """A frame of which a track has the result.
+
+    Attributes:
+        index: position in the source, from 0.
+        pts: in units of the track's time base.
+        name: stem of the image file; None in a video.
+    """
+
+    index: int
+    pts: int
+    name: str | None
 
 
 class Track:
@@ -114,6 +130,20 @@ class Track:
         except (ValueError, TypeError) as error:
             raise VosctlError(f"{self.path}: frame {number} is damaged ({error}); track the video again") from error
         return TrackedFrame(labels, alpha, objects)
+
+    def frames(self) -> Iterator[KeptFrame]:
+        """Yield what is known of every frame but its result, in the order in which they were tracked.
+
+        Raises:
+            VosctlError: one is damaged.
+        """
+        with database_errors(self.path):
+            for index, pts, name in self._database.execute(
+                "SELECT source_index, pts, name FROM frames ORDER BY number"
+            ):
+                if not (isinstance(index, int) and isinstance(pts, int) and isinstance(name, str | None)):
+                    raise VosctlError(f"{self.path}: a frame's number or time is damaged; track the video again")
+                yield KeptFrame(index, pts, name)
 
     def state(self) -> tuple[int, TrackerState] | None:
         """Read the tracker's last state that was kept.
