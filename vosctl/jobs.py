@@ -238,6 +238,7 @@ def segment(
     background: str = "",
     annotations: StrPath | None = None,
     annotation_format: AnnotationFormat = "coco",
+    object_names: Mapping[int, str] | None = None,
     grow: int = 0,
     feather: float = 0.0,
     clean_edges: bool = False,
@@ -277,6 +278,7 @@ def segment(
         background: "blur", a colour by name or as #rrggbb, or an image or a video file, which covers the frame.
         annotations: file, or directory, of the masks for an annotation tool.
         annotation_format: "coco", "cvat", "labelme" or "yolo".
+        object_names: by object id, what the objects are called in the annotations; "object_1" and so on by default.
         grow: pixels by which the mattes of matte, cutout and composite are widened; below 0 narrows them.
         feather: pixels over which their edges fade.
         clean_edges: take the old background's colour out of the soft edges of the cutout; the composite always does.
@@ -325,6 +327,7 @@ def segment(
             colors=colors,
             background=background,
             annotation_format=annotation_format,
+            object_names=object_names,
             grow=grow,
             feather=feather,
             clean_edges=clean_edges,

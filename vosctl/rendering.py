@@ -9,7 +9,7 @@ vosctl.render("in.vostrack", overlay="out.mp4")
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -215,6 +215,7 @@ def render(
     background: str = "",
     annotations: StrPath | None = None,
     annotation_format: AnnotationFormat = "coco",
+    object_names: Mapping[int, str] | None = None,
     grow: int = 0,
     feather: float = 0.0,
     clean_edges: bool = False,
@@ -239,6 +240,7 @@ def render(
         background: "blur", a colour by name or as #rrggbb, or an image or a video file, which covers the frame.
         annotations: file, or directory, of the masks for an annotation tool.
         annotation_format: "coco", "cvat", "labelme" or "yolo".
+        object_names: by object id, what the objects are called in the annotations; "object_1" and so on by default.
         grow: pixels by which the mattes of matte, cutout and composite are widened; below 0 narrows them.
         feather: pixels over which their edges fade.
         clean_edges: take the old background's colour out of the soft edges of the cutout; the composite always does.
@@ -271,6 +273,7 @@ def render(
         colors=colors,
         background=background,
         annotation_format=annotation_format,
+        object_names=object_names,
         grow=grow,
         feather=feather,
         clean_edges=clean_edges,

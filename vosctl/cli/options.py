@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from vosctl.cli.completion import complete_devices, complete_weights
-from vosctl.cli.groups import Decorator, grouped
+from vosctl.cli.groups import Decorator, grouped, repeatable
 from vosctl.cli.registered import Registered
 from vosctl.engine.providers import PROVIDERS
 from vosctl.engine.table import engine_words, precision_words
@@ -217,6 +217,7 @@ class OutputOptions:
     feather: float = 0.0
     clean_edges: bool = False
     annotation_format: AnnotationFormat = "coco"
+    object_names: tuple[str, ...] = ()
     pipe_format: PipeFormat = "matroska"
 
     def request(self, info: SourceInfo) -> OutputRequest:
@@ -238,6 +239,7 @@ class OutputOptions:
 
     def named(self, paths: Mapping[str, Path | None]) -> OutputRequest:
         """Return these outputs, with the looks that are asked for."""
+        from vosctl.video.names import ObjectNames
         from vosctl.video.sinks import OutputRequest
 
         return OutputRequest.of(
@@ -250,15 +252,20 @@ class OutputOptions:
             clean_edges=self.clean_edges,
             overwrite=self.overwrite,
             audio=not self.no_audio,
+            object_names=ObjectNames.parse(self.object_names).by_id,
             pipe_format=self.pipe_format,
         )
 
     def check(self, reporting: ReportingRequest) -> None:
-        """Make sure that events and outputs are not mixed on standard output, and that colours are colours.
+        """Make sure that events and outputs are not mixed on standard output, and that colours and names are such.
 
         Raises:
-            UsageError: they would be, or a colour is none.
+            UsageError: they would be, or a colour or a name is none.
         """
+        if self.object_names:
+            from vosctl.video.names import ObjectNames
+
+            ObjectNames.parse(self.object_names)
         if self.colors:
             from vosctl.video.colours import ColourRequest
 
@@ -321,6 +328,13 @@ composed_options = (
         default="coco",
         show_default=True,
         help="COCO JSON, CVAT for images 1.1 (XML), or a directory of LabelMe JSON or YOLO segments, one a frame.",
+    ),
+    repeatable(
+        "--label",
+        "object_names",
+        metavar="ID=NAME",
+        help="What an object is called in the annotations, such as 1=dancer; may be repeated. Objects of one name are "
+        "of one category.  [default: object_1, object_2, ...]",
     ),
 )
 _drawn_options = (

@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 from vosctl.errors import UsageError
 from vosctl.prompts.mask_file import read_first_mask
 from vosctl.tracking.results import TrackedFrame, TrackedObject
+from vosctl.video.names import ObjectNames
 from vosctl.video.sinks import OutputRequest, open_sinks
 
 
@@ -83,6 +84,52 @@ def filled(labels):
     return result
 
 
+NAMES = ObjectNames({3: 'a "red" <car>', 7: "Tänzer"})
+
+
+@pytest.mark.parametrize(("name", "form"), [("a.json", "coco"), ("a.xml", "cvat"), ("a", "labelme"), ("a", "yolo")])
+def test_objects_have_the_names_that_they_are_given(clip, write, tmp_path, name, form):
+    path = tmp_path / name
+    write(clip, annotations=path, annotation_format=form, object_names=NAMES)
+    match form:
+        case "coco":
+            names = [one["name"] for one in json.loads(path.read_text())["categories"]]
+        case "cvat":
+            root = ElementTree.parse(path).getroot()
+            names = list({mask.get("label") for mask in root.iter("mask")})
+        case "labelme":
+            names = list({shape["label"] for shape in json.loads((path / "00001.json").read_text("utf-8"))["shapes"]})
+        case "yolo":
+            text = (path / "data.yaml").read_text("utf-8").partition("names:\n")[2]
+            listed = {int(key): json.loads(value) for key, value in (line.split(": ", 1) for line in text.splitlines())}
+            assert list(listed) == list(range(7)), "no number is left out"
+            assert listed[0] == "object_1"
+            names = [listed[2], listed[6]]
+    assert sorted(names) == sorted(NAMES.by_id.values())
+
+
+def test_objects_of_one_name_are_of_one_category(clip, write, tmp_path):
+    names = ObjectNames({3: "dancer", 7: "dancer"})
+    write(clip, annotations=tmp_path / "a.json", object_names=names)
+    read = json.loads((tmp_path / "a.json").read_text())
+    assert read["categories"] == [{"id": 3, "name": "dancer", "supercategory": "object"}]
+    assert {(one["track_id"], one["category_id"]) for one in read["annotations"]} == {(3, 3), (7, 3)}
+    write(clip, annotations=tmp_path / "a", annotation_format="yolo", object_names=names)
+    lines = (tmp_path / "a" / "00001.txt").read_text().splitlines()
+    assert {line.split()[0] for line in lines} == {"2"}
+
+
+def test_yolo_names_are_replaced_with_the_rest(clip, write, tmp_path):
+    for _ in range(2):
+        write(clip, annotations=tmp_path / "a", annotation_format="yolo", overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
+        *(f"{index:05d}.txt" for index in range(3)), "data.yaml",
+    ]  # fmt: skip
+    (tmp_path / "a" / "notes.yaml").touch()
+    with pytest.raises(UsageError, match=r"holds more than TXT files \(notes.yaml\)"):
+        write(clip, annotations=tmp_path / "a", annotation_format="yolo", overwrite=True)
+
+
 def test_labelme_is_read_as_a_first_mask(clip, write, tmp_path):
     write(clip, annotations=tmp_path / "a", annotation_format="labelme")
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [f"{index:05d}.json" for index in range(3)]
@@ -133,6 +180,7 @@ def test_what_is_whole_of_an_interrupted_run_can_be_read(clip, tmp_path, name, f
         ({"annotations": Path("a.json"), "annotation_format": "yolo"}, "name a folder, one TXT a frame"),
         ({"annotations": Path("a"), "annotation_format": "voc"}, "give one of coco, cvat, labelme, yolo"),
         ({"masks": Path("m"), "annotation_format": "yolo"}, "is of `annotations`"),
+        ({"masks": Path("m"), "object_names": ObjectNames({1: "x"})}, "`object_names`: is for `annotations`"),
     ],
 )
 def test_what_cannot_be_annotated(clip, tmp_path, monkeypatch, wanted, message):

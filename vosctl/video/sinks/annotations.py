@@ -19,10 +19,13 @@ from vosctl.errors import VosctlError
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.types import Box, Labels, Mask
 from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.names import ObjectNames
+from vosctl.video.sinks.base import YOLO_NAMES
 from vosctl.video.sinks.pictures import PictureSink
 from vosctl.video.sinks.rle import encode_mask
 from vosctl.video.staging import StagedFile, write_errors
 
+_NO_NAMES = ObjectNames()
 Polygon = NDArray[np.int32]
 """(N, 2) x and y of the centres of the pixels on an outline."""
 
@@ -30,11 +33,6 @@ Polygon = NDArray[np.int32]
 def frame_name(frame: Frame) -> str:
     """Return the name of a frame's picture without its extension, as `masks` names it."""
     return frame.name if frame.name is not None else f"{frame.index:05d}"
-
-
-def label_of(object_id: int) -> str:
-    """Return the name of an object in an annotation."""
-    return f"object_{object_id}"
 
 
 def seen_objects(result: TrackedFrame) -> list[tuple[TrackedObject, Box]]:
@@ -55,8 +53,8 @@ class _FileSink(ABC):
 
     name = "annotations"
 
-    def __init__(self, path: Path, info: SourceInfo, *, overwrite: bool) -> None:
-        self.path, self._info = path, info
+    def __init__(self, path: Path, info: SourceInfo, *, overwrite: bool, names: ObjectNames = _NO_NAMES) -> None:
+        self.path, self._info, self._names = path, info, names
         self._staged = StagedFile(path, overwrite=overwrite)
         self._count = 0
         self._whole = 0
@@ -125,13 +123,13 @@ class _FileSink(ABC):
 
 
 class CocoSink(_FileSink):
-    """COCO JSON: an image a frame, a category an object; masks as compressed run lengths, with score and track id."""
+    """COCO JSON: an image a frame, a category a name; masks as compressed run lengths, with score and track id."""
 
-    def __init__(self, path: Path, info: SourceInfo, *, overwrite: bool) -> None:
+    def __init__(self, path: Path, info: SourceInfo, *, overwrite: bool, names: ObjectNames = _NO_NAMES) -> None:
         self._images: list[dict[str, Any]] = []
-        self._ids: set[int] = set()
+        self._classes: set[int] = set()
         self._annotations = 0
-        super().__init__(path, info, overwrite=overwrite)
+        super().__init__(path, info, overwrite=overwrite, names=names)
 
     def _head(self) -> str:
         return '{"info":' + _line({"description": f"{self._info.name}, by vosctl"}) + ',"annotations":[\n'
@@ -142,11 +140,11 @@ class CocoSink(_FileSink):
         lines = []
         for item, box in seen_objects(result):
             self._annotations += 1
-            self._ids.add(item.id)
+            self._classes.add(self._names.class_of(item.id))
             annotation = {
                 "id": self._annotations,
                 "image_id": image_id,
-                "category_id": item.id,
+                "category_id": self._names.class_of(item.id),
                 "track_id": item.id,
                 "iscrowd": 0,
                 "bbox": box,
@@ -160,7 +158,9 @@ class CocoSink(_FileSink):
         return "".join(lines)
 
     def _tail(self) -> str:
-        categories = [{"id": one, "name": label_of(one), "supercategory": "object"} for one in sorted(self._ids)]
+        categories = [
+            {"id": one, "name": self._names.of(one), "supercategory": "object"} for one in sorted(self._classes)
+        ]
         return f'\n],"images":{_line(self._images)},"categories":{_line(categories)}}}\n'
 
 
@@ -179,8 +179,9 @@ class CvatSink(_FileSink):
         lines = [f'<image id="{self._count}" name={name} {size}>']
         for item, (x, y, width, height) in seen_objects(result):
             runs = row_runs(result.labels[y : y + height, x : x + width] == item.id)
+            label = quoteattr(self._names.of(item.id))
             lines.append(
-                f'<mask label="{label_of(item.id)}" source="auto" occluded="0" rle="{", ".join(map(str, runs))}" '
+                f'<mask label={label} source="auto" occluded="0" rle="{", ".join(map(str, runs))}" '
                 f'left="{x}" top="{y}" width="{width}" height="{height}" z_order="0"></mask>'
             )
         return "\n".join([*lines, "</image>\n"])
@@ -203,11 +204,15 @@ class LabelMeSink(PictureSink):
     name = "annotations"
     suffix = ".json"
 
+    def __init__(self, path: Path, *, overwrite: bool, names: ObjectNames = _NO_NAMES) -> None:
+        super().__init__(path, overwrite=overwrite)
+        self._names = names
+
     def _write_picture(self, path: Path, frame: Frame, result: TrackedFrame) -> None:
         height, width = result.labels.shape
         shapes = [
             {
-                "label": label_of(item.id),
+                "label": self._names.of(item.id),
                 "points": outline.tolist(),
                 "group_id": item.id,
                 "shape_type": "polygon",
@@ -221,18 +226,44 @@ class LabelMeSink(PictureSink):
 
 
 class YoloSink(PictureSink):
-    """YOLO's segments, a text file a frame: a line for each part of an object, its class the object's id less one."""
+    """YOLO's segments, a text file a frame: a line for each part of an object. Beside them the names of the classes.
+
+    A class is the object's number less one, or the lowest such number of the objects that have its name.
+    """
 
     name = "annotations"
     suffix = ".txt"
+
+    def __init__(self, path: Path, *, overwrite: bool, names: ObjectNames = _NO_NAMES) -> None:
+        super().__init__(path, overwrite=overwrite)
+        self._names = names
+        self._classes = 0
+
+    def finish(self) -> Path:
+        """See `Sink.finish`."""
+        with write_errors(self.path):
+            self._staged.add(YOLO_NAMES).write_text(self._described(), "utf-8")
+        return super().finish()
+
+    def _described(self) -> str:
+        # Every number up to the largest has to have a name.
+        names = (
+            f"  {one}: {json.dumps(self._names.of(one + 1), ensure_ascii=False)}\n" for one in range(self._classes)
+        )
+        return (
+            "# To train on them with Ultralytics, put the pictures into images/, these files into labels/ beside it.\n"
+            f"path: .\ntrain: images\nval: images\nnames:{'' if self._classes else ' {}'}\n" + "".join(names)
+        )
 
     def _write_picture(self, path: Path, frame: Frame, result: TrackedFrame) -> None:
         height, width = result.labels.shape
         lines = []
         for item, box in seen_objects(result):
+            number = self._names.class_of(item.id)
+            self._classes = max(self._classes, number)
             for outline in outlines(result.labels, item.id, box):
                 corners = (outline + 0.5) / (width, height)
-                lines.append(" ".join([str(item.id - 1), *(f"{value:.6f}" for value in corners.ravel())]) + "\n")
+                lines.append(" ".join([str(number - 1), *(f"{value:.6f}" for value in corners.ravel())]) + "\n")
         path.write_text("".join(lines), "ascii")
 
 

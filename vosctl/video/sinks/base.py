@@ -13,6 +13,7 @@ from vosctl.video.colours import ColourRequest, ObjectColours
 from vosctl.video.edges import Edges
 from vosctl.video.encodings import PipeFormat
 from vosctl.video.frames import Frame
+from vosctl.video.names import ObjectNames
 
 AnnotationFormat = Literal["coco", "cvat", "labelme", "yolo"]
 ANNOTATION_FORMATS: tuple[AnnotationFormat, ...] = get_args(AnnotationFormat)
@@ -23,6 +24,8 @@ ANNOTATION_SUFFIXES: dict[AnnotationFormat, str] = {
     "yolo": ".txt",
 }
 """Of the files that each format is written to."""
+YOLO_NAMES = "data.yaml"
+"""The file beside YOLO's segments that names their classes."""
 FOLDER_FORMATS: tuple[AnnotationFormat, ...] = ("labelme", "yolo")
 """Formats of one file a frame; the others are one file."""
 
@@ -108,6 +111,7 @@ class OutputRequest:
         background: of the composite: "blur", a colour by name or as #rrggbb, or an image or video file.
         annotation_format: the tool whose form the annotations have.
         edges: how the mattes of matte, cutout and composite are to be.
+        object_names: what the objects are called in the annotations.
         pipe_format: the form of a video that goes to standard output (`-`), a pipe or a device.
     """
 
@@ -127,6 +131,7 @@ class OutputRequest:
     background: str = ""
     annotation_format: AnnotationFormat = "coco"
     edges: Edges = field(default_factory=Edges)
+    object_names: ObjectNames = field(default_factory=ObjectNames)
     pipe_format: PipeFormat = "matroska"
 
     @classmethod
@@ -142,6 +147,7 @@ class OutputRequest:
         clean_edges: bool = False,
         overwrite: bool = False,
         audio: bool = True,
+        object_names: Mapping[int, str] | None = None,
         pipe_format: PipeFormat = "matroska",
     ) -> OutputRequest:
         """Return the request that says the same in single values, as programs and the command line have them.
@@ -156,10 +162,11 @@ class OutputRequest:
             clean_edges: likewise.
             overwrite: whether existing outputs may be replaced.
             audio: whether the source's sound is copied.
+            object_names: see `ObjectNames`.
             pipe_format: of what goes to standard output or a pipe.
 
         Raises:
-            UsageError: a colour is none, or the edges cannot be made.
+            UsageError: a colour or a name is none, or the edges cannot be made.
         """
         given: dict[str, Path] = {name: Path(path) for name, path in paths.items() if path is not None}
         return cls(
@@ -170,5 +177,6 @@ class OutputRequest:
             background=background,
             annotation_format=annotation_format,
             edges=Edges(grow, feather, clean_edges),
+            object_names=ObjectNames(object_names or {}),
             pipe_format=pipe_format,
         )

@@ -16,6 +16,7 @@ from vosctl.video.sinks.base import (
     ANNOTATION_FORMATS,
     ANNOTATION_SUFFIXES,
     FOLDER_FORMATS,
+    YOLO_NAMES,
     AnnotationFormat,
     OutputRequest,
 )
@@ -90,6 +91,8 @@ def _check_looks(request: OutputRequest) -> None:
         )
     if request.annotation_format != "coco" and request.annotations is None:
         raise UsageError("`annotation_format`: is of `annotations`; ask for them, or leave it out")
+    if request.object_names and request.annotations is None:
+        raise UsageError("`object_names`: is for `annotations`; ask for them, or leave it out")
     if request.pipe_format not in PIPE_FORMATS:
         raise UsageError(f"`pipe_format={request.pipe_format}`: give one of {', '.join(PIPE_FORMATS)}")
     if request.composite is not None and not request.background:
@@ -182,7 +185,11 @@ def _check_directory(name: str, path: Path, place: Place, overwrite: bool, holds
         raise UsageError(
             f"`{name}`: the folder {path} is not empty; pass `overwrite=True` to replace it or choose another name"
         )
-    strangers = [entry.name for entry in present if entry.suffix.lower() != holds or entry.is_dir()]
+    strangers = [
+        entry.name
+        for entry in present
+        if (entry.suffix.lower() != holds or entry.is_dir()) and not (holds == ".txt" and entry.name == YOLO_NAMES)
+    ]
     if strangers:
         # The whole folder is swapped: a home or project folder named by mistake must survive `overwrite`.
         raise UsageError(

@@ -66,15 +66,16 @@ def open_sinks(
 
 
 def _open_annotations(path: Path, request: OutputRequest, info: SourceInfo) -> Sink:
+    overwrite, names = request.overwrite, request.object_names
     match request.annotation_format:
         case "coco":
-            return CocoSink(path, info, overwrite=request.overwrite)
+            return CocoSink(path, info, overwrite=overwrite, names=names)
         case "cvat":
-            return CvatSink(path, info, overwrite=request.overwrite)
+            return CvatSink(path, info, overwrite=overwrite, names=names)
         case "labelme":
-            return LabelMeSink(path, overwrite=request.overwrite)
+            return LabelMeSink(path, overwrite=overwrite, names=names)
         case "yolo":
-            return YoloSink(path, overwrite=request.overwrite)
+            return YoloSink(path, overwrite=overwrite, names=names)
 
 
 def _open_track(path: Path, request: OutputRequest, header: TrackHeader) -> TrackSink:
