@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vosctl.errors import UsageError
 from vosctl.prompts.mask_image import MaskPixels
 from vosctl.prompts.soft_mask import Palette, dropped, is_soft, obvious_cut, snap, tabulate
+from vosctl.prompts.specks import has_specks
 from vosctl.types import Labels
 
 MAX_OBJECTS = 255
@@ -63,6 +64,11 @@ def labels_of(path: Path, pixels: MaskPixels, fix: bool, notes: list[str]) -> La
             values = np.rint(values * (255 / values.max())).astype(np.int64)
             table = tabulate(values)
         table = _hardened(path, table, values, fix, notes)
+    elif len(table.colours) > 2 and pixels.kind == "grey" and has_specks(pixels.values):
+        raise UsageError(
+            f"{path}: was a JPEG once, whose specks along the edges ({len(table.colours)} different values) would be "
+            "objects; export it as PNG from the start, or paint them out and save an indexed PNG"
+        )
     return _ids(path, table, notes) if table.colours.shape[1] == 1 else _painted(path, table, notes)
 
 
