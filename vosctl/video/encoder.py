@@ -287,8 +287,8 @@ class VideoWriter:
             if is_of_the_disk(error) or self._target.partial is None:
                 raise
             raise VosctlError(
-                f"{self._shown}: the picture ({self._encoding.codec}) cannot be written: {error.strerror}; write .mkv"
-                + (" or .mp4" if self.path.suffix != ".mp4" else " or .webm")
+                f"{self._shown}: the picture ({self._encoding.codec}) cannot be written: {error.strerror}; write "
+                + " or ".join([one for one in (".mkv", ".mp4", ".webm") if one != self.path.suffix.lower()][:2])
             ) from error
 
     def _source_time(self, pts: int | Fraction) -> Fraction:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import av
 import cv2
@@ -13,9 +14,12 @@ import numpy as np
 import pytest
 
 from vosctl.errors import UsageError, VosctlError
+from vosctl.video import encodings
 from vosctl.video.colours import ColourRequest, ObjectColours
+from vosctl.video.encoder import VideoWriter
 from vosctl.video.frames import Frame
 from vosctl.video.sinks import OutputRequest, open_sinks
+from vosctl.video.sinks.videos import OverlaySink
 from vosctl.video.sources import open_source
 
 VARIABLE = [0, 512, 1100, 1101, 4000, 9000]
@@ -162,6 +166,45 @@ def test_a_size_that_changes_is_an_error(clip_of, tmp_path):
     with pytest.raises(VosctlError, match="frame 1 is 64x64 but the video is 128x96"):
         sink.write(other.frames[1], other.results[1])
     sink.abort()
+
+
+class RefusingContainer:
+    """A container whose muxer takes no picture after the first; the rest is the real one's."""
+
+    def __init__(self, container):
+        self._container = container
+        self._taken = 0
+
+    def mux(self, packets):
+        self._taken += len(packets)
+        if self._taken > 1:
+            raise av.ArgumentError(22, "Invalid argument")
+        self._container.mux(packets)
+
+    def __getattr__(self, name):
+        return getattr(self._container, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "cures"), [("o.mp4", ".mkv or .webm"), ("o.mkv", ".mp4 or .webm"), ("o.webm", ".mkv or .mp4")]
+)
+def test_a_picture_that_the_muxer_does_not_take_is_named_with_a_way_out(clip_of, tmp_path, name, cures):
+    clip = clip_of([0, 512, 1024, 1536])
+    encoding = encodings.VP9 if name == "o.webm" else encodings.H264
+    writer = VideoWriter(tmp_path / name, clip.info, encoding, overwrite=False, audio=False, warn=print)
+    refusing: Any = RefusingContainer(writer._container)
+    writer._container = refusing
+    sink = OverlaySink(writer)
+    message = rf"{name}: the picture \({encoding.codec}\) cannot be written: Invalid argument; write {cures}$"
+    with pytest.raises(VosctlError, match=message):
+        write_all(sink, clip)
+    sink.abort()
+    assert not (tmp_path / name).exists()
+
+
+def write_all(sink, clip):
+    for frame, result in zip(clip.frames, clip.results, strict=True):
+        sink.write(frame, result)
 
 
 GUARDED = """
