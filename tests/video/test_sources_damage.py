@@ -266,3 +266,17 @@ def test_an_interlaced_source_is_said_to_be(record):
     path = record("clip.mkv", codec="mpeg2video", sound=False, settings={"flags": "+ildct+ilme", "top": "1"})
     _, warnings = read(path)
     assert [line for line in warnings if "is interlaced" in line]
+
+
+@pytest.mark.parametrize(("options", "length"), [({}, 188), ({"mpegts_m2ts_mode": "1"}, 192)])
+def test_a_transport_stream_that_is_cut_off_within_a_packet(record, options, length):
+    """It has no header that could tell its length, but it is made of packets of one."""
+    path = record("t.ts", options=options, container_format="mpegts")
+    whole = path.read_bytes()
+    assert len(whole) % length == 0
+    frames, warnings = read(path)
+    assert (len(frames), warnings) == (36, [])
+    path.write_bytes(whole[: len(whole) * 2 // 3 // length * length + 77])
+    frames, warnings = read(path)
+    assert 18 <= len(frames) < 36
+    assert f"{path}: ends in the middle of a packet; it is cut off" in warnings

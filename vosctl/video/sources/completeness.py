@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from pathlib import Path
 
 import av
 from av.container import InputContainer
@@ -16,6 +18,9 @@ _INDEXED = frozenset({"mp4", "avi"})
 """Formats in which each stream states its own length; of the others FFmpeg lends it the container's."""
 _STATED = frozenset({"mp4", "avi", "matroska", "flv", "asf", "nut", "wav"})
 """Formats with a length in their header. For others FFmpeg makes a guess from what is there."""
+_TS_PACKETS = {188: 0, 192: 4, 204: 0}
+"""Bytes of a packet of a transport stream, and at which its mark is: plain, of Blu-ray, with error correction."""
+_TS_SYNC = b"\x47"
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -38,6 +43,29 @@ def claimed_end(container: InputContainer, stream: Stream) -> Fraction | None:
         return Fraction(tag[1]) * 3600 + Fraction(tag[2]) * 60 + Fraction(tag[3])
     # The container lasts as long as its longest stream.
     return whole if all(other.type in ("video", "audio") for other in container.streams) else None
+
+
+def ends_within_packet(container: InputContainer, path: Path) -> bool:
+    """Return whether a transport stream stops in the middle of a packet, which only one that is cut off does.
+
+    It has no header that could say how long it is; where it is cut between two packets, nothing tells.
+
+    Args:
+        container: the file.
+        path: of the file.
+    """
+    if container.format.name != "mpegts":
+        return False
+    try:
+        with path.open("rb") as file:
+            begin = file.read(4 * max(_TS_PACKETS))
+            size = file.seek(0, os.SEEK_END)
+    except OSError:
+        return False
+    for length, offset in _TS_PACKETS.items():
+        if all(begin[offset + step * length : offset + step * length + 1] == _TS_SYNC for step in range(3)):
+            return size % length != 0
+    return False
 
 
 def missing(

@@ -25,7 +25,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.interrupts import interruptible
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import NETWORK_TIMEOUT, Source
-from vosctl.video.sources.completeness import claimed_end, missing
+from vosctl.video.sources.completeness import claimed_end, ends_within_packet, missing
 from vosctl.video.sources.containers import ContinuousPackets, best_video, open_container
 from vosctl.video.sources.decoding import Decoder
 from vosctl.video.sources.frame_index import FrameIndex, frames_from, index_by_packets, index_of_times
@@ -273,6 +273,8 @@ class VideoSource(Source):
             self._count += 1
             yield self._frame(index, picture, self._clock.stamp(picture.pts, picture.duration or 0))
         self._lacking = self._find_lacking()
+        if self._origin.file is not None and ends_within_packet(self._container, self._origin.file):
+            self._notes.append(f"{self._origin.label}: ends in the middle of a packet; it is cut off")
         if self._origin.network and not self._origin.live and (self._broken or self._lacking):
             raise VosctlError(
                 f"{self._origin.label}: the connection broke off after {self._count} frames; try again, or download "
