@@ -1,5 +1,7 @@
 """What is packed comes back as it was."""
 
+import zlib
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,23 @@ def test_mattes_come_back(seed):
 def test_a_damaged_mask_is_told(damage):
     with pytest.raises(ValueError):  # noqa: PT011 - any of the decoder's
         unpack_mask(damage(pack_mask(blobs(2))))
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [0, 0, 7, 5, 0, 35],  # wider than the frame
+        [2, 0, 5, 5, 0, 25],
+        [0, 4, 6, 2, 0, 12],
+        [0, 0, 6, 5, 0, 29],  # too few pixels
+        [0, 0, 6, 5, *[0] * 40],  # more runs than there are pixels
+        [0, 0, 60000, 60000, 0, 3_600_000_000],
+    ],
+)
+def test_a_mask_that_does_not_fit_is_told(numbers):
+    packed = zlib.compress(np.array(numbers, "<u4").tobytes())
+    with pytest.raises(ValueError):  # noqa: PT011
+        unpack_mask(packed, 5, 6)
 
 
 def test_a_matte_beyond_the_frame_is_told():

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -69,6 +70,36 @@ def test_the_header_comes_back(tmp_path):
     write(tmp_path / "a.vostrack", header=header).finish()
     with Track(tmp_path / "a.vostrack") as track:
         assert track.header == header
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("DELETE FROM frames WHERE number = 1", "frame 1 is missing"),
+        ("UPDATE objects SET score = 'x' WHERE frame = 1", "frame 1 is damaged"),
+        ("UPDATE objects SET presence = 'x' WHERE frame = 1", "frame 1 is damaged"),
+        ("UPDATE objects SET width = 4000 WHERE frame = 1", "frame 1 is damaged .a box beyond the frame"),
+        ("UPDATE objects SET x = -1 WHERE frame = 1", "frame 1 is damaged .a box beyond the frame"),
+        ("UPDATE frames SET name = '../x' WHERE number = 1", "a frame's number or time is damaged"),
+        ("UPDATE frames SET pts = 'x' WHERE number = 1", "a frame's number or time is damaged"),
+        ("UPDATE header SET value = '[]' WHERE key = 'header'", "header is damaged"),
+        ("""UPDATE header SET value = json_set(value, '$.path', 7) WHERE key = 'header'""", "header is damaged .path"),
+        ("""UPDATE header SET value = json_set(value, '$.span', 7) WHERE key = 'header'""", "header is damaged .span"),
+        ("""UPDATE header SET value = json_set(value, '$.max_frames', -7) WHERE key = 'header'""", "header is damaged"),
+    ],
+)
+def test_damage_is_told_in_one_line(tmp_path, change, message):
+    write(tmp_path / "a.vostrack", 3).finish()
+    with closing(sqlite3.connect(tmp_path / "a.vostrack")) as database:
+        assert database.execute(change).rowcount
+        database.commit()
+    with pytest.raises(vosctl.VosctlError, match=rf"a\.vostrack: .*{message}"):
+        read_all(tmp_path / "a.vostrack")
+
+
+def read_all(path):
+    with Track(path) as track:
+        return list(track.frames()), list(track)
 
 
 def test_a_track_can_be_read_while_it_is_written(tmp_path):

@@ -15,6 +15,7 @@ import numpy as np
 from vosctl.types import Alpha, Box, Mask
 
 _PNG_OPTIONS = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
+_LARGEST = (1 << 16) - 1
 _NUMBER = np.dtype("<u4")
 
 
@@ -46,8 +47,13 @@ def pack_mask(mask: Mask) -> bytes:
     return zlib.compress(np.concatenate(((x, y, width, height), runs)).astype(_NUMBER).tobytes(), 6)
 
 
-def unpack_mask(packed: bytes) -> tuple[Box, Mask] | None:
+def unpack_mask(packed: bytes, height: int = _LARGEST, width: int = _LARGEST) -> tuple[Box, Mask] | None:
     """Unpack a mask into its box, x, y, width, height, and (height, width) bool; None when it is empty.
+
+    Args:
+        packed: what `pack_mask` gave.
+        height: of the frame in pixels, which the mask has to fit.
+        width: of the frame in pixels.
 
     Raises:
         ValueError: it is damaged.
@@ -55,17 +61,22 @@ def unpack_mask(packed: bytes) -> tuple[Box, Mask] | None:
     if not packed:
         return None
     try:
-        numbers = np.frombuffer(zlib.decompress(packed), _NUMBER).astype(np.int64)
+        reading = zlib.decompressobj()
+        # No mask has more runs than pixels; what is packed to fill the memory is not unpacked.
+        data = reading.decompress(packed, _NUMBER.itemsize * (height * width + 5))
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    if len(numbers) < 5:
+    if not reading.eof or len(data) % _NUMBER.itemsize or len(data) < 5 * _NUMBER.itemsize:
         raise ValueError("cut off")
-    x, y, width, height = map(int, numbers[:4])
+    numbers = np.frombuffer(data, _NUMBER).astype(np.int64)
+    x, y, wide, high = map(int, numbers[:4])
     runs = numbers[4:]
-    if max(x, y, width, height) >= 1 << 16 or int(runs.sum()) != width * height:
+    if x + wide > width or y + high > height:
+        raise ValueError("a mask beyond the frame")
+    if int(runs.sum()) != wide * high:
         raise ValueError("the run lengths do not add up to the size")
     columns = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    return (x, y, width, height), np.ascontiguousarray(columns.reshape(width, height).T)
+    return (x, y, wide, high), np.ascontiguousarray(columns.reshape(wide, high).T)
 
 
 def pack_matte(alpha: Alpha) -> PackedMatte:
@@ -85,7 +96,10 @@ def unpack_matte(packed: PackedMatte, height: int, width: int) -> Alpha:
     """
     alpha = np.zeros((height, width), np.uint8)
     if packed.png:
-        part = cv2.imdecode(np.frombuffer(packed.png, np.uint8), cv2.IMREAD_UNCHANGED)
+        try:
+            part = cv2.imdecode(np.frombuffer(packed.png, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error as error:
+            raise ValueError("no picture") from error
         if part is None or part.ndim != 2 or part.dtype != np.uint8:
             raise ValueError("no grey picture")
         place = alpha[packed.y : packed.y + part.shape[0], packed.x : packed.x + part.shape[1]]

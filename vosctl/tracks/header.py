@@ -14,6 +14,13 @@ from vosctl.video.frames import SourceInfo
 TRACK_SUFFIX = ".vostrack"
 """Extension of a track file."""
 
+_KINDS: dict[tuple[str, ...], type] = {
+    ("source", "path"): str,
+    ("prompts", "tracking", "engine", "span"): dict,
+    ("live",): bool,
+}
+"""What fields that are used as they are written have to be."""
+
 JSON = dict[str, "JSON"] | list["JSON"] | str | int | float | bool | None
 """What can be written as JSON."""
 
@@ -85,6 +92,9 @@ class TrackHeader:
             ValueError: something is missing or of another kind.
         """
         try:
+            for names, kind in _KINDS.items():
+                if wrong := [name for name in names if not isinstance(fields.get(name, kind()), kind)]:
+                    raise ValueError(f"{wrong[0]} is none")
             known = [field.name for field in dataclass_fields(cls)]
             made = cls(**{name: fields[name] for name in known if name in fields})  # type: ignore[arg-type]  # checked below
             made = replace(
@@ -99,7 +109,7 @@ class TrackHeader:
                 raise ValueError("of no size")
             if made.max_frames is not None and not (isinstance(made.max_frames, int) and made.max_frames > 0):
                 raise ValueError("of no number of frames")
-        except (KeyError, TypeError, ZeroDivisionError) as error:
+        except (KeyError, TypeError, OverflowError, ZeroDivisionError) as error:
             raise ValueError(str(error)) from error
         return made
 

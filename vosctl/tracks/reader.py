@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -92,7 +92,7 @@ class Track:
             rows = dict(self._database.execute("SELECT key, value FROM header").fetchall())
         try:
             return TrackHeader.from_json(json.loads(rows["header"])), json.loads(rows["complete"]) is True
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise VosctlError(f"{self.path}: the track's header is damaged ({error}); track the video again") from error
 
     def __len__(self) -> int:
@@ -121,6 +121,8 @@ class Track:
                 (number,),
             ).fetchall()
         if found is None:
+            if 0 <= number < len(self):
+                raise VosctlError(f"{self.path}: frame {number} is missing; track the video again")
             raise IndexError(number)
         height, width = self.header.height, self.header.width
         try:
@@ -141,7 +143,7 @@ class Track:
             for index, pts, name in self._database.execute(
                 "SELECT source_index, pts, name FROM frames ORDER BY number"
             ):
-                if not (isinstance(index, int) and isinstance(pts, int) and isinstance(name, str | None)):
+                if not (isinstance(index, int) and isinstance(pts, int) and _is_name(name)):
                     raise VosctlError(f"{self.path}: a frame's number or time is damaged; track the video again")
                 yield KeptFrame(index, pts, name)
 
@@ -179,15 +181,28 @@ def _object(row: _Row, labels: Labels) -> TrackedObject:
     object_id, status, score, presence, area, *sides, packed = row
     if not 1 <= object_id <= 255 or status not in get_args(ObjectStatus):
         raise ValueError(f"object {object_id}: {status}")
-    if (unpacked := unpack_mask(packed)) is not None:
+    if not (isinstance(score, float) and isinstance(area, int) and isinstance(presence, float | None)):
+        raise ValueError(f"object {object_id}: {score}, {presence}, {area}")
+    height, width = labels.shape
+    if (unpacked := unpack_mask(packed, height, width)) is not None:
         (x, y, width, height), mask = unpacked
         place = labels[y : y + height, x : x + width]
         if place.shape != mask.shape:
             raise ValueError("a mask beyond the frame")
         place[mask] = object_id
     known: ObjectStatus = "lost" if status == "lost" else "tracked"
-    return TrackedObject(object_id, known, score, area, _box(*sides), presence)
+    return TrackedObject(object_id, known, score, area, _box(sides, labels), presence)
 
 
-def _box(x: int | None, y: int | None, width: int | None, height: int | None) -> Box | None:
-    return None if x is None or y is None or width is None or height is None else (x, y, width, height)
+def _box(sides: Sequence[int | None], labels: Labels) -> Box | None:
+    x, y, width, height = sides
+    if x is None or y is None or width is None or height is None:
+        return None
+    if min(x, y) < 0 or min(width, height) < 1 or y + height > labels.shape[0] or x + width > labels.shape[1]:
+        raise ValueError("a box beyond the frame")
+    return int(x), int(y), int(width), int(height)
+
+
+def _is_name(name: object) -> bool:
+    """Whether a frame's name is that of a file, and of no other folder."""
+    return name is None or (isinstance(name, str) and Path(name).name == name and "\0" not in name)

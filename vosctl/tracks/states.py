@@ -37,7 +37,7 @@ def unpack_state(text: str, arrays: Mapping[str, bytes]) -> TrackerState:
         read = json.loads(text)
         objects = {int(key): _unpacked_all(values, arrays) for key, values in read["objects"].items()}
         return TrackerState(objects, _unpacked_all(read["more"], arrays))
-    except (AttributeError, KeyError, TypeError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"the state is damaged: {error}") from error
 
 
