@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fuzz import files, pictures  # noqa: F401 - they register their kinds
+import vosctl
+from tests.fuzz import files, pictures, tracks  # noqa: F401 - they register their kinds
 from tests.fuzz.campaign import CRASH, HANG, Limits, Report, Worker, plan, run_campaign
 from tests.fuzz.kinds import KINDS, Kind
 from tests.fuzz.mutations import damage, damage_json, damage_png, damage_text
@@ -20,8 +22,21 @@ from tests.helpers.networks import register_network
 from vosctl.engine import create_engine
 from vosctl.errors import VosctlError
 from vosctl.prompts.mask_file import read_first_mask
+from vosctl.resuming import resume
+from vosctl.tracks import Track
 
-FAST = ("first masks", "annotations", "prompts", "images", "y4m", "registry", "settings", "safetensors", "pth")
+FAST = (
+    "first masks",
+    "annotations",
+    "prompts",
+    "images",
+    "y4m",
+    "registry",
+    "settings",
+    "safetensors",
+    "pth",
+    "tracks",
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +70,16 @@ def test_valid_samples_are_results(samples):
                 assert read_first_mask(path, (HEIGHT, WIDTH), fix=True).labels.any()
     for path in sorted((samples / "images").iterdir()):
         KINDS["images"].run(np.random.default_rng(0), path)
+
+
+def test_sample_tracks_are_drawn_and_gone_on_with(samples, tmp_path, bright_engine):
+    with Track(samples / "tracks" / "stopped.vostrack") as track:
+        assert not track.complete
+        assert track.state() is not None
+    for name in ("clip.mp4", "whole.vostrack", "stopped.vostrack"):
+        shutil.copy(samples / "tracks" / name, tmp_path)
+    assert vosctl.render(tmp_path / "whole.vostrack", masks=tmp_path / "masks").frames == 40
+    assert resume(tmp_path / "stopped.vostrack", engine=bright_engine).frames == 40
 
 
 @pytest.mark.parametrize("name", ["safetensors/small.safetensors", "pth/zip.pth", "pth/old.pth"])

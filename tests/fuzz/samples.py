@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from pycocotools import mask as coco
 
 if TYPE_CHECKING:
     from vosctl.network.lite import Lite
+    from vosctl.tracking import TrackedFrame
+    from vosctl.video.frames import Frame
 
 HEIGHT, WIDTH = 48, 64
 VIDEOS = (
@@ -42,6 +45,7 @@ def write_samples(folder: Path) -> None:
     _checkpoints(folder)
     _texts(folder)
     _exports(folder / "onnx")
+    _tracks(folder / "tracks")
 
 
 def _pictures() -> tuple[np.ndarray, np.ndarray]:
@@ -228,3 +232,25 @@ def _exports(folder: Path) -> None:
     network = tiny_network()
     network.crop_size = 96
     export_network(network, WeightsSource("tiny", "0" * 64, "none"), folder, ExportSettings(GraphShape((64, 96), 1)))
+
+
+def _tracks(folder: Path) -> None:
+    """A complete track and one of a run that was stopped, which holds a tracker's state; and their video."""
+    import vosctl
+    from tests.helpers.engines import BrightObjectEngine
+    from tests.helpers.frames import square_frame, write_video
+    from vosctl.tracking.keeping import STATE_INTERVAL
+
+    class Stops(vosctl.Events):
+        def frame(self, frame: Frame, result: TrackedFrame) -> None:
+            if frame.index == STATE_INTERVAL + 3:
+                raise vosctl.VosctlError("enough")
+
+    folder.mkdir()
+    squares = [((1, (230, 40, 40), 3 + i // 2, 8, 14), (2, (40, 40, 230), 40 - i // 3, 22, 16)) for i in range(40)]
+    made = [square_frame(HEIGHT, WIDTH, *pair) for pair in squares]
+    clip = write_video(folder / "clip.mp4", [image for image, _ in made])
+    for name, events in (("whole", vosctl.Events()), ("stopped", Stops())):
+        with suppress(vosctl.VosctlError):
+            track = folder / f"{name}.vostrack"
+            vosctl.segment(clip, made[0][1], track=track, engine=BrightObjectEngine(), events=events)

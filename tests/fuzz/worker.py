@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.fuzz import files, pictures  # noqa: F401 - they register their kinds
+from tests.fuzz import files, pictures, tracks  # noqa: F401 - they register their kinds
 from tests.fuzz.kinds import KINDS
 from vosctl.errors import VosctlError
 
