@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from vosctl.batching.executor import BatchEvents, make_engine
 from vosctl.batching.job import BatchJob
 from vosctl.batching.result import JobResult
+from vosctl.batching.running import remove_left
 from vosctl.batching.worker import Frames, MakeEngine, Message, Ready, Unable, blocked_signals, work
 from vosctl.engine.base import EngineInfo
 from vosctl.engine.idle_gpu import idle_gpu
@@ -198,6 +199,7 @@ class Processes:
                 self._workers.remove(worker)
                 how = worker.end(PATIENCE)
                 if job is not None:
+                    remove_left(job)
                     yield replace(worker.result(job), state="failed", error=how)
                 elif not worker.ready:
                     self._false_starts += 1
@@ -240,6 +242,7 @@ class Processes:
         self._workers.remove(worker)
         worker.end()
         if worker.job is not None:
+            remove_left(worker.job)
             yield worker.result(worker.job)
 
 

@@ -26,6 +26,7 @@ from vosctl.tracking import TrackedFrame
 from vosctl.tracks import Track, TrackHeader
 from vosctl.unforeseen import explained
 from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.leftovers import clean
 from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.checks import requested
 
@@ -189,6 +190,12 @@ class _Run:
                     rmtree(path)
                 else:
                     path.unlink()
+
+
+def remove_left(job: BatchJob) -> None:
+    """Remove what a process that was killed left of a job's outputs, but for the track that it can go on from."""
+    for path in job.outputs.values():
+        clean(Path(path))
 
 
 def _said(error: Exception) -> str:
