@@ -33,6 +33,7 @@ from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
 from vosctl.video.sinks.checks import check_outputs, requested
 from vosctl.video.sources import Source, open_source
+from vosctl.weights.text import printable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,8 +91,8 @@ class RenderJob:
             raise UsageError("nothing is to be written; name an output, such as `overlay=FILE`")
         if isinstance(source, BareFrames) and (drawn := requested(request).keys() - WITHOUT_PICTURES):
             raise UsageError(
-                f"{self.track}: was made from a stream, {source.info.name}; give `source` to draw `{min(drawn)}` on "
-                f"({', '.join(f'`{name}`' for name in WITHOUT_PICTURES)} need no pictures)"
+                f"{self.track}: was made from a stream, {printable(source.info.name)}; give `source` to draw "
+                f"`{min(drawn)}` on ({', '.join(f'`{name}`' for name in WITHOUT_PICTURES)} need no pictures)"
             )
         request = replace(request, inputs=(*request.inputs, Path(self.track), *source.files))
         check_outputs(request)
@@ -194,10 +195,12 @@ def open_track_source(track: Path, header: TrackHeader, given: StrPath | None = 
     if given is not None:
         return open_source(os.fspath(given), frame_rate=header.image_rate)
     if not header.path:
-        raise UsageError(f"{track}: was made from a stream, {header.source}; give `source` to draw it on")
+        raise UsageError(f"{track}: was made from a stream, {printable(header.source)}; give `source` to draw it on")
     place = Path(os.path.normpath(track.absolute().parent / header.path))
     if not place.exists():
-        raise UsageError(f"{track}: the video that it was made from is no longer at {place}; give it as `source`")
+        raise UsageError(
+            f"{track}: the video that it was made from is no longer at {printable(place, 1000)}; give it as `source`"
+        )
     return open_source(str(place), frame_rate=header.image_rate)
 
 

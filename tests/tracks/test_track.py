@@ -83,6 +83,7 @@ def test_the_header_comes_back(tmp_path):
         ("UPDATE frames SET name = '../x' WHERE number = 1", "a frame's number or time is damaged"),
         ("UPDATE frames SET pts = 'x' WHERE number = 1", "a frame's number or time is damaged"),
         ("UPDATE header SET value = '[]' WHERE key = 'header'", "header is damaged"),
+        ("UPDATE header SET value = CAST(x'7f1b5b33316dff' AS TEXT) WHERE key = 'header'", r"\\x7f\\x1b\[31m"),
         ("""UPDATE header SET value = json_set(value, '$.path', 7) WHERE key = 'header'""", "header is damaged .path"),
         ("""UPDATE header SET value = json_set(value, '$.span', 7) WHERE key = 'header'""", "header is damaged .span"),
         ("""UPDATE header SET value = json_set(value, '$.max_frames', -7) WHERE key = 'header'""", "header is damaged"),

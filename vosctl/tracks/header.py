@@ -10,6 +10,7 @@ from fractions import Fraction
 from vosctl.errors import VosctlError
 from vosctl.tracks.identity import SourceIdentity
 from vosctl.video.frames import SourceInfo
+from vosctl.weights.text import printable
 
 TRACK_SUFFIX = ".vostrack"
 """Extension of a track file."""
@@ -122,9 +123,10 @@ class TrackHeader:
         if (info.width, info.height) != (self.width, self.height):
             raise VosctlError(
                 f"{track}: is of a video of {self.width}x{self.height}, and {info.name} is "
-                f"{info.width}x{info.height}; give the video that it was made from, {self.source}"
+                f"{info.width}x{info.height}; give the video that it was made from, {printable(self.source)}"
             )
         if not self.identity.matches(identity):
             raise VosctlError(
-                f"{track}: is of another video than {info.name}; give the one that it was made from, {self.source}"
+                f"{track}: is of another video than {info.name}; give the one that it was made from, "
+                f"{printable(self.source)}"
             )

@@ -20,6 +20,7 @@ from vosctl.tracks.header import TrackHeader
 from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, database_errors
 from vosctl.tracks.states import unpack_state
 from vosctl.types import Box, Labels
+from vosctl.weights.text import printable
 
 _Row = tuple[int, str, float, float | None, int, int | None, int | None, int | None, int | None, bytes]
 
@@ -77,7 +78,7 @@ class Track:
             )
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
-                raise VosctlError(f"{self.path}: the track cannot be read: {error}") from error
+                raise VosctlError(f"{self.path}: the track cannot be read: {printable(error)}") from error
             number = version = 0
         if number != APPLICATION_ID:
             raise UsageError(f"{self.path}: is no track of vosctl; `track=FILE` of segment writes one")
@@ -93,7 +94,9 @@ class Track:
         try:
             return TrackHeader.from_json(json.loads(rows["header"])), json.loads(rows["complete"]) is True
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise VosctlError(f"{self.path}: the track's header is damaged ({error}); track the video again") from error
+            raise VosctlError(
+                f"{self.path}: the track's header is damaged ({printable(error)}); track the video again"
+            ) from error
 
     def __len__(self) -> int:
         """Count the frames."""
@@ -130,7 +133,9 @@ class Track:
             labels = np.zeros((height, width), np.uint8)
             objects = tuple(_object(row, labels) for row in rows)
         except (ValueError, TypeError) as error:
-            raise VosctlError(f"{self.path}: frame {number} is damaged ({error}); track the video again") from error
+            raise VosctlError(
+                f"{self.path}: frame {number} is damaged ({printable(error)}); track the video again"
+            ) from error
         return TrackedFrame(labels, alpha, objects)
 
     def frames(self) -> Iterator[KeptFrame]:

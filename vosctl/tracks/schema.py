@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vosctl.errors import VosctlError
+from vosctl.weights.text import printable
 
 FORMAT_VERSION = 1
 """Of the tables below and what is in them. A reader takes its own and those before it.
@@ -66,4 +67,4 @@ def database_errors(path: Path) -> Iterator[None]:
     except sqlite3.IntegrityError as error:
         raise VosctlError(f"{path}: is being written by another run; end that first") from error
     except sqlite3.Error as error:
-        raise VosctlError(f"{path}: the track cannot be read or written: {error}") from error
+        raise VosctlError(f"{path}: the track cannot be read or written: {printable(error)}") from error
