@@ -33,7 +33,14 @@ from vosctl.prompts.prompt_file import read_prompts
 from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.recording import header_of
-from vosctl.running import check_max_frames, expected_frames, put_tracker, run_pipeline, warn_of_idle_gpu
+from vosctl.running import (
+    check_max_frames,
+    expected_frames,
+    put_tracker,
+    run_pipeline,
+    tell_of_first_build,
+    warn_of_idle_gpu,
+)
 from vosctl.summary import Summary
 from vosctl.time_line import PlaceLike, Span
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
@@ -116,6 +123,7 @@ class SegmentJob:
             given = self._given(source)
             request = self._request(source.info)
             check_outputs(request)
+            tell_of_first_build(self.events, self.engine)
             tracker = self.make_tracker()
             tracker.resumable = request.track is not None and not self.prompts
             expected = expected_frames(source.info, self.max_frames)

@@ -11,6 +11,7 @@ import numpy as np
 
 from vosctl.engine.base import Engine, EngineInfo
 from vosctl.engine.idle_gpu import idle_gpu
+from vosctl.engine.providers import Provider
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
 from vosctl.events import Events, tell_frame
@@ -48,6 +49,12 @@ def put_tracker(engine: EngineSettings | Engine[Any], tracking: TrackingSettings
     if isinstance(engine, EngineSettings):
         return Tracker.load(**asdict(engine), settings=tracking)
     return Tracker(engine, tracking)
+
+
+def tell_of_first_build(events: Events, asked: EngineSettings | Engine[Any]) -> None:
+    """Say, before an engine is made, that its first use takes minutes, where it does."""
+    if isinstance(asked, EngineSettings) and (line := Provider(asked.provider).first_build()) is not None:
+        events.note(line)
 
 
 def warn_of_idle_gpu(events: Events, info: EngineInfo, asked: EngineSettings | Engine[Any]) -> None:

@@ -8,9 +8,12 @@ import pytest
 from vosctl.engine import create_engine
 from vosctl.engine.backend import EngineRequest
 from vosctl.engine.builtin import rank_openvino, rank_torch
-from vosctl.engine.providers import Provider, check_loaded, resolve_provider, why_unusable
+from vosctl.engine.providers import Provider, check_loaded, resolve_provider, tensorrt_cache, why_unusable
+from vosctl.engine.settings import EngineSettings
 from vosctl.engine.table import backends, choose, registered_backend
 from vosctl.errors import UsageError, VosctlError
+from vosctl.events import Events
+from vosctl.running import tell_of_first_build
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,9 @@ from vosctl.errors import UsageError, VosctlError
         ("cpu", "auto", Provider("cpu")),
         ("tensorrt", "cuda:2", Provider("tensorrt", 2)),
         ("openvino", "cpu", Provider("openvino")),
+        ("openvino-gpu", "auto", Provider("openvino-gpu")),
+        ("coreml", "auto", Provider("coreml")),
+        ("directml", "auto", Provider("directml")),
     ],
 )
 def test_words_become_a_provider(provider, device, chosen):
@@ -44,6 +50,8 @@ def test_auto_takes_the_cpu_when_the_gpus_libraries_are_missing():
         ("auto", "cuda:x", "`device='cuda:x'`"),
         ("cuda", "cpu", "`provider='cuda'`: does not run on `device='cpu'`"),
         ("cpu", "cuda", "`provider='cpu'`: does not run on `device='cuda'`"),
+        ("coreml", "cpu", "`provider='coreml'`: does not run on `device='cpu'`"),
+        ("directml", "cuda", "`provider='directml'`: does not run on `device='cuda'`"),
     ],
 )
 def test_words_that_do_not_fit_are_named(provider, device, message):
@@ -53,7 +61,14 @@ def test_words_that_do_not_fit_are_named(provider, device, message):
 
 @pytest.mark.parametrize(
     ("provider", "package"),
-    [("cuda", "onnxruntime-gpu"), ("tensorrt", "onnxruntime-gpu"), ("openvino", "onnxruntime-openvino")],
+    [
+        ("cuda", "onnxruntime-gpu"),
+        ("tensorrt", "onnxruntime-gpu"),
+        ("openvino", "onnxruntime-openvino"),
+        ("openvino-gpu", "onnxruntime-openvino"),
+        ("coreml", "onnxruntime on a Mac"),
+        ("directml", "onnxruntime-directml on Windows"),
+    ],
 )
 def test_the_wrong_package_is_named(provider, package):
     problem_of = partial(why_unusable, available=["CPUExecutionProvider"])
@@ -88,6 +103,43 @@ def test_gpus_are_asked_for_by_number_with_the_cpu_left_out():
     tensorrt, cuda = Provider("tensorrt", 3).session_providers()
     assert tensorrt[0] == "TensorrtExecutionProvider"
     assert tensorrt[1]["device_id"] == cuda[1]["device_id"] == 3
+    assert tensorrt[1]["trt_timing_cache_enable"]
+    assert tensorrt[1]["trt_engine_cache_path"] == tensorrt[1]["trt_timing_cache_path"] == str(tensorrt_cache())
+    assert Provider("openvino-gpu").session_providers() == [("OpenVINOExecutionProvider", {"device_type": "GPU"})]
+
+
+def test_other_gpus_are_never_taken_by_themselves():
+    asked = []
+
+    def problem_of(provider):
+        asked.append(provider.word)
+        return
+
+    resolve_provider(has_gpu=lambda: True, problem_of=problem_of)
+    resolve_provider(has_gpu=lambda: False, problem_of=problem_of)
+    assert asked == ["cuda"]
+
+
+def test_a_first_build_is_said_once():
+    line = Provider("tensorrt").first_build()
+    assert line is not None
+    assert str(tensorrt_cache()) in line
+    heard = Heard()
+    tell_of_first_build(heard, EngineSettings(engine="onnx", provider="tensorrt"))
+    assert heard.notes == [line]
+    tensorrt_cache().mkdir(parents=True)
+    (tensorrt_cache() / "lite_sm90.engine").touch()
+    tell_of_first_build(heard, EngineSettings(engine="onnx", provider="tensorrt"))
+    tell_of_first_build(heard, EngineSettings())
+    assert heard.notes == [line]
+
+
+class Heard(Events):
+    def __init__(self):
+        self.notes: list[str] = []
+
+    def note(self, line):
+        self.notes.append(line)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ Precision = Literal["fp32", "bf16", "fp16", "int8"]
 DeviceKind = Literal["cpu", "cuda", "mps"]
 PrecisionWord = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 """What `precision` takes."""
-ProviderWord = Literal["auto", "cpu", "cuda", "tensorrt", "openvino"]
+ProviderWord = Literal["auto", "cpu", "cuda", "tensorrt", "openvino", "openvino-gpu", "coreml", "directml"]
 """What `provider` takes: ONNX Runtime's execution providers by our names."""
 
 

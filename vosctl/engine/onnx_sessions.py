@@ -11,7 +11,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _state
 from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, graphs_index, package_graph, package_weights
 from vosctl.engine.graph_metadata import GraphMetadata, check_tensors, pair_metadata
 from vosctl.engine.memory import is_memory_error
-from vosctl.engine.providers import Provider, check_loaded
+from vosctl.engine.providers import Provider, check_loaded, tensorrt_cache
 from vosctl.errors import VosctlError
 from vosctl.weights.checkpoint import Checkpoint
 from vosctl.weights.text import printable
@@ -120,6 +120,8 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
 
 
 def _open(file: Path, options: onnxruntime.SessionOptions, provider: Provider) -> onnxruntime.InferenceSession:
+    if provider.word == "tensorrt":
+        tensorrt_cache().mkdir(parents=True, exist_ok=True)
     try:
         session = onnxruntime.InferenceSession(
             str(file),
@@ -130,6 +132,11 @@ def _open(file: Path, options: onnxruntime.SessionOptions, provider: Provider) -
     except FAILURES as error:
         if is_memory_error(error):
             raise MemoryError(str(error)) from error
+        if provider.word != "cpu":
+            raise VosctlError(
+                f"`provider={provider.word!r}`: ONNX Runtime cannot run {file.name} there ({reason(error)}); "
+                "use `provider='cpu'`"
+            ) from error
         raise VosctlError(f"{file}: ONNX Runtime cannot load it ({reason(error)}); export it again") from error
     except UnicodeDecodeError as error:  # what it says repeats a damaged name
         raise VosctlError(f"{file}: ONNX Runtime cannot load it (a name in it is no text); export it again") from error

@@ -10,9 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import platformdirs
-
 from vosctl.engine.backend import ProviderWord
+from vosctl.engine.cache import cache_folder
 from vosctl.errors import UsageError, VosctlError
 
 PROVIDERS = {
@@ -20,9 +19,27 @@ PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
+    "openvino-gpu": "OpenVINOExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
 }
-PACKAGES = {"cuda": "onnxruntime-gpu", "tensorrt": "onnxruntime-gpu", "openvino": "onnxruntime-openvino"}
-LIBRARIES = {"cuda": "CUDA and cuDNN", "tensorrt": "TensorRT, CUDA and cuDNN", "openvino": "OpenVINO"}
+"""ONNX Runtime's names by ours. Only the CPU and CUDA are ever chosen by themselves."""
+PACKAGES = {
+    "cuda": "onnxruntime-gpu",
+    "tensorrt": "onnxruntime-gpu",
+    "openvino": "onnxruntime-openvino",
+    "openvino-gpu": "onnxruntime-openvino",
+    "coreml": "onnxruntime on a Mac",
+    "directml": "onnxruntime-directml on Windows",
+}
+LIBRARIES = {
+    "cuda": "CUDA and cuDNN",
+    "tensorrt": "TensorRT, CUDA and cuDNN",
+    "openvino": "OpenVINO",
+    "openvino-gpu": "OpenVINO and its GPU plugin",
+}
+OWN_DEVICE = ("openvino-gpu", "coreml", "directml")
+"""Those that compute on a device which `device` has no word for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +66,33 @@ class Provider:
 
     def session_providers(self) -> list[tuple[str, dict[str, Any]]]:
         """Return the providers to ask a session for, in order; the later ones take what the earlier ones cannot."""
+        if self.word == "openvino-gpu":
+            return [(self.name, {"device_type": "GPU"})]
         if self.memory == "cpu":
             return [(self.name, {})]
         cuda = (PROVIDERS["cuda"], {"device_id": self.index})
         if self.word == "cuda":
             return [cuda]
-        cache = platformdirs.user_cache_path("vosctl", appauthor=False) / "tensorrt"
+        cache = tensorrt_cache()
         options = {
             "device_id": self.index,
             "trt_engine_cache_enable": True,  # building an engine takes minutes
             "trt_engine_cache_path": str(cache),
+            "trt_timing_cache_enable": True,  # another size of crop is built faster
+            "trt_timing_cache_path": str(cache),
         }
         return [(self.name, options), cuda]
+
+    def first_build(self) -> str | None:
+        """Say in one line that a first use takes long, where it does."""
+        if self.word != "tensorrt" or any(tensorrt_cache().glob("*.engine")):
+            return None
+        return f"TensorRT builds its engines for this GPU, once, for minutes; they are kept in {tensorrt_cache()}"
+
+
+def tensorrt_cache() -> Path:
+    """Return the folder of TensorRT's engines and timings."""
+    return cache_folder() / "tensorrt"
 
 
 def has_nvidia_gpu() -> bool:
@@ -165,7 +197,7 @@ def resolve_provider(
         chosen = Provider(kind, int(index or 0))
     else:
         chosen = Provider(provider, int(index or 0))
-        if kind not in {"auto", chosen.memory}:
+        if kind != "auto" and (provider in OWN_DEVICE or kind != chosen.memory):
             raise UsageError(f"`provider={provider!r}`: does not run on `device={device!r}`; leave `device` out")
     if reason := problem_of(chosen):
         raise VosctlError(reason)

@@ -106,7 +106,7 @@ class Tracker:
             engine: "auto", "torch", "onnx" or "openvino".
             device: "auto", "cpu", "cuda", "cuda:N" or "mps".
             precision: "auto", "fp32", "bf16", "fp16" or "int8".
-            provider: ONNX Runtime's execution provider: "auto", "cpu", "cuda", "tensorrt" or "openvino".
+            provider: ONNX Runtime's execution provider: "auto" or a key of `vosctl.engine.providers.PROVIDERS`.
             threads: CPU threads of the network; 0 takes one for each core.
             settings: how objects are followed.
 
