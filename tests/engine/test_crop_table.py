@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.bright_network import bright_torch_engine
 from tests.helpers.frames import square_frame
 from vosctl.engine.crop_table import fill_table, parts_of, table_length
-from vosctl.engine.on_device import BUCKETS, Look, bucket_of
+from vosctl.engine.on_device import BUCKETS, Carried, Look, bucket_of
 from vosctl.engine.torch_crop_step import cut_planes, cut_rgb, merge
 from vosctl.engine.torch_sampling import sampled, taps
 from vosctl.planar import Coding, PlanarPicture
@@ -136,3 +137,21 @@ def test_what_is_left_over_of_a_bucket_changes_nothing():
 def test_numbers_of_objects_are_rounded_up():
     assert [bucket_of(count) for count in (1, 2, 3, 4, 5, 8, 9, 16, 17, 33)] == [1, 2, 4, 4, 8, 8, 16, 16, 32, 48]
     assert all(bucket_of(bucket) == bucket for bucket in BUCKETS)
+
+
+def test_what_the_network_was_shown_can_be_fetched(frame):
+    engine = bright_torch_engine()
+    crops = engine.open_crops(HEIGHT, WIDTH, SIZE, FILL)
+    mask = np.zeros((SIZE, SIZE), np.float32)
+    mask[20:40, 20:40] = 1
+    first, second = Crop(60, 40, 64, SIZE), Crop(20, 10, 90, SIZE)
+    states = [engine.encode_reference(crop.cut(frame), mask) for crop in (first, second)]
+    crops.take([Carried(state, mask) for state in states])
+    squares = [(crop.x, crop.y, crop.side) for crop in (first, second)]
+    found = crops.look(frame, [Look(index, square, square) for index, square in enumerate(squares)])
+    for index, crop in enumerate((first, second)):
+        image, own = found.shown(index)
+        assert np.abs(image.astype(int) - crop.cut(frame)).max() <= 2
+        wanted = engine.propagate(crop.cut(frame)[None], mask[None], [states[index]]).probabilities[0]
+        assert np.abs(own - wanted).mean() < 0.02
+        assert found.own_pixels[index] == np.count_nonzero(own > 0.5) > 0

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.engine.on_device import Look, Square
+from vosctl.engine.on_device import Look
 
 ROW = 6  # start, step, low, high, origin, block
 CUT, BACK = 6, 2  # rows an object for what is cut out (luma, chroma, guidance) and for what goes back, y then x each
@@ -52,13 +52,20 @@ def fill_table(table: NDArray[np.float32], looks: Sequence[Look], bucket: int, s
         back[index, 0] = linear_row((0.5 - y) * zoom - 0.5, zoom)
         back[index, 1] = linear_row((0.5 - x) * zoom - 0.5, zoom)
         flags[index] = look.id, look.remember, 1
-    for index, look in enumerate(looks):
-        for other, its in enumerate(looks):
-            if index != other:
-                zoom = look.crop[2] / its.crop[2]
-                starts = [(look.crop[axis] - its.crop[axis]) * size / its.crop[2] + 0.5 * zoom - 0.5 for axis in (1, 0)]
-                counts = _overlap(look.crop, its.crop) and (look.yields or not its.yields)
-                pairs[index, other] = *starts, zoom, counts
+    if len(looks) > 1:
+        pairs[: len(looks), : len(looks)] = _pairs(looks, size)
+
+
+def _pairs(looks: Sequence[Look], size: int) -> NDArray[np.float64]:
+    """Return (n, n, PAIR): how object j is seen from object i's crop, and whether it counts there."""
+    x, y, side = np.array([look.crop for look in looks], np.float64).T
+    yields = np.array([look.yields for look in looks])
+    zoom = side[:, None] / side
+    starts = [(edge[:, None] - edge) * size / side + 0.5 * zoom - 0.5 for edge in (y, x)]
+    reach = [edge[:, None] < edge + side for edge in (y, x)]
+    overlap = reach[0] & reach[0].T & reach[1] & reach[1].T
+    counts = overlap & (yields[:, None] | ~yields) & ~np.eye(len(looks), dtype=bool)
+    return np.stack((*starts, zoom, counts), axis=2)
 
 
 def parts_of(table: NDArray[np.float32], bucket: int) -> tuple[NDArray[np.float32], ...]:
@@ -88,7 +95,3 @@ def chroma_row(origin: int, side: int, size: int) -> tuple[float, ...]:
         return area_row(origin // 2, side // 2, size)
     zoom = side / size / 2
     return linear_row(origin / 2 + 0.5 * zoom - 0.5, zoom)
-
-
-def _overlap(one: Square, other: Square) -> bool:
-    return all(one[axis] < other[axis] + other[2] and other[axis] < one[axis] + one[2] for axis in (0, 1))

@@ -79,6 +79,8 @@ class Found:
         areas: (N,), pixels of the frame labelled with the object.
         boxes: (N, 4), x, y, width, height of those.
         arrive: waits for the labelled frame and its opacity, and returns them.
+        shown: fetches what the network was shown of one object, (S, S, 3), and its own answer, (S, S), before the next
+            frame; for a rule that the figures do not suffice for, at the price of a wait.
     """
 
     own_pixels: NDArray[np.int64]
@@ -90,6 +92,7 @@ class Found:
     areas: NDArray[np.int64]
     boxes: NDArray[np.int64]
     arrive: Callable[[], tuple[Labels, Alpha]]
+    shown: Callable[[int], tuple[RGBImage, SoftMask]]
 
 
 class CropsOnDevice(Protocol):

@@ -19,7 +19,7 @@ from vosctl.engine.torch_recording import Recorder, Recordings
 from vosctl.engine.torch_transfers import Transfers
 from vosctl.network.base import PropagationNetwork, State
 from vosctl.planar import Coding, Picture, PlanarPicture
-from vosctl.types import RGB
+from vosctl.types import RGB, RGBImage, SoftMask
 
 
 class TorchCrops:
@@ -128,7 +128,14 @@ class TorchCrops:
             areas=counted[:, 5],
             boxes=boxes,
             arrive=arrive,
+            shown=self._shown,
         )
+
+    @torch.inference_mode()
+    def _shown(self, index: int) -> tuple[RGBImage, SoftMask]:
+        slots = self._slots[self._bucket]
+        image = slots.image[index].round().byte().permute(1, 2, 0).contiguous()
+        return image.cpu().numpy(), slots.own[index].float().cpu().numpy()
 
     def _upload(self, picture: Picture) -> tuple[object, Cut]:
         """Send a picture up; return what kind of picture it is, and what cuts crops out of it there."""

@@ -41,6 +41,15 @@ class CudaRecorder:
 
     def record(self, step: Callable[[], T]) -> Callable[[], T]:
         """See `Recorder.record`."""
+        tries = torch.backends.cudnn.benchmark
+        torch.backends.cudnn.benchmark = True  # cuDNN tries its algorithms, once: the shapes stay the same
+        try:
+            with torch.cuda.device(self._device):
+                return self._record(step)
+        finally:
+            torch.backends.cudnn.benchmark = tries
+
+    def _record(self, step: Callable[[], T]) -> Callable[[], T]:
         stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(stream):
