@@ -55,7 +55,7 @@ class MadeClips:
         if clip.exists():
             return clip, mask
         width, height = SIZES[size]
-        first = cv2.resize(self._picture(0, objects)[1], (width, height), interpolation=cv2.INTER_NEAREST)
+        first = cv2.resize(self.first_labels(objects), (width, height), interpolation=cv2.INTER_NEAREST)
         write_indexed_png(mask, np.asarray(first, np.uint8))
         info = SourceInfo(clip.stem, width, height, RATE, 1 / RATE)
         writer = VideoWriter(clip, info, H264, overwrite=False, audio=False, warn=print)
@@ -70,6 +70,10 @@ class MadeClips:
         for index in range(frames):
             turn = index % (2 * self._period - 2)
             yield self._picture(min(turn, 2 * self._period - 2 - turn), objects)[0]
+
+    def first_labels(self, objects: int) -> RGBImage:
+        """Return the first picture's labels, (540, 960) uint8, 1 to `objects`."""
+        return self._picture(0, objects)[1]
 
     def _frame(self, index: int) -> tuple[RGBImage, RGBImage]:
         """Draw a frame of the scene and its labels, once."""

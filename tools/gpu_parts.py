@@ -1,0 +1,310 @@
+"""The parts of `tools/gpu_check.py`: python tools/gpu_parts.py PART DEVICE FRAMES prints lines of JSON with results."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+import vosctl
+from vosctl.benchmark.cases import SIZES
+from vosctl.benchmark.clip import MadeClips
+from vosctl.engine import create_engine
+from vosctl.errors import VosctlError
+from vosctl.planar import Coding, Picture, PlanarPicture
+from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
+from vosctl.types import Labels, RGBImage
+
+WARMUP = 8
+SHOWN = 24  # frames that are drawn; they are shown forwards and backwards
+PLAIN, ON_DEVICE = TrackingSettings(), TrackingSettings(on_device=True)
+WAYS = {"on_device": ON_DEVICE, "plain": PLAIN}
+
+
+def told(name: str, result: object) -> None:
+    """Print a result."""
+    print(json.dumps({name: result}), flush=True)
+
+
+def tried(name: str, measure: Callable[..., object], *arguments: Any) -> None:
+    """Print what a measurement gives, or why it gives nothing."""
+    try:
+        told(name, measure(*arguments))
+    except (VosctlError, RuntimeError, ImportError, OSError, ValueError) as error:
+        told(name, f"not had: {str(error).strip().partition(chr(10))[0][:300]}")
+
+
+def pictures(size: str, objects: int, count: int = SHOWN) -> tuple[list[Picture], Labels]:
+    """Return frames of the demo scene as the planes of a video, and the first one's labels."""
+    width, height = SIZES[size]
+    made = MadeClips(Path())
+    drawn = [np.asarray(cv2.resize(one, (width, height)), np.uint8) for one in made.pictures(objects, count)]
+    labels = cv2.resize(made.first_labels(objects), (width, height), interpolation=cv2.INTER_NEAREST)
+    return [planes_of(one) for one in drawn], np.asarray(labels, np.uint8)
+
+
+def planes_of(image: RGBImage) -> PlanarPicture:
+    """Return a picture's planes, as a decoder gives them; its size is even."""
+    height, width = image.shape[:2]
+    flat = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), np.uint8)
+    cb, cr = flat[height:].reshape(2, height // 2, width // 2)
+    return PlanarPicture((flat[:height], cb, cr), Coding("bt601", full_range=False), lambda: image)
+
+
+def precisions(device: str) -> list[Any]:
+    """Return the precisions of a device that are compared with fp32."""
+    return ["bf16"] if device == "cpu" else ["bf16", "fp16"]
+
+
+def rate(trackers: Sequence[Tracker], shown: Sequence[Picture], masks: Sequence[Labels], frames: int) -> float:
+    """Return at how many frames a second trackers follow, one after the other; labels are taken one frame later."""
+    for tracker, mask in zip(trackers, masks, strict=True):
+        tracker.start(shown[0], mask)
+    there_and_back = itertools.cycle([*shown[1:], *shown[-2::-1]])
+    before: list[TrackedFrame] = []
+    warmup = min(WARMUP, frames)
+    begin = time.perf_counter()
+    for index in range(warmup + frames):
+        if index == warmup:
+            begin = time.perf_counter()
+        picture = next(there_and_back)
+        results = [tracker.step(picture) for tracker in trackers]
+        _labels_of(before)
+        before = results
+    _labels_of(before)
+    return frames / (time.perf_counter() - begin)
+
+
+def _labels_of(results: Sequence[TrackedFrame]) -> list[Labels]:
+    return [result.labels for result in results]
+
+
+def environment(device: str, frames: int) -> None:
+    """Print what the machine is."""
+    import torch
+
+    told("torch", f"{torch.__version__}, CUDA {torch.cuda.is_available()}, {torch.get_num_threads()} threads")
+    tried("GPU", _said, "nvidia-smi")
+    tried("doctor", _said, sys.executable, "-m", "vosctl", "doctor")
+
+
+def _said(*command: str) -> str:
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"{run.stdout or run.stderr}\nstatus {run.returncode}"
+
+
+def tests(device: str, frames: int) -> None:
+    """Run the tests marked gpu."""
+    options = ("-q", "-rs", "-p", "no:cacheprovider", "-p", "no:timeout", "-o", "timeout=0", "-o", "addopts=")
+    said = _said(sys.executable, "-m", "pytest", "-m", "gpu", *options, "--import-mode=importlib", "tests/engine")
+    told("pytest", "\n".join(said.splitlines()[-60:]))
+
+
+def agreement(device: str, frames: int) -> None:
+    """Compare masks and words with those of the CPU in fp32, the plain path."""
+    for count in (1, 3):
+        shown, labels = pictures("480p", count, min(frames, SHOWN))
+        plain = Tracker(create_engine("lite", engine="torch", device="cpu", precision="fp32"))
+        plain.start(shown[0], labels)
+        wanted = [plain.step(picture) for picture in shown[1:]]
+        for precision, way in itertools.product(["fp32", *precisions(device)], WAYS):
+            name = f"{count} objects, {precision}, {way}"
+            tried(name, compared, device, precision, WAYS[way], shown, labels, wanted)
+
+
+def compared(
+    device: str,
+    precision: Any,
+    settings: TrackingSettings,
+    shown: Sequence[Picture],
+    labels: Labels,
+    wanted: Sequence[TrackedFrame],
+) -> str:
+    """Return in how far a tracker gives what is wanted."""
+    tracker = Tracker(create_engine("lite", engine="torch", device=device, precision=precision), settings)
+    tracker.start(shown[0], labels)
+    found = [tracker.step(picture) for picture in shown[1:]]
+    equal = [float((one.labels == other.labels).mean()) for one, other in zip(found, wanted, strict=True)]
+    words, wanted_words = ([[one.status for one in frame.objects] for frame in frames] for frames in (found, wanted))
+    same = "the same" if words == wanted_words else "OTHERS"
+    return "; ".join((f"worst {min(equal):.5f}, mean {np.mean(equal):.5f}, words {same}", *tracker.notes))
+
+
+def tracking(device: str, frames: int) -> None:
+    """Measure lite in crops, and lite-plus."""
+    for weights, count in (("lite", 1), ("lite", 3), ("lite", 7), ("lite-plus", 1)):
+        shown, labels = pictures("480p", count)
+        for precision, way in itertools.product(precisions(device), WAYS):
+            name = f"{weights}, {count} objects, {precision}, {way}"
+            tried(name, followed, weights, device, precision, WAYS[way], shown, labels, frames)
+
+
+def followed(
+    weights: str,
+    device: str,
+    precision: Any,
+    settings: TrackingSettings,
+    shown: Sequence[Picture],
+    labels: Labels,
+    frames: int,
+) -> float:
+    """Return at how many frames a second an engine follows."""
+    engine = create_engine(weights, engine="torch", device=device, precision=precision)
+    return rate([Tracker(engine, settings)], shown, [labels], frames)
+
+
+def full_frame(device: str, frames: int) -> None:
+    """Measure the paper's network with random weights, on which its speed does not depend.
+
+    The official structure is three scales, one object at a time, with copies in between, in fp32.
+    """
+    few = max(frames // 10, 2)
+    usual, paper = TrackingSettings(window=False), TrackingSettings.paper()
+    for count in (1, 3):
+        shown, labels = pictures("480p", count, 12)
+        alone = [(labels == value).astype(np.uint8) for value in range(1, count + 1)]
+        for words, precision, settings, masks in (
+            ("full frame", "bf16", usual, [labels]),
+            ("crops, on_device", "bf16", ON_DEVICE, [labels]),
+            ("paper protocol", "bf16", paper, [labels]),
+            ("paper protocol", "fp32", paper, [labels]),
+            ("official structure", "fp32", paper, alone),
+        ):
+            tried(f"{count} objects, {words}, {precision}", random_rgmp, device, precision, settings, shown, masks, few)
+
+
+def random_rgmp(
+    device: str, precision: Any, settings: TrackingSettings, shown: Sequence[Picture], masks: list[Labels], frames: int
+) -> float:
+    """Return at how many frames a second the paper's network follows, with a tracker for each of some masks."""
+    from vosctl.engine.devices import resolve_placement
+    from vosctl.engine.torch_engine import TorchEngine
+    from vosctl.network.table import create_network
+
+    engine = TorchEngine(create_network("rgmp"), resolve_placement(device, precision), "random")
+    return rate([Tracker(engine, settings) for _ in masks], shown, masks, frames)
+
+
+def end_to_end(device: str, frames: int) -> None:
+    """Measure whole runs: a video in; indexed PNG out, or nothing."""
+    with tempfile.TemporaryDirectory() as place:
+        clips = MadeClips(Path(place))
+        for size, count in (("480p", 1), ("1080p", 1), ("480p", 7)):
+            clip, mask = clips.write(size, count, frames)
+            for way, output in itertools.product(WAYS, ("masks", "no output")):
+                folder = Path(place) / f"{clip.stem}-{way}" if output == "masks" else None
+                tried(f"{size}, {count} objects, {output}, {way}", whole_run, device, WAYS[way], clip, mask, folder)
+
+
+def whole_run(device: str, settings: TrackingSettings, clip: Path, mask: Path, folder: Path | None) -> float:
+    """Return the frames a second of a whole run, its first frame and the making of the engine left out."""
+    engine = create_engine("lite", engine="torch", device=device)
+    done = vosctl.SegmentJob(
+        clip, vosctl.FirstObjects(mask=mask), vosctl.OutputRequest(masks=folder), settings, engine
+    ).run()
+    return done.frames / done.seconds
+
+
+def video(device: str, frames: int) -> None:
+    """Measure decoding and encoding alone, on the CPU and on the GPU."""
+    with tempfile.TemporaryDirectory() as place:
+        clips = MadeClips(Path(place))
+        for size in ("480p", "1080p", "4k"):
+            clip, _ = clips.write(size, 1, max(frames // 2, 2))
+            for decoder in ("cpu", "cuda"):
+                tried(f"decoding, {size}, {decoder}", decoded, clip, decoder)
+            for codec in ("libx264", "h264_nvenc", "hevc_nvenc"):
+                tried(f"encoding, {size}, {codec}", encoded, clip, codec)
+
+
+def decoded(clip: Path, decoder: str) -> float:
+    """Return at how many frames a second a video is decoded into memory of the host."""
+    import av
+    from av.codec.hwaccel import HWAccel
+
+    chosen = None if decoder == "cpu" else HWAccel(decoder, allow_software_fallback=False)
+    begin = time.perf_counter()
+    with av.open(str(clip), hwaccel=chosen) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        count = sum(frame.planes[0].buffer_size > 0 for frame in container.decode(video=0))
+    return count / (time.perf_counter() - begin)
+
+
+def encoded(clip: Path, codec: str) -> float:
+    """Return at how many frames a second an encoder writes."""
+    import av
+
+    with av.open(str(clip)) as container:
+        shown = [frame.reformat(format="yuv420p") for frame in itertools.islice(container.decode(video=0), 24)]
+    begin = time.perf_counter()
+    with av.open(str(clip.with_name(f"{codec}.mkv")), "w") as target:
+        stream: Any = target.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = shown[0].width, shown[0].height, "yuv420p"
+        for frame in shown:
+            frame.pts = None
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    return len(shown) / (time.perf_counter() - begin)
+
+
+def providers(device: str, frames: int) -> None:
+    """Measure ONNX Runtime's providers, in crops."""
+    shown, labels = pictures("480p", 1)
+    for provider in ("cpu", "cuda", "tensorrt"):
+        tried(provider, provided, provider, shown, labels, max(frames // 4, 2))
+
+
+def provided(provider: Any, shown: Sequence[Picture], labels: Labels, frames: int) -> str:
+    """Return how fast an execution provider is."""
+    begin = time.perf_counter()
+    engine = create_engine("lite", engine="onnx", provider=provider)
+    loaded = time.perf_counter() - begin
+    return f"{rate([Tracker(engine)], shown, [labels], frames):.1f} fps, loaded in {loaded:.1f} s, {engine.info.device}"
+
+
+def profile(device: str, frames: int) -> None:
+    """Print the torch profiler's table of some steps."""
+    shown, labels = pictures("480p", 1, 12)
+    for way, settings in WAYS.items():
+        tried(way, profiled, device, settings, shown, labels)
+
+
+def profiled(device: str, settings: TrackingSettings, shown: Sequence[Picture], labels: Labels) -> str:
+    """Return the table of five steps."""
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as profiler
+
+    activities = [ProfilerActivity.CPU, *([] if device == "cpu" else [ProfilerActivity.CUDA])]
+    tracker = Tracker(create_engine("lite", engine="torch", device=device), settings)
+    rate([tracker], shown, [labels], 4)
+    with profiler(activities=activities) as seen:
+        for picture in shown[1:6]:
+            _labels_of([tracker.step(picture)])
+    order = "self_cpu_time_total" if device == "cpu" else "self_cuda_time_total"
+    return str(seen.key_averages().table(sort_by=order, row_limit=30, max_name_column_width=60))
+
+
+def bench(device: str, frames: int) -> None:
+    """Run `vosctl bench`."""
+    options = ("--device", device, "--engine", "torch", "--objects", "1,3,7", "--sizes", "480p", "--outputs", "none")
+    told("bench", _said(sys.executable, "-m", "vosctl", "bench", *options, "--frames", str(max(frames // 4, 2)), "-q"))
+
+
+def main() -> None:
+    """Run one part."""
+    name, device, frames = sys.argv[1:]
+    parts = (environment, tests, agreement, tracking, full_frame, end_to_end, video, providers, profile, bench)
+    {part.__name__: part for part in parts}[name](device, int(frames))
+
+
+if __name__ == "__main__":
+    main()
