@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from vosctl.batching.executor import BatchEvents, make_engine
 from vosctl.batching.job import BatchJob
 from vosctl.batching.result import JobResult
 from vosctl.batching.running import remove_left
+from vosctl.batching.waiting import Waiting
 from vosctl.batching.worker import Frames, MakeEngine, Message, Ready, Unable, blocked_signals, work
 from vosctl.engine.base import EngineInfo
 from vosctl.engine.idle_gpu import idle_gpu
@@ -26,8 +26,6 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.interrupts import check, ending, interrupted
 
 POLL_SECONDS = 0.1
-ASK_SECONDS = 1.0
-"""Between two looks for jobs where there was none."""
 PATIENCE = 10.0
 """Seconds that a worker which was told to end may be silent for."""
 MOST_FALSE_STARTS = 3
@@ -134,7 +132,7 @@ class Processes:
 
     def run(self, jobs: Iterable[BatchJob | None], events: BatchEvents) -> Iterator[JobResult]:
         """See `Executor.run`."""
-        waiting = _Waiting(jobs)
+        waiting = Waiting(jobs)
         try:
             while not interrupted():
                 self._give(waiting, events)
@@ -154,7 +152,7 @@ class Processes:
         while self._workers:
             self._workers.pop().end(PATIENCE)
 
-    def _give(self, waiting: _Waiting, events: BatchEvents) -> None:
+    def _give(self, waiting: Waiting, events: BatchEvents) -> None:
         """Give jobs to the workers that have none, and start workers while there are jobs for them."""
         waiting.look(self.count)
         for worker in self._workers:
@@ -250,38 +248,6 @@ def _soon_interrupted() -> bool:
     """Return whether this process was asked to end, as its workers may have been a moment before."""
     time.sleep(POLL_SECONDS)
     return interrupted()
-
-
-class _Waiting:
-    """Jobs that are still to be given, taken no earlier than there is room for them.
-
-    Attributes:
-        jobs: those that were taken.
-        over: whether no more will come.
-    """
-
-    def __init__(self, jobs: Iterable[BatchJob | None]) -> None:
-        self._source = iter(jobs)
-        self._ask_at = 0.0
-        self._ended = False
-        self.jobs: deque[BatchJob] = deque()
-
-    @property
-    def over(self) -> bool:
-        return self._ended and not self.jobs
-
-    def look(self, most: int) -> None:
-        """Take jobs until there are so many, or none is there at the moment."""
-        while not self._ended and len(self.jobs) < most and time.monotonic() >= self._ask_at:
-            try:
-                job = next(self._source)
-            except StopIteration:
-                self._ended = True
-            else:
-                if job is None:
-                    self._ask_at = time.monotonic() + ASK_SECONDS
-                else:
-                    self.jobs.append(job)
 
 
 def cores() -> int:
