@@ -8,7 +8,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from vosctl.errors import UsageError, VosctlError
-from vosctl.remote import exists, fetch, is_folder, is_remote, is_whole, listed, mirrored, publish
+from vosctl.remote import WHOLE, addressed, entries, exists, fetch, is_folder, is_remote, is_whole, mirrored, publish
 
 STORES = ["memory", "file"]
 
@@ -60,6 +60,13 @@ def test_a_copy_lies_as_its_original_does_in_its_store(tmp_path):
             mirrored(wrong, tmp_path)
 
 
+def test_messages_get_their_addresses_back(tmp_path):
+    for address in ("s3://bucket/v/a.mp4", "file:///v/a.mp4"):
+        local = mirrored(address, tmp_path)
+        local.parent.mkdir(parents=True)
+        assert addressed(f"{local}: is no video", tmp_path) == f"{address}: is no video"
+
+
 def test_a_file_comes_and_goes(root, tmp_path):
     put(f"{root}/v/a.mp4", b"video")
     local = fetch(f"{root}/v/a.mp4", tmp_path / "copies")
@@ -71,7 +78,7 @@ def test_a_file_comes_and_goes(root, tmp_path):
     local.write_bytes(b"another")
     publish(local, f"{root}/out/b.mp4")
     assert fetch(f"{root}/out/b.mp4", tmp_path / "again").read_bytes() == b"another"
-    assert listed(f"{root}/out") == [f"{root}/out/b.mp4"]
+    assert entries(f"{root}/out") == {f"{root}/out/b.mp4": False}
 
 
 def test_a_folder_comes_and_goes(root, folder, tmp_path):
@@ -84,16 +91,19 @@ def test_a_folder_comes_and_goes(root, folder, tmp_path):
     publish(folder, f"{root}/out/masks")
     assert contents(fetch(f"{root}/out/masks", tmp_path / "again")) == contents(folder)
     assert is_whole(f"{root}/out/masks")
-    assert listed(f"{root}/out") == [f"{root}/out/masks"], "nothing is left beside it"
+    assert entries(f"{root}/out") == {f"{root}/out/masks": True}, "nothing is left beside it"
 
 
 def test_a_glob_comes_as_a_folder(root, folder, tmp_path):
     publish(folder, f"{root}/frames")
+    mark = (WHOLE,) if root.startswith("memory") else ()
     local = fetch(f"{root}/frames/*.png", tmp_path / "copies")
     assert contents(local) == {"a.png": b"a", "b.png": b"bb"}
     put(f"{root}/odd[1].png", b"odd")
     assert fetch(f"{root}/odd[1].png", tmp_path / "copies").read_bytes() == b"odd"
-    assert listed(f"{root}/frames/*.png") == [f"{root}/frames/a.png", f"{root}/frames/b.png"]
+    assert entries(f"{root}/frames/a*.png") == {
+        f"{root}/frames/{name}": name == "deep" for name in ("a.png", "b.png", "deep", *mark)
+    }
 
 
 @pytest.mark.parametrize("name", ["none.mp4", "none/*.png"])

@@ -9,6 +9,7 @@ empty object named `_SUCCESS`, as other programs have it.
 from __future__ import annotations
 
 import glob
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -117,8 +118,8 @@ def is_whole(address: str) -> bool:
         return bool(files.exists(f"{path}/{WHOLE}"))
 
 
-def listed(address: str) -> list[str]:
-    """Return the addresses of what lies in a remote folder, files and folders, or of what a glob matches; sorted.
+def entries(address: str) -> dict[str, bool]:
+    """Return what lies in a remote folder, or in the folders of what a glob matches, and whether each is a folder.
 
     Raises:
         UsageError: there is nothing of that name, or it cannot be an address.
@@ -126,8 +127,13 @@ def listed(address: str) -> list[str]:
     """
     with _errors(address, "read"):
         files, path = _opened(address)
-        found = files.glob(path) if glob.has_magic(path) else files.ls(path, detail=False)
-        return sorted(_address(one, address) for one in found)
+        folders = {path}
+        if glob.has_magic(path):
+            folders = {str(PurePosixPath(one).parent) for one in files.glob(path)}
+        found = [one for folder in sorted(folders) for one in files.ls(folder, detail=True)]
+        return {
+            _address(one["name"], address): one["type"] == "directory" for one in found if one["name"] not in folders
+        }
 
 
 def is_folder(address: str) -> bool:
@@ -140,6 +146,15 @@ def is_folder(address: str) -> bool:
     with _errors(address, "read"):
         files, path = _opened(address)
         return bool(files.isdir(path))
+
+
+def addressed(text: str, folder: Path) -> str:
+    """Return a text in which copies below a folder, see `mirrored`, have the addresses of what they are copies of."""
+    schemes = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    for start in (folder, folder.resolve()):
+        for scheme in schemes:
+            text = text.replace(f"{start / scheme}{os.sep}", f"{scheme}:///" if scheme == "file" else f"{scheme}://")
+    return text
 
 
 def _opened(address: str) -> tuple[AbstractFileSystem, str]:

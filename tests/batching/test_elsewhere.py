@@ -9,11 +9,15 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+import vosctl
 from tests.helpers.engines import BrightObjectEngine
-from vosctl.batching import BatchJob, JobOptions, run_job
-from vosctl.errors import VosctlError
+from vosctl.batching import BatchJob, InProcess, JobOptions, run_job
+from vosctl.batching.finding import JobsRequest
+from vosctl.batching.layouts import parse_outputs
+from vosctl.batching.run import BatchRun
+from vosctl.errors import UsageError, VosctlError
 from vosctl.prompts.timed import TimedPrompt
-from vosctl.remote import WHOLE, is_whole, listed
+from vosctl.remote import WHOLE, entries, is_whole
 from vosctl.time_line import Place
 from vosctl.tracks import Track
 from vosctl.video.leftovers import Claim
@@ -50,7 +54,7 @@ def test_it_gives_what_a_local_one_does(far, bright_engine, tmp_path):
     assert (result.state, result.frames, result.error) == ("done", FRAMES, None)
     assert sorted(result.outputs) == sorted(OUTPUTS.values())
     assert (result.name, result.source) == (local.name, "memory://far/v/a.mp4")
-    there = {name.removeprefix("memory://far/out/a/"): far.cat(name) for name in listed("memory://far/out/a/masks")}
+    there = {name.removeprefix("memory://far/out/a/"): far.cat(name) for name in entries("memory://far/out/a/masks")}
     assert there.pop(f"masks/{WHOLE}") == b""
     assert there == {f"masks/{path.name}": path.read_bytes() for path in Path("out/masks").iterdir()}
     assert far.cat(OUTPUTS["overlay"]) == Path("out/overlay.mp4").read_bytes()
@@ -69,7 +73,7 @@ def test_outputs_that_exist_are_replaced_only_when_that_is_asked_for(far, bright
     assert again.error.startswith("`masks`: memory://far/out/a/masks exists; pass `overwrite=True`")
     assert run_job(job(options=JobOptions(overwrite=True)), bright_engine).state == "done"
     assert run_job(job(resume=True), bright_engine).state == "done"
-    assert len(listed("memory://far/out/a/masks")) == FRAMES + 1
+    assert len(entries("memory://far/out/a/masks")) == FRAMES + 1
 
 
 def test_a_job_that_fails_publishes_nothing(far):
@@ -127,6 +131,51 @@ def test_a_folder_of_images_and_a_track(far, bright_engine, tmp_path):
     with Track(tmp_path / "a.vostrack") as track:
         assert track.complete
         assert Path(track.header.path) == Path("../frames/a")
+
+
+def far_request(source, output="memory://far/out"):
+    return JobsRequest(source, output, parse_outputs("masks"))
+
+
+@pytest.mark.parametrize("source", ["memory://far/v", "memory://far/v/*.mp4", "memory://far/v/a.mp4"])
+def test_videos_with_masks_beside_them_are_found(far, bright_engine, source):
+    (found,) = far_request(source).find()
+    assert (found.name, found.source, found.first_mask) == ("a", "memory://far/v/a.mp4", ("memory://far/v/a.png",))
+    assert found.outputs == {"masks": "memory://far/out/a/masks"}
+    assert run_job(found, bright_engine).state == "done"
+
+
+def test_what_lies_beside_them_is_found_as_in_a_folder_here(far):
+    for name in ("b.mp4", "b.1.png", "b.2.png", "c.mp4", "c.prompts.json", "d.mp4", "e/1.jpg", "e.png", "f/1.jpg"):
+        far.pipe_file(f"/far/v/{name}", b"")
+    _, b, c, d, e = far_request("memory://far/v").find()
+    assert b.first_mask == ("memory://far/v/b.1.png", "memory://far/v/b.2.png")
+    assert c.prompts == "memory://far/v/c.prompts.json"
+    assert d.problem.startswith("memory://far/v/d.mp4: no mask or prompts beside it")
+    assert (e.source, e.first_mask) == ("memory://far/v/e", ("memory://far/v/e.png",))
+
+
+@pytest.mark.parametrize("source", ["memory://far/none", "memory://far/v/none.mp4", "memory://far/v/none*.mp4"])
+def test_nothing_is_found(far, source):
+    with pytest.raises(UsageError, match=r"^memory://far/.*none"):
+        far_request(source).find()
+
+
+def test_what_is_whole_is_left_out(far, bright_engine, tmp_path):
+    wanted = far_request("memory://far/v").find()
+    run = BatchRun(wanted, InProcess(bright_engine), tmp_path / "results.jsonl")
+    assert run.run().done == 1
+    with pytest.raises(UsageError, match="memory://far/out/a/masks: there already; pass `resume=True`"):
+        run.run()
+    assert replace(run, resume=True).run().skipped == 1
+    far.rm_file(f"/far/out/a/masks/{WHOLE}")
+    assert replace(run, resume=True).run().done == 1
+    assert is_whole("memory://far/out/a/masks")
+
+
+def test_results_of_outputs_elsewhere_need_a_file(far):
+    with pytest.raises(UsageError, match=r"`output=memory://far/out`: say with `results`"):
+        vosctl.batch("memory://far/v", "memory://far/out")
 
 
 def test_copies_of_a_killed_run_are_removed(far, bright_engine, tmp_path):

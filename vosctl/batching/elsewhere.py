@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from glob import has_magic
 from pathlib import Path
 
+from vosctl.batching.folders import find_by_glob, find_in_folder, find_one
 from vosctl.batching.job import BatchJob
 from vosctl.errors import UsageError, VosctlError
 from vosctl.prompts.prompt_file import read_prompts
 from vosctl.prompts.timed import TimedPrompt
-from vosctl.remote import exists, fetch, is_remote, mirrored, publish
+from vosctl.remote import addressed, entries, exists, fetch, is_folder, is_remote, mirrored, publish
 from vosctl.summary import Summary
 from vosctl.video.leftovers import Claim, clean
 
 _STAGING = "vosctl-batch"
+
+
+def find_elsewhere(address: str) -> list[BatchJob]:
+    """Return a job for each video of a remote folder, of a glob, or for one video, with what lies beside it.
+
+    Raises:
+        UsageError: there is none.
+        VosctlError: it cannot be reached.
+    """
+    with tempfile.TemporaryDirectory(prefix="vosctl-") as name:
+        # Empty files of the same names, so that the same code looks for what lies beside what.
+        folder = Path(name)
+        place = mirrored(address, folder)
+        place.parent.mkdir(parents=True)
+        several = is_folder(address) or has_magic(address)
+        for one, is_a_folder in entries(address if several else address.rpartition("/")[0]).items():
+            local = mirrored(one, folder)
+            (local if is_a_folder else local.parent).mkdir(parents=True, exist_ok=True)
+            if not is_a_folder:
+                local.touch()
+        try:
+            if not several and not place.exists():
+                raise UsageError(f"{address}: no such file or folder; check the address")
+            found = find_by_glob(str(place)) if has_magic(address) else (find_in_folder if several else find_one)(place)
+        except UsageError as error:
+            raise UsageError(addressed(str(error), folder)) from error
+        return [_addressed(job, folder) for job in found]
+
+
+def _addressed(job: BatchJob, folder: Path) -> BatchJob:
+    def there(text: str) -> str:
+        return addressed(text, folder)
+
+    masks, prompts = job.first_mask, job.prompts
+    return replace(
+        job,
+        source=there(job.source),
+        first_mask=tuple(map(there, masks)) if isinstance(masks, tuple) else masks,
+        prompts=there(prompts) if isinstance(prompts, str) else prompts,
+        problem=None if job.problem is None else there(job.problem),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +92,7 @@ class AtHand:
 
     def named(self, text: str) -> str:
         """Return a message in which copies have the addresses of what they are copies of."""
-        if self.folder is None:
-            return text
-        for folder in (self.folder, self.folder.resolve()):
-            for scheme in sorted(path.name for path in self.folder.iterdir()) if self.folder.is_dir() else ():
-                text = text.replace(f"{folder / scheme}{os.sep}", f"{scheme}://")
-        return text
+        return text if self.folder is None else addressed(text, self.folder)
 
 
 @contextmanager

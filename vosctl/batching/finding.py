@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vosctl.batching.data_sets import find_in_data_set, is_data_set
+from vosctl.batching.elsewhere import find_elsewhere
 from vosctl.batching.folders import find_by_glob, find_in_folder, find_one
 from vosctl.batching.job import BatchJob, JobOptions
 from vosctl.batching.layouts import Layout, LayoutName, WantedOutput
 from vosctl.batching.lists import LIST_SUFFIXES, Listed, read_list
 from vosctl.errors import UsageError
+from vosctl.remote import is_remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class JobsRequest:
     """Jobs to be found; can be asked again, where files come to a folder.
 
     Attributes:
-        source: a folder or glob of videos, a data set in the DAVIS layout, a list (.csv, .jsonl) or a video.
+        source: a folder or glob of videos, a data set in the DAVIS layout, a list (.csv, .jsonl) or a video; the
+            address of a folder, glob or video.
         output: the folder of all outputs, or an address.
         outputs: what each job is to have; None for masks of a data set, and overlays otherwise.
         layout: how they are laid out; None for `davis` of a data set, and `folders` otherwise.
@@ -63,6 +66,8 @@ class JobsRequest:
 
     def _look(self) -> tuple[Listed, str, bool]:
         """Return the jobs, the folder of a data set's resolution, and whether it is one."""
+        if is_remote(self.source):
+            return Listed([replace(job, options=self.options) for job in find_elsewhere(self.source)]), "", False
         path = Path(self.source)
         if self.subset is not None or is_data_set(path):
             jobs, resolution = find_in_data_set(path, self.subset or "all")

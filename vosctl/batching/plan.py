@@ -10,6 +10,8 @@ from pathlib import Path
 from vosctl.batching.job import BatchJob
 from vosctl.batching.result import JobResult
 from vosctl.errors import UsageError, VosctlError
+from vosctl.remote import exists, is_remote
+from vosctl.remote import is_whole as is_whole_there
 from vosctl.tracks import Track
 from vosctl.video.sinks.checks import check_outputs
 
@@ -166,15 +168,24 @@ def is_whole(job: BatchJob, result: JobResult | None = None) -> bool:
     """
     if not job.outputs or (result is not None and result.digest != job.digest):
         return False
-    return all(_is_there(path) and (kind != "track" or _is_complete(path)) for kind, path in job.outputs.items())
+    return all(_is_all_there(kind, path) for kind, path in job.outputs.items())
 
 
 def has_track(job: BatchJob) -> bool:
     """Return whether an earlier run of a job left a track that may be gone on with."""
-    return any(path is not None and _is_there(path) for path in (job.outputs.get("track"), job.progress))
+    tracks = (path for path in (job.outputs.get("track"), job.progress) if path is not None)
+    return any(_is_there(path) for path in tracks if not is_remote(path))
+
+
+def _is_all_there(kind: str, path: str) -> bool:
+    if is_remote(path):
+        return is_whole_there(path)
+    return _is_there(path) and (kind != "track" or _is_complete(path))
 
 
 def _is_there(path: str) -> bool:
+    if is_remote(path):
+        return exists(path)
     place = Path(path)
     return any(place.iterdir()) if place.is_dir() else place.exists()
 

@@ -29,6 +29,7 @@ from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
 from vosctl.interrupts import held
 from vosctl.prompts.mask_file import StrPath
+from vosctl.remote import is_remote
 
 RESULTS = "results.jsonl"
 """The file of results, in the folder of outputs."""
@@ -194,7 +195,7 @@ def batch(
         subset: of a data set: a list below its ImageSets, such as "2017/val.txt".
         strict: whether a line of a list that cannot be read is an error.
         resume: leave out what an earlier run has done, and go on with what it has begun.
-        results: the file of results; by default results.jsonl in `output`.
+        results: the file of results; by default results.jsonl in `output`. Needed where that is an address.
         engine: what runs the network: settings, or an engine that was made, which runs one job after the other here.
         workers: processes, each with an engine; 0 for one for each two cores. They are started anew, so a program
             that calls this needs `if __name__ == "__main__":`.
@@ -213,6 +214,10 @@ def batch(
     if isinstance(jobs, str | os.PathLike):
         if output is None:
             raise UsageError("`output`: give the folder that the outputs go to")
+        if results is None and is_remote(os.fspath(output)):
+            raise UsageError(
+                f"`output={output}`: say with `results` in which file of this machine the results are kept"
+            )
         wanted = None if outputs is None else parse_outputs(outputs)
         request = JobsRequest(
             os.fspath(jobs), os.fspath(output), wanted, layout, options or JobOptions(), subset, strict
