@@ -21,6 +21,7 @@ from vosctl.cli.options import (
     tracking_options,
 )
 from vosctl.cli.places import RangeRequest, range_options
+from vosctl.cli.ray import RayRequest, ray_options
 from vosctl.cli.segment import segment
 from vosctl.errors import UsageError
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from vosctl.jobs import Direction
     from vosctl.video.sinks.base import AnnotationFormat
 
+SHARD_RESULTS = "results-{}-of-{}.jsonl"
+"""The file of results of one of several machines."""
 LAYOUTS = ("folders", "flat", "kinds", "davis")
 """As `vosctl.batching.layouts.LAYOUTS`, which needs numpy."""
 
@@ -92,7 +95,7 @@ class WorkRequest:
     dry_run: bool
     strict: bool
 
-    def check(self) -> None:
+    def check(self, cluster: RayRequest) -> None:
         """Make sure that the options go together.
 
         Raises:
@@ -100,9 +103,13 @@ class WorkRequest:
         """
         if self.watch and (self.dry_run or self.shard):
             raise UsageError("--watch: does not go with --dry-run and --shard, which need to know all videos")
+        if cluster.ray is not None and (self.workers or self.dry_run):
+            raise UsageError("--ray: does not go with --jobs and --dry-run, which are of this machine alone")
 
-    def executor(self, engine: EngineRequest) -> Executor:
+    def executor(self, engine: EngineRequest, cluster: RayRequest) -> Executor:
         """Return what runs the jobs."""
+        if cluster.ray is not None:
+            return cluster.executor(engine)
         from vosctl.batching.processes import Processes
 
         return Processes(engine.settings(), self.workers)
@@ -150,9 +157,15 @@ work_options = grouped(
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Folder of all outputs, and of results.jsonl.",
+    help="Folder of all outputs, and of results.jsonl; or an address, such as s3://bucket/out, with --results.",
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="File of the results.  [default: DIR/results.jsonl]",
 )
 @click.option(
     "--outputs",
@@ -168,6 +181,7 @@ work_options = grouped(
 )
 @click.option("--set", "subset", metavar="LIST", help="Sequences of a data set's ImageSets/LIST, such as 2017/val.txt.")
 @work_options
+@ray_options
 @look_options
 @range_options
 @tracking_options
@@ -175,11 +189,13 @@ work_options = grouped(
 @reporting_options
 def batch(
     source: str,
-    output: Path,
+    output: str,
+    results: Path | None,
     outputs: str | None,
     layout: LayoutName | None,
     subset: str | None,
     work: WorkRequest,
+    cluster: RayRequest,
     look: LookRequest,
     part: RangeRequest,
     tracking: TrackingRequest,
@@ -191,6 +207,7 @@ def batch(
     SOURCE is a folder or a quoted glob of videos with masks or prompts beside them (a.mp4 with a.png, with a.1.png and
     a.2.png for one object each, or with a.prompts.json); a data set with JPEGImages and Annotations, of which the first
     ones are enough; or a list of jobs, .csv or .jsonl, with source, first_mask, box, prompts and options for each.
+    Folders, globs, the sources of a list and DIR can be addresses: s3://bucket/videos.
 
     DIR/results.jsonl gets a line for each job: its state, seconds, frames, lost objects, outputs and error. A job that
     fails does not stop the others; the exit status is 3 then.
@@ -203,6 +220,7 @@ def batch(
       vosctl batch jobs.csv -o out --dry-run
       vosctl batch videos/ -o out --resume
       vosctl batch incoming/ -o out --watch
+      vosctl batch jobs.csv -o /shared/out --ray=10.0.0.5:6379
     """
     from vosctl.batching.finding import JobsRequest
     from vosctl.batching.layouts import parse_outputs
@@ -211,11 +229,12 @@ def batch(
     from vosctl.batching.watching import check_watchable, watch
     from vosctl.cli.batch_reporting import BatchReporter
 
-    work.check()
+    work.check(cluster)
     wanted = None if outputs is None else parse_outputs(outputs)
-    request = JobsRequest(source, str(output), wanted, layout, look.options(part, tracking), subset, strict=work.strict)
+    request = JobsRequest(source, output, wanted, layout, look.options(part, tracking), subset, strict=work.strict)
+    results = results or _results_in(output, RESULTS if work.shard is None else SHARD_RESULTS.format(*work.shard))
     with BatchReporter(reporting) as reporter:
-        executor, results = work.executor(engine), output / RESULTS
+        executor = work.executor(engine, cluster)
         if work.watch:
             check_watchable(source)
             BatchRun(watch(request.find), executor, results, resume=True, events=reporter).run()
@@ -223,12 +242,17 @@ def batch(
         jobs = request.find(reporter.warning)
         if work.shard is not None:
             jobs = shard_of(jobs, *work.shard)
-            results = output / "results-{}-of-{}.jsonl".format(*work.shard)
         if work.dry_run:
             _say_what_would_be(jobs, executor, results, work.resume, reporter)
             return
         BatchRun(jobs, executor, results, work.resume, reporter).run()
     reporter.end_with_failures()
+
+
+def _results_in(output: str, name: str) -> Path:
+    if "://" in output:
+        raise UsageError(f"-o {output}: is an address; name a file of this machine for the results with --results")
+    return Path(output) / name
 
 
 def _say_what_would_be(
