@@ -1,4 +1,4 @@
-"""Makes the pictures of the model card's failures, on scenes made of the demo's photographs: what `lite` gets wrong.
+"""Makes the pictures of what `lite` and the prompt network get wrong, on scenes made of the demo's photographs.
 
 python tools/make_failures.py docs/failures --weights lite
 
@@ -22,6 +22,7 @@ from PIL import Image
 import vosctl.demo
 from vosctl.demo.scene import RACCOON_ID
 from vosctl.evaluation.metrics import region_and_boundary
+from vosctl.prompts import predict_mask
 from vosctl.tracking import Tracker
 from vosctl.video.overlay import render_overlay
 
@@ -182,6 +183,31 @@ def draw(tracker: Tracker, clip: Iterator[Moment]) -> tuple[Image8, float]:
     return np.asarray(np.hstack(shown), np.uint8), float(np.mean(scores[1:-1]))
 
 
+CLICKS = (("coffee.jpg", (43.0, 345.0)), ("coffee.jpg", (348.0, 223.0)))
+"""Photographs, and clicks (on a saucer) of which the prompt network makes something else."""
+
+
+def draw_clicks() -> Image8:
+    """Draw what is found for single clicks: (H, W, 3) uint8 RGB, side by side."""
+    panels = []
+    for name, (x, y) in CLICKS:
+        image = photo(name)
+        found = predict_mask(image, points=[(x, y, True)])
+        shown = image.copy()
+        shown[found.mask] = (0.5 * shown[found.mask] + 0.5 * np.array((40, 220, 90))).astype(np.uint8)
+        cv2.circle(shown, (round(x), round(y)), max(image.shape) // 60, (255, 255, 255), -1)
+        cv2.circle(shown, (round(x), round(y)), max(image.shape) // 90, (0, 90, 255), -1)
+        height = 260
+        shown = cv2.resize(
+            shown, (round(height * image.shape[1] / image.shape[0]), height), interpolation=cv2.INTER_AREA
+        )
+        cv2.putText(
+            shown, f"score {found.score:.2f}", (6, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA
+        )
+        panels.append(shown)
+    return np.asarray(np.hstack(panels), np.uint8)
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--weights", default="lite", show_default=True)
@@ -192,6 +218,7 @@ def main(folder: Path, weights: str) -> None:
         picture, score = draw(Tracker.load(weights), clip())
         Image.fromarray(picture).save(folder / f"{name}.jpg", quality=88)
         click.echo(f"{name}: mean J {100 * score:.1f}")
+    Image.fromarray(draw_clicks()).save(folder / "clicks.jpg", quality=88)
 
 
 if __name__ == "__main__":

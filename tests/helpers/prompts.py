@@ -35,8 +35,8 @@ class ColourPromptEngine:
 
     info = EngineInfo("fake", "fake", "prompt", "cpu", "fp32")
 
-    def __init__(self, size=64, tolerance=30):
-        self.size, self.tolerance = size, tolerance
+    def __init__(self, size=64, tolerance=30, score=0.8):
+        self.size, self.tolerance, self.score = size, tolerance, score
         self.regions = 0
         self.maps = []
 
@@ -59,4 +59,4 @@ class ColourPromptEngine:
             bright = inside[np.ptp(inside, axis=1) >= 60]
             centre = np.median(bright if len(bright) else inside, axis=0)
             found |= (np.abs(features - centre).max(axis=2) < self.tolerance) & (maps[2] > 0)
-        return found.astype(np.float32), 0.8
+        return found.astype(np.float32), self.score

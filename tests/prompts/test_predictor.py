@@ -101,3 +101,20 @@ def test_clicks_beside_the_object_before_the_first_on_it_are_kept(engine, scene)
     assert overlap(found.mask, labels == 1) > 0.9
     with pytest.raises(UsageError, match="none of them is on the object"):
         MaskPredictor(engine, image).predict(Prompt(points=((460, 160, False),)))
+
+
+@pytest.mark.parametrize(
+    ("box", "score", "looks"),
+    [
+        ((98, 198, 64, 64), 0.8, 2),
+        ((90, 190, 140, 140), 0.8, 1),  # less than most of it is filled: a part perhaps
+        ((98, 198, 64, 64), 0.6, 1),  # what was found is no good guide
+    ],
+)
+def test_what_fills_a_box_is_looked_at_once_more(scene, box, score, looks):
+    image, labels = scene
+    engine = ColourPromptEngine(score=score)
+    found = MaskPredictor(engine, image).predict(Prompt(box=box))
+    assert overlap(found.mask, labels == 1) > 0.9
+    assert len(engine.maps) == looks
+    assert engine.maps[-1][MASK].any() == (looks == 2)

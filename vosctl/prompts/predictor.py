@@ -29,6 +29,10 @@ WORTH_ZOOMING = 0.75
 """A smaller region is looked at when its side is at most this share of the one before."""
 LARGEST_ZOOM = 4
 """Regions that are looked at for one click, each in the one before."""
+MOST_OF_BOX = 0.8
+"""Longer side of what was found over its box's, below which it may be a part of the object only."""
+GOOD_GUIDE = 0.7
+"""Score below which the next region is not laid round what was found in a box."""
 UNSEEN_ZOOM = 0.4
 """Side of the next region over the last one's, round a click where nothing was found."""
 WIDER = 1.6
@@ -88,6 +92,8 @@ class MaskPredictor(Generic[Features]):
         reach = reach_of(prompt)
         if before is None and prompt.box is None and prompt.mask is None:
             return self._first_click(prompt)
+        if before is None and prompt.box is not None:
+            return self._first_box(prompt, reach)
         if before is None:
             region = self._round(reach)
         elif reach is None or holds(before.region, reach):
@@ -100,6 +106,17 @@ class MaskPredictor(Generic[Features]):
         if runs_out(answer.probability > 0.5, region, self._height, self._width) and prompt.box is None:
             answer = self._ask(prompt, self._widened(region), answer)
         return answer
+
+    def _first_box(self, prompt: Prompt, reach: RealBox | None) -> Answer:
+        """Look at a box with context, then round what was found, if that can be trusted: the box may be loose."""
+        answer = self._ask(prompt, self._round(reach), None)
+        found = main_box(answer.probability > 0.5)
+        if found is None or reach is None or answer.score < GOOD_GUIDE:
+            return answer
+        box = answer.region.box_in_frame(found)
+        if max(box[2:]) < MOST_OF_BOX * max(reach[2:]):
+            return answer
+        return self._ask(prompt, self._round(box), answer)
 
     def _first_click(self, prompt: Prompt) -> Answer:
         """Look at the whole picture, then ever closer at what was found, so that a small object gets a sharp mask."""
