@@ -6,8 +6,10 @@ import pytest
 
 import vosctl
 from tests.helpers.frames import square_frame, write_video
-from vosctl.both_ways import PackedResult
+from tests.helpers.prompts import ColourPromptEngine
+from vosctl.prompts.segmenter import registered_prompt_engine
 from vosctl.tracking import TrackedFrame, TrackedObject
+from vosctl.tracks.packed import PackedResult
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 
 RED, BLUE = (230, 40, 40), (40, 40, 230)
@@ -47,7 +49,7 @@ def test_an_object_is_followed_back_from_where_it_is_said(clip, bright_engine, t
     assert [found[i].any() for i in range(COUNT)] == 9 * [False] + 3 * [True]
 
 
-def test_between_two_places_the_nearer_one_counts(clip, bright_engine, tmp_path):
+def test_between_two_places_the_nearer_one_counts_more(clip, bright_engine, tmp_path):
     """Object 1 is the red square in frame 0 and the blue one in frame 11; one that is lost gives way to the other."""
     run(bright_engine, vosctl.TimedPrompt.of(mask=clip[0] == 1), vosctl.TimedPrompt.of(11, 1, mask=clip[11] == 2))
     found = frames_of(tmp_path)
@@ -72,6 +74,39 @@ def test_objects_of_both_runs_in_one_frame(clip, bright_engine, tmp_path):
     with av.open("m.mkv") as container:
         matte = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
     assert all(((one > 128) == (clip[number] > 0)).mean() > 0.95 for number, one in enumerate(matte))
+
+
+@pytest.mark.parametrize("later", [(), (11,)])
+def test_clicks_count_backwards_too(clip, bright_engine, tmp_path, later):
+    """Object 1 is the red square; in frame 6 clicks make it the blue one: so it is from half the way on."""
+    points = [(*np.argwhere(clip[6] == key).mean(axis=0)[::-1], key == 2) for key in (1, 2)]
+    with registered_prompt_engine(ColourPromptEngine()):
+        run(
+            bright_engine,
+            vosctl.TimedPrompt.of(mask=clip[0] == 1),
+            vosctl.TimedPrompt.of(6, 1, points=points),
+            *(vosctl.TimedPrompt.of(number, 1, mask=clip[number] == 2) for number in later),
+        )
+    found = frames_of(tmp_path)
+    for number in (0, 1, 2, 3, 4, 5, 6, 9, 10, 11):
+        assert agrees(found[number] == 1, clip[number] == (1 if number <= 3 else 2)), number
+
+
+def test_clicks_correct_what_both_ways_come_to(clip, bright_engine, tmp_path):
+    """In frame 9, nearer to frame 11, object 1 is the blue square: a click on the red one makes it red."""
+    points = [(*np.argwhere(clip[9] == key).mean(axis=0)[::-1], key == 1) for key in (1, 2)]
+    engine = ColourPromptEngine()
+    with registered_prompt_engine(engine):
+        run(
+            bright_engine,
+            vosctl.TimedPrompt.of(mask=clip[0] == 1),
+            vosctl.TimedPrompt.of(9, 1, points=points),
+            vosctl.TimedPrompt.of(11, 1, mask=clip[11] == 2),
+        )
+    assert (engine.maps[0][3] > 0.5).any(), "or no mask was given to be corrected"
+    found = frames_of(tmp_path)
+    assert agrees(found[9] == 1, clip[9] == 1)
+    assert agrees(found[11] == 1, clip[11] == 2)
 
 
 def test_a_part_of_a_video_both_ways(clip, bright_engine, tmp_path):

@@ -9,17 +9,16 @@ summary.losses  # which object was lost in which frames
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.both_ways import BothWays, follow_backwards, reaches_back
+from vosctl.both_ways import Direction, begin_both_ways, goes_back
 from vosctl.engine.base import Engine
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
@@ -32,7 +31,7 @@ from vosctl.prompts.prompt import Click, Prompt
 from vosctl.prompts.prompt_file import read_prompts
 from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import TimedPrompt
-from vosctl.recording import header_of
+from vosctl.recording import header_of, said_of
 from vosctl.running import (
     check_max_frames,
     expected_frames,
@@ -52,9 +51,6 @@ from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
 from vosctl.video.sinks.checks import check_outputs
 from vosctl.video.sources import RangedSource, Source, open_source
-
-Direction = Literal["both", "forward"]
-"""Which ways objects are followed from what is said of them."""
 
 MakeOutputs = Callable[[SourceInfo], OutputRequest]
 """Names the outputs once the source is known."""
@@ -125,7 +121,7 @@ class SegmentJob:
             check_outputs(request)
             tell_of_first_build(self.events, self.engine)
             tracker = self.make_tracker()
-            tracker.resumable = request.track is not None and not self.prompts
+            tracker.resumable = request.track is not None
             expected = expected_frames(source.info, self.max_frames)
             self.events.started(Started(source.info, tracker.info, given.objects, expected))
             warn_of_idle_gpu(self.events, tracker.info, self.engine)
@@ -165,17 +161,10 @@ class SegmentJob:
         schedule = given.schedule
         if schedule is None:
             return given
-        forwards = PromptedTracker(tracker, schedule)
-        if self.direction == "forward" or not reaches_back(schedule):
-            return replace(given, follow=forwards.follow)
-        if not source.is_seekable:
-            self.events.note(f"{source.info.name}: cannot be read backwards; its objects are followed forwards only")
-            return replace(given, follow=forwards.follow)
-        begun = time.perf_counter()
-        backwards = follow_backwards(tracker, source, schedule)
-        frames, seconds = len(backwards), time.perf_counter() - begun
-        self.events.note(f"Followed backwards through {frames} frames, {frames / seconds:.1f} fps")
-        return replace(given, frames=source, follow=BothWays(forwards, backwards, schedule).follow)
+        if self.direction == "forward" or not goes_back(source, schedule, self.events.note):
+            return replace(given, follow=PromptedTracker(tracker, schedule).follow)
+        joining = begin_both_ways(tracker, source, schedule, self.events.note)
+        return replace(given, frames=source, follow=PromptedTracker(tracker, schedule, joining).follow)
 
     def _run(self, source: Source, given: _Given, tracker: Tracker, request: OutputRequest) -> Summary:
         run = run_pipeline(
@@ -186,7 +175,7 @@ class SegmentJob:
             frames=given.frames,
             first_mask=given.labels,
             follow=given.follow,
-            header=self._header(source, tracker, request),
+            header=self._header(source, tracker, request, given.schedule),
             max_frames=self.max_frames,
             finish_on_interrupt=source.info.live,
         )
@@ -194,10 +183,13 @@ class SegmentJob:
             self.events.warning(line)
         return replace(run, engine=tracker.info, crop_size=tracker.crop_size)
 
-    def _header(self, source: Source, tracker: Tracker, request: OutputRequest) -> TrackHeader | None:
+    def _header(
+        self, source: Source, tracker: Tracker, request: OutputRequest, schedule: Schedule | None
+    ) -> TrackHeader | None:
         if request.track is None:
             return None
         settings = self.engine if isinstance(self.engine, EngineSettings) else None
+        direction = self.direction if source.is_seekable else "forward"
         return header_of(
             source,
             request.track,
@@ -209,6 +201,7 @@ class SegmentJob:
             span=self.span,
             prompts=self.prompts,
             max_frames=self.max_frames,
+            said={} if schedule is None else said_of(schedule, direction, self.objects.accept_doubtful),
         )
 
     def _request(self, info: SourceInfo) -> OutputRequest:

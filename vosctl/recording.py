@@ -10,16 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
+from vosctl.both_ways import Direction
 from vosctl.engine.base import EngineInfo
 from vosctl.engine.settings import EngineSettings
+from vosctl.errors import UsageError
 from vosctl.live.feeds import Feed
-from vosctl.prompts.first_objects import FirstObjects
-from vosctl.prompts.prompt_file import entries_of
+from vosctl.prompts.first_objects import FirstObjects, Tell
+from vosctl.prompts.prompt_file import entries_of, prompts_from
+from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.time_line import Span
 from vosctl.tracking import TrackingSettings
 from vosctl.tracks.header import JSON, TrackHeader
 from vosctl.tracks.identity import SourceIdentity
+from vosctl.tracks.reader import Track
 from vosctl.video.sources import RangedSource, Source
 
 
@@ -36,6 +40,7 @@ def header_of(
     prompts: Sequence[TimedPrompt] = (),
     max_frames: int | None = None,
     live: bool = False,
+    said: dict[str, JSON] | None = None,
 ) -> TrackHeader:
     """Describe a run that is about to begin.
 
@@ -51,6 +56,7 @@ def header_of(
         prompts: what is said of objects in later frames.
         max_frames: after how many frames it stops.
         live: whether frames are left out that come too fast.
+        said: see `said_of`; nothing where all is said in the first frame.
 
     Raises:
         VosctlError: the source's files cannot be read.
@@ -66,7 +72,45 @@ def header_of(
         engine=used,
         max_frames=max_frames,
         live=live,
+        said=said or {},
     )
+
+
+def said_of(schedule: Schedule, direction: Direction, accept_doubtful: bool) -> dict[str, JSON]:
+    """Describe what is said when, so that a run can be gone on with: places as frames, objects as masks if known."""
+    entries: list[JSON] = [entry for prompt in schedule.prompts for entry in entries_of(prompt)]
+    return {"prompts": entries, "direction": direction, "accept_doubtful": accept_doubtful}
+
+
+def scheduled(track: Track, source: Source, note: Tell, warn: Tell) -> Schedule:
+    """Return what is said when, as a track has it.
+
+    Args:
+        track: with at least one frame.
+        source: the part of the video that it is of, not read yet.
+        note: see `Schedule`.
+        warn: see `Schedule`.
+
+    Raises:
+        UsageError: the track was written by a vosctl that did not keep all of it.
+        VosctlError: the track is damaged.
+    """
+    header = track.header
+    if not header.said:
+        if header.prompts.get("timed"):
+            raise UsageError(
+                f"{track.path}: is of a run with prompts in later frames, of a vosctl that could not go on with those; "
+                "track the video again"
+            )
+        return Schedule(source, [TimedPrompt(mask=track[0].labels)], note=note, warn=warn)
+    prompts = prompts_from(track.path, header.said.get("prompts"))
+    accept = header.said.get("accept_doubtful") is True
+    return Schedule(source, prompts, accept_doubtful=accept, note=note, warn=warn)
+
+
+def direction_of(header: TrackHeader) -> Direction:
+    """Return which ways a track's objects are followed from what is said of them."""
+    return "forward" if header.said.get("direction") == "forward" else "both"
 
 
 def is_same_request(

@@ -55,10 +55,20 @@ def read_prompts(path: StrPath) -> tuple[TimedPrompt, ...]:
         raise checked.fail(f"is of version {version}, and this vosctl reads up to {VERSION}; update it")
     if unknown := sorted(set(content) - {"vosctl_prompts", "prompts"}):
         raise checked.fail(f"{_shown(unknown[0])} is not known; there are vosctl_prompts and prompts")
-    entries = checked.entries(content.get("prompts"), "prompts")
-    if not entries:
+    return prompts_from(path, content.get("prompts"))
+
+
+def prompts_from(path: Path, entries: object) -> tuple[TimedPrompt, ...]:
+    """Read the list of prompts of a file at `path`, as `entries_of` gives each.
+
+    Raises:
+        UsageError: it has another form, or none.
+    """
+    checked = Checked(path)
+    listed = checked.entries(entries, "prompts")
+    if not listed:
         raise checked.fail("has no prompts")
-    return tuple(_prompt(checked, entry, f"prompt {number}") for number, entry in enumerate(entries, start=1))
+    return tuple(_prompt(checked, entry, f"prompt {number}") for number, entry in enumerate(listed, start=1))
 
 
 def write_prompts(path: StrPath, prompts: Iterable[TimedPrompt]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
 from vosctl.errors import UsageError
+from vosctl.prompts.entries import Entry, PackedMask
 from vosctl.prompts.first_objects import Tell, array_labels, find_object
 from vosctl.prompts.mask_file import read_first_mask
 from vosctl.prompts.prompt import Prompt
@@ -20,42 +20,8 @@ from vosctl.video.frames import Frame
 from vosctl.video.sources import RangedSource, Source
 from vosctl.video.sources.ranged import is_reached
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PackedMask:
-    """A mask that waits for its frame in a few bytes."""
-
-    data: bytes
-    size: tuple[int, int]
-
-    @classmethod
-    def of(cls, mask: Mask) -> PackedMask:
-        """Pack a mask, (H, W)."""
-        return cls(zlib.compress(np.packbits(mask).tobytes(), 1), (mask.shape[0], mask.shape[1]))
-
-    @property
-    def mask(self) -> Mask:
-        """(H, W)."""
-        height, width = self.size
-        bits = np.unpackbits(np.frombuffer(zlib.decompress(self.data), np.uint8), count=height * width)
-        return bits.astype(np.bool_).reshape(self.size)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """What is said of one object in one frame.
-
-    Attributes:
-        at: the frame's number where it is known before the frame comes, or its place.
-        object_id: 1..255.
-        said: the object's mask, or what it is to be found by.
-        what: names it, for messages.
-    """
-
-    at: Place
-    object_id: int
-    said: PackedMask | Prompt
-    what: str
+Known = Callable[[int, int], Mask | None]
+"""Gives the mask that an object has in a frame already, by both their numbers; None where it is not followed."""
 
 
 class Schedule:
@@ -68,6 +34,7 @@ class Schedule:
         accept_doubtful: whether to go on with doubtful masks from boxes and clicks.
         note: told of each repair of a mask and of each choice in reading it.
         warn: told of what speaks against a mask that is accepted.
+        known: what was followed already; clicks alone then correct the masks of that.
 
     Attributes:
         first: the number of the first frame that is read; None when it is not known before.
@@ -87,8 +54,10 @@ class Schedule:
         accept_doubtful: bool = False,
         note: Tell,
         warn: Tell,
+        known: Known | None = None,
     ) -> None:
         self._source, self._accept, self._note, self._warn = source, accept_doubtful, note, warn
+        self._known = known
         self.first = _first_of(source)
         self._zero: int | None = None
         self._last = -1
@@ -98,13 +67,14 @@ class Schedule:
         for entry in entries:
             if entry.at.frame is not None:
                 self._put(entry, entry.at.frame)
-        self._ids = frozenset(entry.object_id for entry in entries)
         self._check_clicks()
 
     @property
     def ids(self) -> frozenset[int]:
         """The objects of which anything is said."""
-        return self._ids
+        return frozenset(key for said in self._by_frame.values() for key in said) | {
+            entry.object_id for entry in self._waiting
+        }
 
     def look(self) -> bool:
         """Find what boxes and clicks mean now, where the source is seekable, so that what is wrong is known before.
@@ -121,18 +91,44 @@ class Schedule:
         looked = False
         for number in sorted(self._by_frame):
             wanted = [one for one in self._by_frame[number].values() if isinstance(one.said, Prompt)]
-            wanted = [one for one in wanted if not self.corrects(one, number)]
+            wanted = [one for one in wanted if self._known is not None or not self.corrects(one, number)]
             if not wanted:
                 continue
             self._source.seek(number)
             frame = next(iter(self._source))
             looked = True
             for entry in wanted:
-                found = PackedMask.of(self._found(frame.image, entry))
-                self._by_frame[number][entry.object_id] = replace(entry, said=found)
+                self._settle_in(frame, entry)
         if looked:
             self._source.seek(self.first or 0)
         return looked
+
+    def _settle_in(self, frame: Frame, entry: Entry) -> None:
+        """Find now what an entry means; leave it out where it corrects what is not seen."""
+        known = self._known_mask(entry, frame.index)
+        mask = self._found(frame.image, entry) if known is None else self.corrected(frame, entry, known)
+        if mask is None:
+            self.leave_out(frame.index, entry.object_id)
+        else:
+            self.settle(frame.index, entry.object_id, mask)
+
+    def settle(self, number: int, object_id: int, mask: Mask) -> None:
+        """Put the mask that was found, (H, W), in the place of what is said of an object in frame `number`."""
+        self._by_frame[number][object_id] = self._by_frame[number][object_id].found(mask)
+
+    def settle_as(self, known: Known) -> None:
+        """Take the masks that objects have in frames already for what is said there in another way."""
+        for number, said in self._by_frame.items():
+            for key in [key for key, entry in said.items() if isinstance(entry.said, Prompt)]:
+                mask = known(number, key)
+                if mask is not None and mask.any():
+                    self.settle(number, key, mask)
+                elif mask is not None:
+                    self.leave_out(number, key)
+
+    def leave_out(self, number: int, object_id: int) -> None:
+        """Forget what is said of an object in frame `number`."""
+        del self._by_frame[number][object_id]
 
     def at(self, frame: Frame) -> tuple[Labels | None, dict[int, Entry]]:
         """Return what is said in a frame; frames are asked for in order.
@@ -144,14 +140,7 @@ class Schedule:
             UsageError: what is said does not fit.
             VosctlError: what was found is doubtful and that is not accepted.
         """
-        if self._zero is None:
-            start = self._source.zero if isinstance(self._source, RangedSource) else None
-            self._zero = frame.pts if start is None else start
-        self._last = frame.index
-        for entry in list(self._waiting):
-            if is_reached(frame, entry.at, self._zero, self._source.info):
-                self._waiting.remove(entry)
-                self._put(entry, frame.index)
+        self.reach(frame)
         said = self._by_frame.get(frame.index)
         if said is None:
             return None, {}
@@ -162,6 +151,17 @@ class Schedule:
             if key not in corrections
         }
         return _drawn(masks, said), corrections
+
+    def reach(self, frame: Frame) -> None:
+        """Take note that a frame came, where nobody asks what is said in it."""
+        if self._zero is None:
+            start = self._source.zero if isinstance(self._source, RangedSource) else None
+            self._zero = frame.pts if start is None else start
+        self._last = frame.index
+        for entry in list(self._waiting):
+            if is_reached(frame, entry.at, self._zero, self._source.info):
+                self._waiting.remove(entry)
+                self._put(entry, frame.index)
 
     def corrected(self, frame: Frame, entry: Entry, mask: Mask) -> Mask | None:
         """Return an object's mask after clicks have corrected the one that it has; None where there is none to correct.
@@ -179,13 +179,32 @@ class Schedule:
 
     def corrects(self, entry: Entry, number: int) -> bool:
         """Whether what is said in frame `number` are clicks on an object that is followed there."""
-        said = entry.said
-        if not isinstance(said, Prompt) or said.box is not None or said.mask is not None or said.strokes:
+        if not entry.only_corrects:
             return False
+        if self._known is not None:
+            return self._known(number, entry.object_id) is not None
         return any(other < number and entry.object_id in at for other, at in self._by_frame.items())
 
+    def _known_mask(self, entry: Entry, number: int) -> Mask | None:
+        return self._known(number, entry.object_id) if self._known is not None and entry.only_corrects else None
+
+    @property
+    def prompts(self) -> tuple[TimedPrompt, ...]:
+        """What is said as far as it is known by now: one object each, with its mask where that was found."""
+        placed = [entry for _, said in sorted(self._by_frame.items()) for entry in said.values()]
+        return tuple(entry.prompt for entry in (*placed, *self._waiting))
+
+    @property
+    def corrections(self) -> list[int]:
+        """The frames in which clicks correct what is followed there, as far as they are known, rising."""
+        return sorted(
+            number
+            for number, said in self._by_frame.items()
+            if any(self.corrects(one, number) for one in said.values())
+        )
+
     def anchors(self) -> dict[int, dict[int, PackedMask]]:
-        """Return the masks that are known before the frames come, by frame and object."""
+        """Return the masks that are known before the frames come, by frame, rising, and object."""
         known: dict[int, dict[int, PackedMask]] = {}
         for number, said in sorted(self._by_frame.items()):
             for key, entry in said.items():
@@ -193,13 +212,17 @@ class Schedule:
                     known.setdefault(number, {})[key] = entry.said
         return known
 
-    def said_of(self, object_id: int) -> list[tuple[int, bool]]:
-        """Return the frames in which anything is said of an object, and whether that is known before they come."""
-        return sorted(
-            (number, isinstance(said[object_id].said, PackedMask))
-            for number, said in self._by_frame.items()
-            if object_id in said
-        )
+    def places(self) -> dict[int, list[int]]:
+        """Return the frames in which anything is said of an object, rising, by object."""
+        found: dict[int, list[int]] = {}
+        for number, said in sorted(self._by_frame.items()):
+            for key in said:
+                found.setdefault(key, []).append(number)
+        return found
+
+    def said_after(self, number: int) -> list[Entry]:
+        """Return what is said in frames after `number`."""
+        return [entry for other, said in sorted(self._by_frame.items()) if other > number for entry in said.values()]
 
     def drawn(self, masks: dict[int, Mask], number: int) -> Labels | None:
         """Return masks that are said in frame `number`, by object, as ids, the later on top; None where there is none.
@@ -212,8 +235,8 @@ class Schedule:
     def unreached(self) -> list[str]:
         """Return what was said at places that did not come, after the last frame, one line each."""
         last = self._last
-        late = [entry for number, said in self._by_frame.items() if number > last for entry in said.values()]
-        return [f"{entry.what}: was not reached; the last frame is {last}" for entry in (*late, *self._waiting)]
+        late = (*self.said_after(last), *self._waiting)
+        return [f"{entry.what}: was not reached; the last frame is {last}" for entry in late]
 
     def _found(self, image: RGBImage, entry: Entry) -> Mask:
         assert isinstance(entry.said, Prompt)

@@ -70,12 +70,6 @@ class TimedPrompt:
             object_id = 1
         return cls(None if at is None else Place.of(at), object_id, mask, prompt)
 
-    @property
-    def corrects(self) -> bool:
-        """Whether it says only what is wrong with a mask: clicks alone."""
-        said = self.prompt
-        return said is not None and said.box is None and said.mask is None and not said.strokes
-
     def __str__(self) -> str:
         """Return the frame and the object, for messages."""
         place = "the first frame"

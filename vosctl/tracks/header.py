@@ -17,7 +17,7 @@ TRACK_SUFFIX = ".vostrack"
 
 _KINDS: dict[tuple[str, ...], type] = {
     ("source", "path"): str,
-    ("prompts", "tracking", "engine", "span"): dict,
+    ("prompts", "tracking", "engine", "span", "said"): dict,
     ("live",): bool,
 }
 """What fields that are used as they are written have to be."""
@@ -40,12 +40,14 @@ class TrackHeader:
         frame_rate: nominal frames per second; None when unknown.
         frame_count: frames that the source claims to have; None when unknown.
         image_rate: images per second that were asked for, where the source is images; None otherwise.
-        prompts: what said where the objects are, as JSON.
+        prompts: what said where the objects are, as it was asked for, as JSON.
         tracking: the settings of the tracker, as JSON.
         engine: what was asked of the engine and what was really used, as JSON.
         span: the part of the source that it is of, as JSON: start, end, every; empty for all of it.
         max_frames: after how many frames the run was to stop; None for all.
         live: whether it is of a live run, which leaves out frames that came too fast.
+        said: what is said of which object in which frame, masks where they are known, as JSON: prompts, direction,
+            accept_doubtful; empty where all is said in the first frame.
     """
 
     source: str
@@ -63,6 +65,7 @@ class TrackHeader:
     span: dict[str, JSON] = field(default_factory=dict)
     max_frames: int | None = None
     live: bool = False
+    said: dict[str, JSON] = field(default_factory=dict)
 
     @classmethod
     def of(cls, info: SourceInfo, identity: SourceIdentity | None = None, path: str = "") -> TrackHeader:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from vosctl.tracking.keeping import TrackerState
-from vosctl.tracking.results import TrackedFrame, TrackedObject
-from vosctl.tracks.coding import pack_mask, pack_matte
+from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks.header import TrackHeader
+from vosctl.tracks.packed import PackedResult
 from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, TABLES, database_errors
 from vosctl.tracks.states import pack_state
 from vosctl.video.frames import Frame
@@ -64,13 +64,15 @@ class TrackWriter:
         Raises:
             VosctlError: it cannot be written; the track stays as it was.
         """
-        matte = pack_matte(result.alpha)
+        packed = PackedResult.of(result)
+        matte = packed.matte
         row = (self.frames, frame.index, frame.pts, frame.time, frame.name, matte.x, matte.y, matte.png)
-        objects = [_row(self.frames, item, result) for item in result.objects]
         with database_errors(self.path), self._database:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.execute("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-            self._database.executemany("INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", objects)
+            self._database.executemany(
+                "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", packed.rows(self.frames)
+            )
             if result.state is not None:
                 self._keep(self.frames, result.state)
         self.frames += 1
@@ -107,9 +109,3 @@ class TrackWriter:
             self._database.execute("PRAGMA journal_mode = DELETE")
         with suppress(sqlite3.Error):
             self._database.close()
-
-
-def _row(frame: int, item: TrackedObject, result: TrackedFrame) -> tuple[object, ...]:
-    box = item.box or (None, None, None, None)
-    mask = pack_mask(result.labels == item.id)
-    return (frame, item.id, item.status, item.score, item.presence, item.area, *box, mask)
