@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ import pytest
 import vosctl
 from tests.helpers.engines import BrightObjectEngine
 from tests.helpers.frames import square_frame, write_video
+from tests.helpers.prompts import ColourPromptEngine
 from tests.test_rendering import assert_same_outputs, outputs
 from vosctl.engine import Step
+from vosctl.prompts.prompt_file import write_prompts
+from vosctl.prompts.segmenter import registered_prompt_engine
 from vosctl.resuming import resume
 from vosctl.tracking.keeping import STATE_INTERVAL
 from vosctl.tracks import Track
@@ -29,7 +33,7 @@ COUNT = 2 * STATE_INTERVAL + 14
 
 @pytest.fixture
 def clip(tmp_path, monkeypatch):
-    """clip.mp4 of two squares, one of which goes away for some frames; gives the first labels."""
+    """clip.mp4 of two squares, one of which goes away for some frames; gives the labels."""
     monkeypatch.chdir(tmp_path)
     made = [
         square_frame(
@@ -38,18 +42,21 @@ def clip(tmp_path, monkeypatch):
         for i in range(COUNT)
     ]
     write_video(tmp_path / "clip.mp4", [image for image, _ in made])
-    return made[0][1]
+    return [labels for _, labels in made]
 
 
 class StopsAfter(vosctl.Events):
-    """Ends a run with an error."""
+    """Ends a run with an error, when what it tracked so far is in a.vostrack."""
 
     def __init__(self, count):
         self.count = count
+        self.seen = 0
         self.said = []
 
     def frame(self, frame, result):
+        self.seen += 1
         if frame.index + 1 == self.count:
+            wait_for_frames(self.seen)
             raise vosctl.VosctlError("enough")
 
     def note(self, line):
@@ -58,9 +65,21 @@ class StopsAfter(vosctl.Events):
     warning = note
 
 
+def wait_for_frames(count):
+    """Wait until a.vostrack holds so many: it is written on a thread of its own."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with Track(Path("a.vostrack")) as track:
+            if len(track) >= count:
+                return
+        time.sleep(0.01)
+    raise AssertionError(f"the track never held {count} frames")
+
+
 def stopped(clip, engine, count, **settings):
+    first = clip[0] if isinstance(clip, list) else clip
     with pytest.raises(vosctl.VosctlError, match="enough"):
-        vosctl.segment("clip.mp4", clip, track="a.vostrack", engine=engine, events=StopsAfter(count), **settings)
+        vosctl.segment("clip.mp4", first, track="a.vostrack", engine=engine, events=StopsAfter(count), **settings)
 
 
 def request(folder):
@@ -83,7 +102,7 @@ SETTINGS = {"crops": vosctl.TrackingSettings(), "full frame": vosctl.TrackingSet
 
 @pytest.mark.parametrize("count", [3, STATE_INTERVAL + 7, 2 * STATE_INTERVAL + 12])
 def test_the_result_is_that_of_one_run(clip, bright_engine, count):
-    whole = vosctl.segment("clip.mp4", clip, track="whole.vostrack", engine=bright_engine, **outputs("once"))
+    whole = vosctl.segment("clip.mp4", clip[0], track="whole.vostrack", engine=bright_engine, **outputs("once"))
     stopped(clip, bright_engine, count)
     heard = StopsAfter(None)
     summary = resume(
@@ -111,7 +130,7 @@ class SoftEngine(BrightObjectEngine):
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_soft_masks_that_grow_out_of_those_before(clip, settings):
     given: dict[str, Any] = {"engine": SoftEngine(), "tracking": settings}
-    vosctl.segment("clip.mp4", clip, track="whole.vostrack", **given)
+    vosctl.segment("clip.mp4", clip[0], track="whole.vostrack", **given)
     stopped(clip, count=STATE_INTERVAL + 12, **given)
     with Track(Path("a.vostrack")) as track:
         assert track.state() is not None
@@ -135,7 +154,7 @@ class PresenceEngine(SoftEngine):
 
 def test_an_object_that_is_lost_while_the_state_is_kept(clip):
     """Object 1 is away from frame 20 to 27, and a reference is made of how it last looked."""
-    whole = vosctl.segment("clip.mp4", clip, track="whole.vostrack", engine=PresenceEngine())
+    whole = vosctl.segment("clip.mp4", clip[0], track="whole.vostrack", engine=PresenceEngine())
     with Track(Path("whole.vostrack")) as track:
         assert track[10].objects[0].presence > 0.8
         assert track[STATE_INTERVAL].objects[0].presence < 0.1
@@ -162,8 +181,8 @@ def test_nothing_is_tracked_twice_but_what_follows_the_last_state(clip, bright_e
 def test_a_network_with_a_memory_starts_at_the_first_frame(clip):
     from tests.tracking.test_states import MemoryEngine
 
-    vosctl.segment("clip.mp4", clip == 1, track="whole.vostrack", engine=MemoryEngine())
-    stopped(clip == 1, MemoryEngine(), STATE_INTERVAL + 10)
+    vosctl.segment("clip.mp4", clip[0] == 1, track="whole.vostrack", engine=MemoryEngine())
+    stopped(clip[0] == 1, MemoryEngine(), STATE_INTERVAL + 10)
     with Track(Path("a.vostrack")) as track:
         assert track.state() is None
     resume("a.vostrack", engine=MemoryEngine())
@@ -181,32 +200,106 @@ class Kills(vosctl.Events):
         if frame.index == {last}:
             os.kill(os.getpid(), signal.SIGKILL)
 
-vosctl.segment("clip.mp4", np.load("m.npy"), track="a.vostrack", engine=BrightObjectEngine(), events=Kills())
+vosctl.segment("clip.mp4", {objects}, track="a.vostrack", engine=BrightObjectEngine(), events=Kills())
 """
+
+
+def killed(objects, last):
+    """Run in another process, which is killed when a frame was tracked."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    code = KILLED.format(objects=objects, last=last)
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == -signal.SIGKILL
+    with Track(Path("a.vostrack")) as track:
+        assert not track.complete
+        assert STATE_INTERVAL < len(track) <= last + 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal")
 def test_after_a_kill(clip, bright_engine):
-    vosctl.segment("clip.mp4", clip, track="whole.vostrack", engine=bright_engine)
-    np.save("m.npy", clip)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    code = KILLED.format(last=STATE_INTERVAL + 15)
-    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == -signal.SIGKILL
+    vosctl.segment("clip.mp4", clip[0], track="whole.vostrack", engine=bright_engine)
+    np.save("m.npy", clip[0])
+    killed('np.load("m.npy")', STATE_INTERVAL + 15)
+    resume("a.vostrack", engine=bright_engine)
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal")
+def test_after_a_kill_of_a_run_both_ways(clip, bright_engine):
+    """Object 1 is said at both ends and in the middle, object 2 from frame 12 on."""
+    prompts = said(clip, (0, 1), (12, 2), (STATE_INTERVAL + 5, 1), (COUNT - 2, 1))
+    write_prompts("p.json", prompts)
+    whole = vosctl.segment(
+        "clip.mp4", prompts="p.json", track="whole.vostrack", engine=bright_engine, **outputs("once")
+    )
+    killed('prompts="p.json"', STATE_INTERVAL + 15)
+    Path("p.json").unlink()  # the track has it all
+    summary = resume("a.vostrack", engine=bright_engine, outputs=request("again"))
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+    assert_same_outputs("once", "again")
+    assert summary.losses == whole.losses
+    assert whole.losses, "or no object was ever lost and found"
+
+
+def said(clip, *places):
+    return [vosctl.TimedPrompt.of(frame, key, mask=clip[frame] == key) for frame, key in places]
+
+
+@pytest.mark.parametrize("count", [3, 14, STATE_INTERVAL + 7, 2 * STATE_INTERVAL + 12])
+@pytest.mark.parametrize("direction", ["forward", "both"])
+def test_prompts_in_later_frames(clip, count, direction):
+    """Before the stop and after it; with soft masks, so that any difference shows."""
+    prompts = said(clip, (2, 1), (9, 2), (STATE_INTERVAL + 5, 1), (COUNT - 5, 2))
+    given: dict[str, Any] = {"prompts": prompts, "direction": direction, "engine": SoftEngine()}
+    vosctl.segment("clip.mp4", track="whole.vostrack", **given)
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        vosctl.segment("clip.mp4", track="a.vostrack", events=StopsAfter(count), **given)
+    resume("a.vostrack", engine=SoftEngine())
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+    with Track(Path("whole.vostrack")) as track:
+        assert [one.id for one in track[0].objects] == ([] if direction == "forward" else [1, 2])
+        assert [one.id for one in track[COUNT - 1].objects] == [1, 2]
+
+
+@pytest.mark.parametrize("direction", ["forward", "both"])
+@pytest.mark.parametrize("count", [STATE_INTERVAL + 7, STATE_INTERVAL + 17])
+def test_clicks_in_later_frames(clip, count, direction):
+    """A click on the blue square, in a frame after or before the stop, adds it to the red one."""
+    at = STATE_INTERVAL + 12
+    y, x = np.argwhere(clip[at] == 2).mean(axis=0)
+    prompts = [*said(clip, (0, 1)), vosctl.TimedPrompt.of(at, 1, points=[(x, y, True)])]
+    given: dict[str, Any] = {"prompts": prompts, "direction": direction, "engine": SoftEngine()}
+    with registered_prompt_engine(ColourPromptEngine()):
+        vosctl.segment("clip.mp4", track="whole.vostrack", **given)
+        with pytest.raises(vosctl.VosctlError, match="enough"):
+            vosctl.segment("clip.mp4", track="a.vostrack", events=StopsAfter(count), **given)
+        resume("a.vostrack", engine=SoftEngine())
+    assert_same_tracks("whole.vostrack", "a.vostrack")
     with Track(Path("a.vostrack")) as track:
-        assert not track.complete
-        assert len(track) > STATE_INTERVAL
+        assert ((track[at].labels == 1) == (clip[at] > 0)).mean() > 0.95
+
+
+def test_a_part_of_a_video_with_prompts(clip, bright_engine):
+    given: dict[str, Any] = {
+        "prompts": said(clip, (11, 1), (41, 1), (51, 2)),
+        "start": 5,
+        "every": 2,
+        "engine": bright_engine,
+    }
+    vosctl.segment("clip.mp4", track="whole.vostrack", **given)
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        vosctl.segment("clip.mp4", track="a.vostrack", events=StopsAfter(36), **given)
     resume("a.vostrack", engine=bright_engine)
     assert_same_tracks("whole.vostrack", "a.vostrack")
 
 
 def test_a_complete_track_has_nothing_to_go_on_with(clip, bright_engine):
-    vosctl.segment("clip.mp4", clip, track="a.vostrack", engine=bright_engine, max_frames=3)
+    vosctl.segment("clip.mp4", clip[0], track="a.vostrack", engine=bright_engine, max_frames=3)
     with pytest.raises(vosctl.UsageError, match="is complete"):
         resume("a.vostrack", engine=bright_engine)
 
 
 def test_a_complete_track_keeps_no_state(clip, bright_engine):
-    vosctl.segment("clip.mp4", clip, track="a.vostrack", engine=bright_engine)
+    vosctl.segment("clip.mp4", clip[0], track="a.vostrack", engine=bright_engine)
     with Track(Path("a.vostrack")) as track:
         assert track.state() is None
     assert Path("a.vostrack").stat().st_size < 120_000
@@ -215,7 +308,7 @@ def test_a_complete_track_keeps_no_state(clip, bright_engine):
 def test_a_damaged_state_is_told_and_the_result_is_the_same(clip, bright_engine):
     import sqlite3
 
-    vosctl.segment("clip.mp4", clip, track="whole.vostrack", engine=bright_engine)
+    vosctl.segment("clip.mp4", clip[0], track="whole.vostrack", engine=bright_engine)
     stopped(clip, bright_engine, STATE_INTERVAL + 10)
     database = sqlite3.connect("a.vostrack", isolation_level=None)
     database.execute("UPDATE resuming SET state = replace(state, 'Framing', 'Nonesuch')")

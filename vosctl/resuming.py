@@ -1,42 +1,51 @@
-"""Go on with a run that was stopped, from its track.
+"""Go on with a run that was stopped, from its track, and say more of the objects of a track that is there.
 
 What the track holds is not tracked again: the outputs are drawn from it up to the last state that was kept, where the
-tracker takes over, with its references encoded anew. The result is that of a run that was never stopped.
+tracker takes over, with its references encoded anew. The result is that of a run that was never stopped. Where more is
+said of the objects, the frames that it changes are followed anew first (`vosctl.correcting`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vosctl.both_ways import begin_both_ways, every_of, goes_back
+from vosctl.correcting import correction
 from vosctl.engine.base import Engine, EngineInfo
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError, VosctlError
 from vosctl.events import Events, Started
 from vosctl.interrupts import held
-from vosctl.planar import Picture
+from vosctl.pipeline import LatencyHistogram
+from vosctl.prompted import Join, PromptedTracker
 from vosctl.prompts.mask_file import StrPath
-from vosctl.rendering import opened_track
+from vosctl.prompts.prompt_file import read_prompts
+from vosctl.prompts.schedule import Schedule
+from vosctl.prompts.timed import TimedPrompt
+from vosctl.recording import direction_of, scheduled
+from vosctl.rendering import RenderJob, opened_track
 from vosctl.running import check_max_frames, expected_frames, put_tracker, run_pipeline, warn_of_idle_gpu
-from vosctl.summary import Summary
+from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import Track, TrackHeader
-from vosctl.types import Labels
-from vosctl.video.frames import SourceInfo
+from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sinks import OutputRequest
-from vosctl.video.sinks.checks import check_outputs
+from vosctl.video.sinks.checks import check_outputs, requested
 from vosctl.video.sources import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResumeJob:
-    """A track to be gone on with. Objects and settings are the track's.
+    """A track to be gone on with, or to be corrected. Objects and settings are the track's.
 
     Attributes:
-        track: of a run that was stopped.
+        track: of a run that was stopped, or with `prompts` of any.
         source: the video that it is of; None takes it from where it lay, as seen from the track.
         outputs: what to write beside the track, whole, with the frames that are tracked already; or a function that
             says so once the source is known.
@@ -44,6 +53,10 @@ class ResumeJob:
         changes: what of the track's engine is to be another, by the names of `EngineSettings`.
         max_frames: stop after so many frames, counted from the first; None for as many as the track was to have.
         events: hears of the run.
+        prompts: what more is said of objects, old or new. Only the frames that it changes are tracked anew; the track
+            is then changed as a whole. Points alone correct the masks that it has.
+        fix_mask: whether mask files may be repaired.
+        accept_doubtful: whether to go on with doubtful masks from boxes and points.
     """
 
     track: StrPath
@@ -53,6 +66,9 @@ class ResumeJob:
     changes: Mapping[str, Any] = field(default_factory=dict)
     max_frames: int | None = None
     events: Events = field(default_factory=Events)
+    prompts: tuple[TimedPrompt, ...] = ()
+    fix_mask: bool = False
+    accept_doubtful: bool = False
 
     def run(self) -> Summary:
         """Decode, draw, track on and write, to the end of the source.
@@ -64,30 +80,71 @@ class ResumeJob:
         """
         check_max_frames(self.max_frames)
         path = Path(self.track)
+        if self.prompts:
+            corrected = self._correct(path)
+            if corrected is not None:
+                return corrected
         with opened_track(path, self.source) as (track, source):
             if track.complete:
-                raise UsageError(f"{path}: is complete, there is nothing to go on with; `vosctl render` draws from it")
-            if not len(track):
-                raise UsageError(f"{path}: holds no frame to go on from; track the video again")
-            if track.header.live:
                 raise UsageError(
-                    f"{path}: is of a live run, which cannot be gone on with; `vosctl render` draws from it"
+                    f"{path}: is complete, there is nothing to go on with; `vosctl render` draws from it, a `mask`, "
+                    "`box` or `point` corrects it"
                 )
-            if track.header.prompts.get("timed"):
-                raise UsageError(
-                    f"{path}: is of a run with prompts in later frames, which cannot be gone on with; "
-                    "track the video again"
-                )
+            _check_frames(track)
             request = self._request(source, path)
             tracker = self._tracker(path, track.header)
-            resumed = ResumedTracker(tracker, track, self.events.warning)
+            resumed = self._resumed(track, source, tracker)
             self.events.note(f"{path}: {resumed.known} frames are tracked; goes on after frame {max(resumed.after, 0)}")
             last = track.header.max_frames if self.max_frames is None else self.max_frames
             expected = expected_frames(source.info, last)
-            self.events.started(Started(source.info, tracker.info, len(track[0].objects), expected))
+            self.events.started(Started(source.info, tracker.info, len(resumed.schedule.ids), expected))
             with held():
                 summary = self._run(source, resumed, tracker, request, last)
                 self.events.finished(summary)
+        return summary
+
+    def _resumed(self, track: Track, source: Source, tracker: Tracker) -> ResumedTracker:
+        note, warn = self.events.note, self.events.warning
+        schedule = scheduled(track, source, note, warn)
+        schedule.look()
+        joining = None
+        if direction_of(track.header) == "both" and goes_back(source, schedule, note):
+            known = (schedule.first or 0) + len(track) * every_of(source)
+            joining = begin_both_ways(tracker, source, schedule, note, down_to=known)
+        return ResumedTracker(tracker, track, schedule, joining, warn)
+
+    def _correct(self, path: Path) -> Summary | None:
+        """Take in what more is said; the summary where nothing is left to be done then."""
+        with opened_track(path, self.source) as (track, source):
+            _check_frames(track)
+            if track.header.tracking.get("paper_protocol"):
+                raise UsageError(f"{path}: is of the paper's protocol, whose objects are those of the first frame only")
+            request = self._request(source, path)
+            tracker = self._tracker(path, track.header)
+            found = correction(
+                track,
+                source,
+                tracker,
+                self.prompts,
+                fix_mask=self.fix_mask,
+                accept_doubtful=self.accept_doubtful,
+                note=self.events.note,
+                warn=self.events.warning,
+            )
+            self.events.started(Started(source.info, tracker.info, found.objects, found.frames))
+            run = _Watched(self.events)
+            change, complete = found.run(run.hear), track.complete
+        with held():
+            change.write(path)
+        summary = run.summary(path, tracker)
+        self.events.note(f"{path}: corrected, {len(change.results)} of its {change.frames} frames are tracked anew")
+        if not complete:
+            return None
+        drawn = replace(request, track=None, append=False)
+        if requested(drawn):
+            summary = RenderJob(path, self.source, drawn, self.max_frames, self.events).run()
+            return replace(summary, outputs=(*summary.outputs, path), engine=tracker.info)
+        self.events.finished(summary)
         return summary
 
     def _request(self, source: Source, path: Path) -> OutputRequest:
@@ -122,12 +179,16 @@ class ResumeJob:
     def _run(
         self, source: Source, resumed: ResumedTracker, tracker: Tracker, request: OutputRequest, last: int | None
     ) -> Summary:
-        run = run_pipeline(source, resumed, request, self.events, max_frames=last)
+        run = run_pipeline(
+            source, tracker, request, self.events, follow=resumed.follow, max_frames=last
+        )  # fmt: skip
+        for line in resumed.schedule.unreached():
+            self.events.warning(line)
         return replace(run, engine=tracker.info, crop_size=tracker.crop_size)
 
 
 class ResumedTracker:
-    """Takes a tracker's place: gives the frames that a track holds, and has the tracker go on where they end.
+    """Gives the frames that a track holds, and has a tracker go on where they end.
 
     The tracker takes over after the last frame whose state was kept. From there to the end of the track it tracks
     again, to get into the state it was in, and what the track says of these frames is given. A track without a state (a
@@ -136,15 +197,20 @@ class ResumedTracker:
     Args:
         tracker: not started yet.
         track: closed when its last frame was given.
+        schedule: what is said when.
+        join: see `PromptedTracker`; for frames that the track does not hold.
         warn: told when a state that was kept cannot be used.
 
     Attributes:
+        schedule: as given.
         known: frames that the track holds.
         after: the frame after which the tracker takes over; -1 where it starts at the first.
     """
 
-    def __init__(self, tracker: Tracker, track: Track, warn: Callable[[str], None]) -> None:
-        self._tracker, self._track = tracker, track
+    def __init__(
+        self, tracker: Tracker, track: Track, schedule: Schedule, join: Join | None, warn: Callable[[str], None]
+    ) -> None:
+        self._track, self.schedule = track, schedule
         self.known = len(track)
         self.after = -1
         self._count = 0
@@ -156,25 +222,60 @@ class ResumedTracker:
                 self.after = kept[0]
         except ValueError as error:
             warn(f"{track.path}: {error}; the frames are tracked again from the first on")
+        self._run = PromptedTracker(tracker, schedule, join, started=self.after >= 0)
 
-    def start(self, frame: Picture, mask: Labels) -> TrackedFrame:
-        """Give the first frame's result; the mask is the track's own."""
-        result = self._track[0]
-        if self.after < 0:
-            self._tracker.start(frame, result.labels)
-        self._count = 1
-        return result
+    def follow(self, frame: Frame) -> TrackedFrame:
+        """Give the next frame's result.
 
-    def step(self, frame: Picture) -> TrackedFrame:
-        """Give the next frame's result."""
+        Raises:
+            VosctlError: what is said of it does not fit or is doubtful, or the track is damaged.
+        """
         number, self._count = self._count, self._count + 1
-        tracked = self._tracker.step(frame) if number > self.after else None
+        if number <= self.after:
+            self.schedule.reach(frame)
+            if number >= self.known:  # a state of a frame that is not there
+                raise VosctlError(f"{self._track.path}: frame {number} is missing; track the video again")
+            return self._track[number]
+        tracked = self._run.follow(frame)
         if number < self.known:
             return self._track[number]
-        if tracked is None:  # a state of a frame that is not there
-            raise VosctlError(f"{self._track.path}: frame {number} is missing; track the video again")
         self._track.close()
         return tracked
+
+
+class _Watched:
+    """What is heard of a correction, and what it came to."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._latency = LatencyHistogram()
+        self._count = 0
+        self._begun = self._last = time.perf_counter()
+
+    def hear(self, frame: Frame, result: TrackedFrame) -> None:
+        """Hear that a frame was tracked."""
+        self._count += 1
+        self._latency.add(time.perf_counter() - self._last)
+        self._events.frame(frame, result)
+        self._last = time.perf_counter()
+
+    def summary(self, track: Path, tracker: Tracker) -> Summary:
+        """Return what it came to, now that the track is written."""
+        seconds = time.perf_counter() - self._begun
+        p50, p95 = (self._latency.percentile(percent) for percent in (50, 95))
+        record = LossRecord()
+        with Track(track) as written:
+            for index, statuses in written.statuses():
+                record.see_statuses(statuses, index)
+        info, crop_size = tracker.info, tracker.crop_size
+        return Summary(self._count, seconds, p50, p95, (track,), info, crop_size, record.losses)
+
+
+def _check_frames(track: Track) -> None:
+    if not len(track):
+        raise UsageError(f"{track.path}: holds no frame to go on from; track the video again")
+    if track.header.live:
+        raise UsageError(f"{track.path}: is of a live run, which cannot be gone on with; `vosctl render` draws from it")
 
 
 def _named(info: EngineInfo) -> str:
@@ -185,20 +286,46 @@ def resume(
     track: StrPath,
     source: StrPath | None = None,
     *,
+    prompts: StrPath | Sequence[TimedPrompt] = (),
+    fix_mask: bool = False,
+    accept_doubtful: bool = False,
     outputs: OutputRequest | None = None,
     engine: EngineSettings | Engine[Any] | None = None,
     max_frames: int | None = None,
     events: Events | None = None,
 ) -> Summary:
-    """Go on with a run that was stopped; see `ResumeJob`.
+    """Go on with a run that was stopped, or say more of the objects of a track; see `ResumeJob`.
+
+    Args:
+        track: what `track` of `segment` wrote.
+        source: the video that it was made from; by default from where it lay, as seen from the track.
+        prompts: what more is said of objects, see `TimedPrompt`; or a file of it. Only the frames that it changes are
+            tracked anew.
+        fix_mask: repair mask files of another size or with soft edges.
+        accept_doubtful: go on with a doubtful mask from a box or clicks.
+        outputs: what to write beside the track.
+        engine: what runs the network; by default as the track was made.
+        max_frames: stop after so many frames, counted from the first.
+        events: hears of the run.
 
     Returns:
         What a run that was never stopped would have said; speeds are those of this part.
 
     Raises:
-        UsageError: the track is complete, or the request cannot be served; nothing was written.
+        UsageError: the track is complete and nothing more is said, or the request cannot be served; nothing was
+            written.
         VosctlError: the track is of another source, or something failed; the track keeps what it holds.
         KeyboardInterrupt: interrupted; likewise.
     """
-    wanted = outputs or OutputRequest()
-    return ResumeJob(track, source, wanted, engine, {}, max_frames, events or Events()).run()
+    return ResumeJob(
+        track,
+        source,
+        outputs or OutputRequest(),
+        engine,
+        {},
+        max_frames,
+        events or Events(),
+        prompts=read_prompts(prompts) if isinstance(prompts, str | os.PathLike) else tuple(prompts),
+        fix_mask=fix_mask,
+        accept_doubtful=accept_doubtful,
+    ).run()

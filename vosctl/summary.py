@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vosctl.engine.base import EngineInfo
-from vosctl.tracking.results import TrackedFrame
+from vosctl.tracking.results import ObjectStatus, TrackedFrame
 
 MOST_RANGES = 32
 """Ranges of an object that are kept one by one; a run without end may have any number."""
@@ -85,8 +85,12 @@ class LossRecord:
         Returns:
             The objects lost in it that were not before, and those found again, both in order.
         """
-        lost = frozenset(one.id for one in result.objects if one.status == "lost")
-        present = {one.id for one in result.objects}
+        return self.see_statuses({one.id: one.status for one in result.objects}, index)
+
+    def see_statuses(self, statuses: Mapping[int, ObjectStatus], index: int) -> tuple[list[int], list[int]]:
+        """Take in how the objects fare in frame `index`; see `see`."""
+        lost = frozenset(key for key, status in statuses.items() if status == "lost")
+        present = set(statuses)
         appeared = sorted(lost - self._lost)
         found = sorted((self._lost - lost) & present)
         for object_id in lost:

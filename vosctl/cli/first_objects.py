@@ -267,6 +267,17 @@ class FirstMaskRequest:
             said.append(TimedPrompt(at, object_id, prompt=Prompt.of(boxes.get(key), points.get(key, ()))))
         return (*said, *(read_prompts(request.prompts) if request.prompts is not None else ()))
 
+    def all_timed(self) -> tuple[TimedPrompt, ...]:
+        """Return what is said of the objects in any frame, boxes and points of the first frame too.
+
+        Raises:
+            UsageError: see `objects` and `timed`.
+        """
+        from vosctl.prompts.timed import TimedPrompt
+
+        first = self._as_typed()._of_first_frame()._prompts()
+        return (*(TimedPrompt(None, key, prompt=prompt) for key, prompt in first.items()), *self.timed())
+
     def _of_first_frame(self) -> FirstMaskRequest:
         """Keep what is said without a place on the time line."""
         box = tuple(mark for mark in self.box if mark.at is None)

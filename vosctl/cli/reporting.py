@@ -64,7 +64,8 @@ class Reporter(Events):
             self._say(self._worded(line))
 
     def started(self, start: Started) -> None:
-        """Name the source, the objects and the engine, and start the progress bar."""
+        """Name the source, the objects and the engine, and start the progress bar; again where a run has two parts."""
+        self._stop_progress()
         self._started, self._count = time.perf_counter(), 0
         source, engine, objects = start.source, start.engine, start.objects
         rate = f" at {float(source.frame_rate):.5g} fps" if source.frame_rate else ""

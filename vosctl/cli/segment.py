@@ -51,7 +51,8 @@ def _fields(request: type[Any]) -> set[str]:
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="TRACK",
     help="Go on with a run that was stopped, from its track (--track); objects and settings are the track's, INPUT may "
-    "be left out.",
+    "be left out. With --mask, --box, --point or --prompts a track, whole or not, is corrected: only the frames that "
+    "they change are tracked anew.",
 )
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
 @click.option(
@@ -97,13 +98,14 @@ def segment(
       vosctl segment dance.mp4 --start 1:05 --end 1:12.5 --first-mask dancer.png
       vosctl segment dance.mp4 --first-mask dancer.png --track dance.vostrack
       vosctl segment --resume dance.vostrack
+      vosctl segment --resume dance.vostrack --mask 120@better.png --point 0:07.5@1=300,90:-
       vosctl segment frames/ --first-mask 00000.png --rle - | jq .bbox
     """
     from vosctl.jobs import SegmentJob
 
     outputs.check(reporting)
     if resume is not None:
-        _go_on(resume, source, outputs, max_frames, reporting)
+        _go_on(resume, source, first, outputs, max_frames, reporting)
         return
     if source is None:
         raise UsageError("INPUT: give the video to segment, or a track to go on with (--resume)")
@@ -127,20 +129,39 @@ def segment(
 
 
 _GOES_WITH_RESUME = {"source", "resume", "max_frames", *_fields(OutputOptions), *_fields(ReportingRequest)} - {"track"}
+_CORRECTS = {"mask", "box", "point", "prompts"}
+_GOES_WITH_CORRECTIONS = _CORRECTS | {"fix_mask", "accept_doubtful"}
 _CHANGEABLE = _fields(EngineRequest) - {"weights"}
 """What of the engine may be another when a run is gone on with: the masks stay those of the same network."""
 
 
 def _go_on(
-    track: Path, source: str | None, outputs: OutputOptions, max_frames: int | None, reporting: ReportingRequest
+    track: Path,
+    source: str | None,
+    first: FirstMaskRequest,
+    outputs: OutputOptions,
+    max_frames: int | None,
+    reporting: ReportingRequest,
 ) -> None:
     from vosctl.resuming import ResumeJob
 
     context = click.get_current_context()
     typed = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    goes_with = _GOES_WITH_RESUME | _CHANGEABLE | (_GOES_WITH_CORRECTIONS if typed & _CORRECTS else set())
     for parameter in context.command.params:
-        if parameter.name in typed - _GOES_WITH_RESUME - _CHANGEABLE:
+        if parameter.name in typed - goes_with:
             raise UsageError(f"{max(parameter.opts, key=len)}: is the track's own with --resume; leave it out")
     changes = {name: context.params[name] for name in sorted(typed & _CHANGEABLE)}
     with reporting.reporter() as reporter:
-        ResumeJob(track, source, outputs.more_than_a_track, None, changes, max_frames, reporter).run()
+        ResumeJob(
+            track,
+            source,
+            outputs.more_than_a_track,
+            None,
+            changes,
+            max_frames,
+            reporter,
+            prompts=first.all_timed() if typed & _CORRECTS else (),
+            fix_mask=first.fix_mask,
+            accept_doubtful=first.accept_doubtful,
+        ).run()

@@ -184,6 +184,16 @@ class Tracker:
         self._follower, self._frame_size, self._steps = follower, (height, width), 0
         self._result = nothing_tracked(height, width)
 
+    def keep(self) -> TrackerState | None:
+        """Return the tracker's state after the last frame, for `restore`; None where it cannot be kept.
+
+        It can where the tracker was made `resumable`, and the network keeps nothing but the references.
+
+        Raises:
+            UsageError: before `start`.
+        """
+        return self._started().keep()
+
     def step(self, frame: Picture, mask: GivenMask | None = None, objects: Sequence[int] | None = None) -> TrackedFrame:
         """Follow the objects into the next frame, where the masks of some of them may be known.
 

@@ -152,6 +152,20 @@ class Track:
                     raise VosctlError(f"{self.path}: a frame's number or time is damaged; track the video again")
                 yield KeptFrame(index, pts, name)
 
+    def statuses(self) -> Iterator[tuple[int, dict[int, ObjectStatus]]]:
+        """Read how the objects fare, without their masks: of each frame its number in the source, and by object.
+
+        Raises:
+            VosctlError: the track cannot be read.
+        """
+        with database_errors(self.path):
+            indices = self._database.execute("SELECT number, source_index FROM frames ORDER BY number").fetchall()
+            rows = self._database.execute("SELECT frame, object, status FROM objects ORDER BY frame").fetchall()
+        found: dict[int, dict[int, ObjectStatus]] = {number: {} for number, _ in indices}
+        for number, object_id, status in rows:
+            found.setdefault(number, {})[object_id] = "lost" if status == "lost" else "tracked"
+        return ((index, found[number]) for number, index in indices)
+
     def state(self) -> tuple[int, TrackerState] | None:
         """Read the tracker's last state that was kept.
 

@@ -1,0 +1,330 @@
+"""More is said of the objects of a track: only what it changes is followed anew."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vosctl
+from tests.helpers.frames import square_frame, write_video
+from tests.helpers.prompts import ColourPromptEngine
+from tests.test_resuming import BLUE, RED, SoftEngine, StopsAfter, assert_same_tracks, said
+from tests.tracking.test_states import MemoryEngine
+from vosctl.correcting import Stretch, stretches
+from vosctl.prompts.segmenter import registered_prompt_engine
+from vosctl.resuming import resume
+from vosctl.tracking.keeping import STATE_INTERVAL
+from vosctl.tracks import Track
+from vosctl.video.masks import read_indexed_png, write_indexed_png
+
+COUNT = STATE_INTERVAL + 15
+
+
+@pytest.fixture
+def clip(tmp_path, monkeypatch):
+    """clip.mp4 of a red square and a blue one, which goes away for some frames; gives the labels."""
+    monkeypatch.chdir(tmp_path)
+    made = [
+        square_frame(64, 96, (1, RED, 8 + i, 6, 22), (2, BLUE, 60 - i if not 17 <= i < 20 else 300, 36, 20))
+        for i in range(COUNT)
+    ]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    return [labels for _, labels in made]
+
+
+def tracked(name, prompts, **settings):
+    given: dict[str, Any] = {"engine": SoftEngine(), **settings}
+    return vosctl.segment("clip.mp4", prompts=prompts, track=name, overwrite=True, **given)
+
+
+@pytest.mark.parametrize(
+    ("new", "earlier", "direction", "forwards", "backwards"),
+    [
+        # a correction of what is said in the first frame alone: to the end, and back to that
+        ([(50, 1)], {1: [0]}, "both", {(50, 100)}, {(50, 0)}),
+        ([(50, 1)], {1: [0]}, "forward", {(50, 100)}, set()),
+        # between two: each of the frames was made of both, so that the old ones are followed anew too
+        ([(50, 1)], {1: [0, 80]}, "both", {(50, 80), (0, 50)}, {(50, 0), (80, 50)}),
+        ([(50, 1)], {1: [0, 80]}, "forward", {(50, 80)}, set()),
+        # before all, and after all
+        ([(50, 1)], {1: [80]}, "both", {(50, 80)}, {(50, -1)}),
+        ([(90, 1)], {1: [0, 80]}, "both", {(90, 100)}, {(90, 80)}),
+        # a new object, and two new places
+        ([(50, 2)], {1: [0]}, "both", {(50, 100)}, {(50, -1)}),
+        ([(50, 1), (70, 1)], {1: [0]}, "both", {(50, 70), (70, 100)}, {(50, 0), (70, 50)}),
+        # said anew in the same frame
+        ([(80, 1)], {1: [0, 80]}, "both", {(80, 100), (0, 80)}, {(80, 0)}),
+        ([(0, 1)], {1: [0]}, "both", {(0, 100)}, {(0, -1)}),
+        # beyond what is there
+        ([(120, 1)], {1: [0]}, "both", set(), {(120, 0)}),
+    ],
+)
+def test_what_is_followed_anew(new, earlier, direction, forwards, backwards):
+    found = stretches(new, earlier, (-1, 100), direction)
+    assert [{(one.start, one.end) for one in ways} for ways in found] == [forwards, backwards]
+
+
+def test_a_stretch_holds_its_start_and_not_its_end():
+    assert [number for number in range(9) if Stretch(1, 3, 6).holds(number)] == [3, 4, 5]
+    assert [number for number in range(9) if Stretch(1, 6, 3).holds(number)] == [4, 5, 6]
+
+
+PLACES = [([0], [20]), ([0, 30], [20]), ([0], [12, 35]), ([30], [10]), ([0, 10, 20, 30], [15]), ([0, 20], [20, 25])]
+
+
+@pytest.mark.parametrize("direction", ["both", "forward"])
+@pytest.mark.parametrize(("earlier", "new"), PLACES)
+def test_one_object_is_as_if_all_had_been_said_at_once(clip, earlier, new, direction):
+    """The first of the places is that of the other square, so that every frame changes with what is followed."""
+    first = [vosctl.TimedPrompt.of(place, 1, mask=clip[place] == 1) for place in earlier]
+    later = [vosctl.TimedPrompt.of(place, 1, mask=clip[place] == 2) for place in new]
+    kept = [prompt for prompt, place in zip(first, earlier, strict=True) if place not in new]
+    tracked("whole.vostrack", [*kept, *later], direction=direction)
+    tracked("a.vostrack", first, direction=direction)
+    before = Path("a.vostrack").read_bytes()
+    summary = resume("a.vostrack", prompts=later, engine=SoftEngine())
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+    assert Path("a.vostrack").read_bytes() != before
+    assert summary.outputs == (Path("a.vostrack"),)
+    assert summary.engine.engine == "fake"
+
+
+def test_only_what_changes_is_followed(clip, bright_engine):
+    tracked("a.vostrack", said(clip, (0, 1), (0, 2), (20, 1)), engine=bright_engine)
+    with Track(Path("a.vostrack")) as track:
+        before = list(track)
+    bright_engine.batches.clear()
+    heard = StopsAfter(None)
+    resume("a.vostrack", prompts=said(clip, (30, 1)), engine=bright_engine, events=heard)
+    assert len(bright_engine.batches) == (COUNT - 1 - 30) + (30 - 21)
+    assert f"a.vostrack: corrected, {COUNT - 21} of its {COUNT} frames are tracked anew" in heard.said
+    with Track(Path("a.vostrack")) as track:
+        for number in range(21):
+            np.testing.assert_array_equal(track[number].alpha, before[number].alpha)
+        for number in range(COUNT):
+            np.testing.assert_array_equal(track[number].labels == 2, before[number].labels == 2)
+
+
+def test_another_object_stays_as_it_is_and_gives_way(clip, bright_engine):
+    tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine)
+    resume("a.vostrack", prompts=said(clip, (30, 2)), engine=bright_engine)
+    with Track(Path("a.vostrack")) as track:
+        for number, result in enumerate(track):
+            assert (result.labels == clip[number]).mean() > 0.97, number
+            seen = {one.id: one.status for one in result.objects}
+            assert seen == {1: "tracked", 2: "tracked" if 2 in clip[number] else "lost"}
+
+
+def test_clicks_correct_what_the_track_shows(clip):
+    tracked("a.vostrack", said(clip, (0, 1)))
+    y, x = np.argwhere(clip[20] == 2).mean(axis=0)
+    with registered_prompt_engine(ColourPromptEngine()):
+        resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(20, 1, points=[(x, y, True)])], engine=SoftEngine())
+    with Track(Path("a.vostrack")) as track:
+        assert ((track[20].labels == 1) == (clip[20] > 0)).mean() > 0.95
+        entries: Any = track.header.said["prompts"]
+    assert [(entry["at"], "rle" in entry) for entry in entries] == [(0, True), (20, True)]
+
+
+@pytest.mark.parametrize("places", [[10], [STATE_INTERVAL + 3], [STATE_INTERVAL + 12], [COUNT - 4]])
+def test_a_run_that_was_stopped_goes_on_with_what_is_said_now(clip, places):
+    """The state that it goes on from is corrected too, whether the new place is before or after it."""
+    later = [vosctl.TimedPrompt.of(place, 1, mask=clip[place] == 2) for place in places]
+    tracked("whole.vostrack", [*said(clip, (0, 1)), *later])
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        tracked("a.vostrack", said(clip, (0, 1)), events=StopsAfter(STATE_INTERVAL + 8))
+    resume("a.vostrack", prompts=later, engine=SoftEngine(), outputs=vosctl.OutputRequest(masks=Path("masks")))
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+    assert len(list(Path("masks").iterdir())) == COUNT
+
+
+def test_a_part_of_a_video(clip):
+    part: dict[str, Any] = {"start": 5, "every": 2}
+    new = [vosctl.TimedPrompt.of(21, 1, mask=clip[21] == 2)]
+    tracked("whole.vostrack", [*said(clip, (5, 1), (31, 1)), *new], **part)
+    tracked("a.vostrack", said(clip, (5, 1), (31, 1)), **part)
+    resume("a.vostrack", prompts=new, engine=SoftEngine())
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+    with pytest.raises(vosctl.UsageError, match="leaves frame 20 out; the next ones are 19 and 21"):
+        resume("a.vostrack", prompts=said(clip, (20, 1)), engine=SoftEngine())
+
+
+def test_a_network_with_a_memory(clip):
+    """It keeps no state: a run that was stopped is gone on with from the first frame, with all that is said."""
+    new = [vosctl.TimedPrompt.of(10, 1, mask=clip[10] == 2)]
+    tracked("whole.vostrack", [*said(clip, (0, 1)), *new], engine=MemoryEngine())
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        tracked("a.vostrack", said(clip, (0, 1)), engine=MemoryEngine(), events=StopsAfter(STATE_INTERVAL + 8))
+    resume("a.vostrack", prompts=new, engine=MemoryEngine())
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+
+
+def test_a_state_that_is_damaged(clip):
+    new = [vosctl.TimedPrompt.of(10, 1, mask=clip[10] == 2)]
+    tracked("whole.vostrack", [*said(clip, (0, 1)), *new])
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        tracked("a.vostrack", said(clip, (0, 1)), events=StopsAfter(STATE_INTERVAL + 8))
+    database = sqlite3.connect("a.vostrack", isolation_level=None)
+    database.execute("UPDATE resuming SET state = replace(state, 'Framing', 'Nonesuch')")
+    database.close()
+    heard = StopsAfter(None)
+    resume("a.vostrack", prompts=new, engine=SoftEngine(), events=heard)
+    assert any("tracked again from the first on" in line for line in heard.said)
+    assert_same_tracks("whole.vostrack", "a.vostrack")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ('"said": []', "header is damaged"),
+        ('"said": {"prompts": 3}', "prompts is not a list"),
+        ('"said": {"prompts": [{"at": 0, "object": 1}]}', "give one of mask, rle, or box and points"),
+        ('"said": {"prompts": [{"at": 900, "object": 1, "box": [1, 2, 3, 4]}]}', "frame 900 for object 1: lies beyond"),
+    ],
+)
+def test_a_track_that_says_nonsense(clip, bright_engine, wrong, message):
+    tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine)
+    database = sqlite3.connect("a.vostrack", isolation_level=None)
+    (header,) = database.execute("SELECT value FROM header WHERE key = 'header'").fetchone()
+    start = header.index('"said"')
+    database.execute("UPDATE header SET value = ? WHERE key = 'header'", (header[:start] + wrong + "}",))
+    database.close()
+    with pytest.raises(vosctl.VosctlError, match=message):
+        resume("a.vostrack", prompts=said(clip, (3, 1)), engine=bright_engine)
+
+
+def test_what_was_said_anew_is_said(clip, bright_engine):
+    tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine)
+    heard = StopsAfter(None)
+    resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(0, 1, mask=clip[0] == 2)], engine=bright_engine, events=heard)
+    assert "object 1 was said in frame 0 already; what is said now takes its place" in heard.said
+    with Track(Path("a.vostrack")) as track:
+        assert ((track[5].labels == 1) == (clip[5] == 2)).mean() > 0.97
+
+
+def test_boxes_without_a_time_are_of_the_first_frame(clip, registered_bright_engine, invoke, tmp_path):
+    write_indexed_png(tmp_path / "m.png", (clip[0] == 1).astype(np.uint8))
+    assert invoke("segment", "clip.mp4", "--first-mask", "m.png", "--track", "a.vostrack").exit_code == 0
+    result = invoke("segment", "--resume", "a.vostrack", "--box", "2=56,32,28,28")
+    assert result.exit_code == 0, result.output
+    with Track(Path("a.vostrack")) as track:
+        assert (track[5].labels == clip[5]).mean() > 0.97
+    refused = invoke("segment", "--resume", "a.vostrack", "--first-mask", "m.png")
+    assert "--first-mask: is the track's own with --resume; leave it out" in refused.stderr
+    nothing = invoke("segment", "--resume", "a.vostrack")
+    assert "a --mask, --box or --point corrects it" in nothing.stderr
+
+
+def test_outputs_are_drawn_of_the_corrected_track(clip, registered_bright_engine, invoke, tmp_path):
+    write_indexed_png(tmp_path / "m.png", (clip[0] == 1).astype(np.uint8))
+    write_indexed_png(tmp_path / "better.png", (clip[20] == 2).astype(np.uint8))
+    assert invoke("segment", "clip.mp4", "--first-mask", "m.png", "--track", "a.vostrack").exit_code == 0
+    result = invoke("segment", "--resume", "a.vostrack", "--mask", "20@1=better.png", "--masks", "masks")
+    assert result.exit_code == 0, result.output
+    assert f"a.vostrack: corrected, {COUNT - 1} of its {COUNT} frames are tracked anew" in result.stderr
+    found = [read_indexed_png(path) for path in sorted(Path("masks").iterdir())]
+    for number, true in ((0, 1), (3, 1), (18, 1), (20, 2), (COUNT - 1, 2)):
+        expected = 2 if true == 2 else 1
+        assert ((found[number] == 1) == (clip[number] == expected)).mean() > 0.97, number
+
+
+KILLED = """
+import os, signal
+import numpy as np
+import vosctl
+from tests.helpers.engines import BrightObjectEngine
+from vosctl.resuming import resume
+
+class Kills(vosctl.Events):
+    def frame(self, frame, result):
+        if frame.index == 30:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(20, 1, mask=np.load("m.npy"))], engine=BrightObjectEngine(),
+       events=Kills())
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal")
+def test_a_kill_leaves_the_track_as_it_was(clip, bright_engine):
+    tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine)
+    before = Path("a.vostrack").read_bytes()
+    np.save("m.npy", clip[20] == 2)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    assert subprocess.run([sys.executable, "-c", KILLED], env=environment, check=False).returncode == -signal.SIGKILL
+    assert Path("a.vostrack").read_bytes() == before
+
+
+def test_a_track_that_grows_meanwhile_is_left_alone(clip, bright_engine):
+    tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine)
+
+    class Grows(vosctl.Events):
+        def frame(self, frame, result):
+            if frame.index == 30:
+                database = sqlite3.connect("a.vostrack", isolation_level=None)
+                database.execute("INSERT INTO frames SELECT 1000, 1000, 0, 0, NULL, 0, 0, x'' FROM frames LIMIT 1")
+                database.close()
+
+    with pytest.raises(vosctl.VosctlError, match="is being written by another run; end that first"):
+        resume("a.vostrack", prompts=said(clip, (20, 1)), engine=bright_engine, events=Grows())
+    with Track(Path("a.vostrack")) as track:
+        entries: Any = track.header.said["prompts"]
+    assert [entry["at"] for entry in entries] == [0]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [
+        ([{"at": COUNT, "box": (5, 5, 20, 20)}], f"frame {COUNT} for object 1: lies beyond the end; the source has"),
+        ([{"at": COUNT - 1, "box": (5, 5, 20, 20)}], "lies beyond the track, whose last frame is 29"),
+        (
+            [{"at": 3, "box": (5, 5, 20, 20)}, {"at": "0.12s", "box": (9, 9, 20, 20)}],
+            "object 1 is said twice in frame 3",
+        ),
+        ([{"at": 3, "mask": "absent.png"}], "absent.png: no such mask"),
+        ([{"at": 3, "mask": np.ones((5, 5), bool)}], "prompt at frame 3: is 5x5, the frames are 96x64"),
+        ([{"at": 3, "object_id": 7, "points": [(5, 5, False)]}], "`point`: none of them is on the object"),
+        (
+            [
+                {"at": 3, "mask": np.ones((64, 96), bool), "object_id": 1},
+                {"at": 3, "mask": np.ones((64, 96), np.uint8) * 2},
+            ],
+            "is wholly covered by a later one",
+        ),
+    ],
+)
+def test_what_cannot_be_served_changes_nothing(clip, bright_engine, prompts, message):
+    tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine, max_frames=30)
+    before = Path("a.vostrack").read_bytes()
+    bright_engine.batches.clear()
+    with pytest.raises(vosctl.UsageError, match=message):
+        resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(**given) for given in prompts], engine=bright_engine)
+    assert Path("a.vostrack").read_bytes() == before
+    assert bright_engine.batches == []
+
+
+def test_points_beyond_what_is_tracked(clip, bright_engine):
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine, events=StopsAfter(10))
+    with pytest.raises(
+        vosctl.UsageError, match="frame 20 for object 1: lies beyond what is tracked, whose last frame is"
+    ):
+        resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(20, 1, points=[(5, 5, True)])], engine=bright_engine)
+
+
+def test_another_video_and_a_newer_track(clip, bright_engine, tmp_path):
+    tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine)
+    write_video(tmp_path / "other.mp4", [square_frame(64, 96)[0]] * 8)
+    with pytest.raises(vosctl.VosctlError, match="is of another video"):
+        resume("a.vostrack", "other.mp4", prompts=said(clip, (3, 1)), engine=bright_engine)
+    database = sqlite3.connect("a.vostrack", isolation_level=None)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(vosctl.UsageError, match="was written by a newer vosctl"):
+        resume("a.vostrack", prompts=said(clip, (3, 1)), engine=bright_engine)

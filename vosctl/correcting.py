@@ -1,0 +1,342 @@
+"""Saying more of the objects of a track: only the frames that it changes are followed anew, the rest stays.
+
+An object is followed from each new place to the next one where it is said, or to the end, and back to the one before.
+Where the track's own frames between two places were put together from both of them (`vosctl.blending`), the old one is
+followed anew too. What the track has of the other objects guides nothing but their share of the pixels: they are
+followed along from its masks, and stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vosctl.blending import Part, only, put_together, share_ahead
+from vosctl.both_ways import Direction, every_of
+from vosctl.errors import UsageError
+from vosctl.interrupts import check
+from vosctl.prompts.entries import Entry
+from vosctl.prompts.first_objects import Tell
+from vosctl.prompts.schedule import Schedule
+from vosctl.prompts.timed import TimedPrompt
+from vosctl.recording import direction_of, said_of, scheduled
+from vosctl.tracking import TrackedFrame, TrackedObject, Tracker
+from vosctl.tracking.edits import nothing_tracked
+from vosctl.tracking.keeping import TrackerState
+from vosctl.tracks import Track
+from vosctl.tracks.changing import TrackChange
+from vosctl.tracks.packed import PackedResult
+from vosctl.types import Labels, Mask
+from vosctl.video.backwards import frames_backwards
+from vosctl.video.frames import Frame
+from vosctl.video.sources import Source
+from vosctl.video.sources.base import NOT_SEEKABLE
+
+Hear = Callable[[Frame, TrackedFrame], None]
+"""Told of each frame that was followed into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Frames through which an object is followed anew.
+
+    Attributes:
+        object_id: the object.
+        start: the frame in which it is said.
+        end: the frame at which its way ends, and which is not followed into; before `start` on a way back.
+    """
+
+    object_id: int
+    start: int
+    end: int
+
+    def holds(self, number: int) -> bool:
+        """Whether a frame is in it."""
+        return self.start <= number < self.end or self.end < number <= self.start
+
+
+def stretches(
+    new: Iterable[tuple[int, int]],
+    earlier: Mapping[int, Sequence[int]],
+    ends: tuple[int, int],
+    direction: Direction,
+) -> tuple[set[Stretch], set[Stretch]]:
+    """Return the ways forwards and the ways back that have to be followed anew.
+
+    Args:
+        new: what is said now: frames and objects.
+        earlier: by object, the frames in which anything was said of it when the track was made, rising.
+        ends: the number before the first frame, and the number after the last one that is there.
+        direction: which ways objects are followed.
+    """
+    forwards: set[Stretch] = set()
+    backwards: set[Stretch] = set()
+    new = list(new)
+    for number, key in new:
+        old = earlier.get(key, ())
+        places = sorted({*old, *(place for place, other in new if other == key)})
+        before = max((place for place in places if place < number), default=None)
+        after = min((place for place in places if place > number), default=None)
+        forwards.add(Stretch(key, number, ends[1] if after is None else min(after, ends[1])))
+        if direction == "forward":
+            continue
+        backwards.add(Stretch(key, number, ends[0] if before is None else before))
+        # What lay between two places was made of both, so that of neither the track has it alone.
+        if before is not None and old and before < old[-1]:
+            forwards.add(Stretch(key, before, min(number, ends[1])))
+        if after is not None and old and after > old[0]:
+            backwards.add(Stretch(key, after, number))
+    return {one for one in forwards if one.start < one.end}, backwards
+
+
+class Correction:
+    """What more is said of the objects of a track.
+
+    Args:
+        track: with at least one frame.
+        source: the part of the video that it is of; seekable.
+        tracker: for its objects; started anew.
+        earlier: what was said of them when the track was made.
+        new: what is said now, looked at.
+        union: both, without what was said in a frame in which it is said anew.
+        state: that a run that was stopped is gone on with: the number of the frame after which it is, and the state.
+
+    Attributes:
+        forwards: the ways forwards that are followed anew.
+        backwards: the ways back.
+
+    Raises:
+        UsageError: an object would be wholly covered by others that are said in the same frame.
+    """
+
+    def __init__(
+        self,
+        track: Track,
+        source: Source,
+        tracker: Tracker,
+        earlier: Schedule,
+        new: Schedule,
+        union: Schedule,
+        state: tuple[int, TrackerState] | None,
+    ) -> None:
+        self._track, self._source, self._tracker, self._union = track, source, tracker, union
+        self._first, self._every, self._known = union.first or 0, every_of(source), len(track)
+        self._direction = direction_of(track.header)
+        self._anchors, self._said = union.anchors(), union.places()
+        fresh = [(number, key) for number, said in new.anchors().items() for key in said]
+        for number, _ in fresh:
+            self._given(number)
+        ends = self._first - self._every, self._first + self._known * self._every
+        self.forwards, self.backwards = stretches(fresh, earlier.places(), ends, self._direction)
+        self._state = state
+
+    @property
+    def objects(self) -> int:
+        """How many objects anything is said of."""
+        return len(self._said)
+
+    @property
+    def frames(self) -> int:
+        """How many times a frame is followed into."""
+        return sum(
+            (end - start) // self._every
+            for start, end in (*_joined(self.forwards), *_joined(_mirrored(self.backwards)))
+        )
+
+    def run(self, hear: Hear) -> TrackChange:
+        """Follow the objects, and return what is to be another in the track.
+
+        Raises:
+            VosctlError: the source cannot be read.
+            KeyboardInterrupt: interrupted.
+        """
+        back = dict(self._follow(self._backward_frames(), self.backwards, hear))
+        ahead = dict(self._follow(self._forward_frames(), self.forwards, hear))
+        results = {}
+        for index in sorted({*ahead, *back}):
+            number = self._number(index)
+            if number < self._known:
+                check()
+                results[number] = PackedResult.of(self._put_together(index, ahead.get(index), back.get(index)))
+        header = self._track.header
+        accept = header.said.get("accept_doubtful") is True
+        header = replace(header, said=said_of(self._union, self._direction, accept))
+        return TrackChange(header, self._known, results, self._state)
+
+    def _forward_frames(self) -> Iterator[tuple[Frame, bool]]:
+        """Yield the frames of the ways forwards, and whether each begins a new run."""
+        for start, end in _joined(self.forwards):
+            self._source.seek(start)
+            for frame in self._source:
+                if frame.index >= end:
+                    break
+                yield frame, frame.index == start
+
+    def _backward_frames(self) -> Iterator[tuple[Frame, bool]]:
+        for start, end in _joined(_mirrored(self.backwards)):
+            numbers = range(-end + self._every, -start + self._every, self._every)
+            for frame in frames_backwards(self._source, numbers):
+                yield frame, frame.index == -start
+
+    def _follow(
+        self, frames: Iterator[tuple[Frame, bool]], ways: set[Stretch], hear: Hear
+    ) -> Iterator[tuple[int, PackedResult]]:
+        """Follow into frames; yield the results of the objects that are followed anew there, by the frame's number."""
+        for frame, begins in frames:
+            check()
+            given = self._given(frame.index)
+            if begins:
+                result = self._tracker.start(frame.picture, self._others(frame.index, given))
+            else:
+                result = self._tracker.step(frame.picture, given)
+            hear(frame, result)
+            if ways is self.forwards and self._state is not None and self._number(frame.index) == self._state[0]:
+                self._state = self._changed(frame.index, *self._state)
+            yield frame.index, PackedResult.of(only(result, {one.object_id for one in ways if one.holds(frame.index)}))
+
+    def _given(self, index: int) -> Labels | None:
+        """Return the ids of the objects that are said in a frame; None where there is none."""
+        return self._union.drawn({key: one.mask for key, one in self._anchors.get(index, {}).items()}, index)
+
+    def _others(self, index: int, given: Labels | None) -> Labels:
+        """Return the objects that a run begins with: those that are said, and the track's others beside them."""
+        assert given is not None
+        number = self._number(index)
+        if number >= self._known:
+            return given
+        there = self._track[number].labels
+        said = np.zeros(256, np.bool_)
+        said[list(self._anchors[index])] = True
+        return np.where((given == 0) & ~said[there], there, given)
+
+    def _put_together(self, index: int, ahead: PackedResult | None, back: PackedResult | None) -> TrackedFrame:
+        """Return a frame of the track with what was found of it anew."""
+        base = self._track[self._number(index)]
+        nothing = nothing_tracked(*base.labels.shape)
+        runs = [nothing if packed is None else packed.unpack() for packed in (ahead, back)]
+        parts: dict[int, Part] = {}
+        for key in sorted({one.id for result in (base, *runs) for one in result.objects}):
+            anew = [_object(result, key) for result in runs]
+            if anew == [None, None]:
+                parts[key] = Part(base, base, 1.0)
+                continue
+            taken = [base if one is None else result for one, result in zip(anew, runs, strict=True)]
+            found = [_object(result, key) for result in taken]
+            said = (
+                self._said[key] if self._direction == "both" else [place for place in self._said[key] if place <= index]
+            )
+            share = share_ahead(said, index, *found)
+            if share is not None:
+                parts[key] = Part(taken[0], taken[1], share)
+        return put_together(parts) if parts else nothing
+
+    def _changed(self, index: int, number: int, old: TrackerState) -> tuple[int, TrackerState] | None:
+        """Return the state that a run that was stopped is gone on with, with the objects as they are followed anew."""
+        now = self._tracker.keep()
+        if now is None:
+            return None
+        anew = {one.object_id for one in self.forwards if one.holds(index)}
+        objects = {**old.objects, **{key: now.objects[key] for key in anew}}
+        return number, replace(old, objects=dict(sorted(objects.items())))
+
+    def _number(self, index: int) -> int:
+        """Return a frame's number in the track."""
+        return (index - self._first) // self._every
+
+
+def _object(result: TrackedFrame, key: int) -> TrackedObject | None:
+    return next((one for one in result.objects if one.id == key), None)
+
+
+def _mirrored(ways: Iterable[Stretch]) -> set[Stretch]:
+    """Return ways back as ways forwards, with the frames counted downwards."""
+    return {Stretch(one.object_id, -one.start, -one.end) for one in ways}
+
+
+def _joined(ways: Iterable[Stretch]) -> list[tuple[int, int]]:
+    """Return the starts and ends of the runs that ways forwards come to, rising: those that meet are one."""
+    runs: list[tuple[int, int]] = []
+    for start, end in sorted((one.start, one.end) for one in ways):
+        if runs and start <= runs[-1][1]:
+            runs[-1] = runs[-1][0], max(runs[-1][1], end)
+        else:
+            runs.append((start, end))
+    return runs
+
+
+def correction(
+    track: Track,
+    source: Source,
+    tracker: Tracker,
+    prompts: Sequence[TimedPrompt],
+    *,
+    fix_mask: bool = False,
+    accept_doubtful: bool = False,
+    note: Tell,
+    warn: Tell,
+) -> Correction:
+    """Find out what more is said of the objects of a track, and check it.
+
+    Args:
+        track: with at least one frame.
+        source: the part of the video that it is of.
+        tracker: for its objects; started anew.
+        prompts: what is said; clicks alone correct the masks that the track has.
+        fix_mask: whether mask files may be repaired.
+        accept_doubtful: whether to go on with doubtful masks from boxes and clicks.
+        note: see `Schedule`.
+        warn: see `Schedule`.
+
+    Raises:
+        UsageError: it cannot be served.
+        VosctlError: a mask cannot be read, or what was found is doubtful and that is not accepted.
+    """
+    if not source.is_seekable:
+        raise UsageError(f"{source.info.name}: {NOT_SEEKABLE}")
+
+    earlier = scheduled(track, source, note, warn)
+    first, every = earlier.first or 0, every_of(source)
+
+    def known(index: int, object_id: int) -> Mask | None:
+        number = (index - first) // every
+        result = track[number] if 0 <= number < len(track) else None
+        if result is None or _object(result, object_id) is None:
+            return None
+        return np.asarray(result.labels == object_id)
+
+    earlier.settle_as(known)
+    new = Schedule(
+        source, prompts, fix_mask=fix_mask, accept_doubtful=accept_doubtful, note=note, warn=warn, known=known
+    )
+    _check_reached(track, new.said_after(last := first + (len(track) - 1) * every), last)
+    new.look()
+    if not new.ids:
+        raise UsageError(f"{track.path}: nothing is left to correct it with; see the warnings")
+    again = {(number, key) for key, numbers in new.places().items() for number in numbers}
+    kept = [one for one in earlier.prompts if one.at is None or (one.at.frame, one.object_id) not in again]
+    for number, key in sorted(again.intersection((number, key) for key, n in earlier.places().items() for number in n)):
+        note(f"object {key} was said in frame {number} already; what is said now takes its place")
+    union = Schedule(source, [*kept, *new.prompts], note=note, warn=warn)
+    return Correction(track, source, tracker, earlier, new, union, _state_of(track, warn))
+
+
+def _state_of(track: Track, warn: Tell) -> tuple[int, TrackerState] | None:
+    """Return the state that a run that was stopped is gone on with; one that is damaged is told and left."""
+    try:
+        return None if track.complete else track.state()
+    except ValueError as error:
+        warn(f"{track.path}: {error}; the frames are tracked again from the first on")
+        return None
+
+
+def _check_reached(track: Track, beyond: Sequence[Entry], last: int) -> None:
+    for entry in beyond:
+        if track.complete:
+            raise UsageError(f"{entry.what}: lies beyond the track, whose last frame is {last}")
+        if entry.only_corrects:
+            raise UsageError(
+                f"{entry.what}: lies beyond what is tracked, whose last frame is {last}; points alone correct what is "
+                "there, give a box or a mask"
+            )

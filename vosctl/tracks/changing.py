@@ -1,0 +1,78 @@
+"""Changing frames that a track holds: all of them at once, or none."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from vosctl.errors import VosctlError
+from vosctl.tracking.keeping import TrackerState
+from vosctl.tracks.header import TrackHeader
+from vosctl.tracks.packed import PackedResult
+from vosctl.tracks.schema import database_errors
+from vosctl.tracks.states import pack_state
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackChange:
+    """What is to be another in a track.
+
+    Attributes:
+        header: the new one.
+        frames: how many frames the track holds: those that are there were looked at for this change.
+        results: of the frames that change, by their number in the track.
+        state: the frame after which a run that was stopped is gone on with, and the tracker's state there; None where
+            it is to begin at the first frame.
+    """
+
+    header: TrackHeader
+    frames: int
+    results: Mapping[int, PackedResult]
+    state: tuple[int, TrackerState] | None
+
+    def write(self, path: Path) -> None:
+        """Write the change into the track: whole, whatever ends the program meanwhile, or not at all.
+
+        Raises:
+            VosctlError: it cannot be written, or the track has grown since; it stays as it was.
+        """
+        with database_errors(path):
+            database = sqlite3.connect(path, isolation_level=None)
+            try:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("PRAGMA synchronous = NORMAL")
+                with database:  # ends the transaction: with what is written, or with nothing where an error is raised
+                    database.execute("BEGIN IMMEDIATE")
+                    self._write(path, database)
+                with suppress(sqlite3.Error):  # somebody reads it
+                    database.execute("PRAGMA journal_mode = DELETE")
+            finally:
+                database.close()
+
+    def _write(self, path: Path, database: sqlite3.Connection) -> None:
+        (held,) = database.execute("SELECT COUNT(*) FROM frames").fetchone()
+        if held != self.frames:
+            raise VosctlError(f"{path}: is being written by another run; end that first")
+        for number, result in self.results.items():
+            matte = result.matte
+            database.execute(
+                "UPDATE frames SET matte_x = ?, matte_y = ?, matte = ? WHERE number = ?",
+                (matte.x, matte.y, matte.png, number),
+            )
+            database.execute("DELETE FROM objects WHERE frame = ?", (number,))
+            database.executemany(
+                "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", result.rows(number)
+            )  # fmt: skip
+        header = json.dumps(self.header.to_json())
+        database.execute("INSERT OR REPLACE INTO header VALUES ('header', ?)", (header,))
+        database.execute("DELETE FROM resuming")
+        database.execute("DELETE FROM arrays")
+        if self.state is not None:
+            number, state = self.state
+            text, arrays = pack_state(state)
+            database.execute("INSERT INTO resuming VALUES (0, ?, ?)", (number, text))
+            database.executemany("INSERT INTO arrays VALUES (?, ?)", arrays.items())
