@@ -8,7 +8,7 @@ import pytest
 
 import vosctl
 from tests.batching.test_running import LONG, FailsAt, masks_in
-from vosctl.batching import InProcess, JobResult
+from vosctl.batching import BatchEvents, InProcess, JobResult
 from vosctl.batching.estimate import estimate
 from vosctl.batching.finding import JobsRequest
 from vosctl.batching.layouts import parse_outputs
@@ -22,6 +22,16 @@ RESULTS = Path("out/results.jsonl")
 
 def run(engine, **changes):
     return vosctl.batch("v", "out", outputs="masks", engine=engine, **changes)
+
+
+class Ends(BatchEvents):
+    """Hears the ends of runs."""
+
+    def __init__(self):
+        self.summaries = []
+
+    def ended(self, summary):
+        self.summaries.append(summary)
 
 
 def states():
@@ -54,6 +64,10 @@ def test_resume_does_what_is_left(clips, bright_engine):
     with pytest.raises(vosctl.UsageError, match="there already"):
         run(bright_engine)
     assert states() == {"a": "done", "b": "failed", "c": "done"}, "a run that was refused changes nothing"
+    heard = Ends()
+    with pytest.raises(vosctl.UsageError, match="there already"):
+        run(bright_engine, events=heard)
+    assert heard.summaries == [], "and has no summary"
     bright_engine.batches.clear()
     summary = run(bright_engine, resume=True)
     assert (summary.done, summary.skipped, summary.failed) == (1, 2, [])

@@ -109,7 +109,7 @@ def test_what_is_said(clips, bright_engine, capsys):  # noqa: F811
     assert said[2].endswith("results in out/results.jsonl")
     assert said[-1] == "1 of 2 jobs failed; `resume=True` tries them again"
     said = report(bright_engine, capsys).err.splitlines()
-    assert said[0] == "1 of 2 jobs are whole already"
+    assert said[0] == "1 of 2 jobs is whole already"
     assert said[2].startswith("0 done, 1 failed, 1 whole already")
 
 

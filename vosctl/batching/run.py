@@ -91,12 +91,12 @@ class _Running:
 
     def run(self) -> BatchSummary:
         begun = time.perf_counter()
+        jobs: Iterable[BatchJob | None] = self._batch.jobs
+        if isinstance(jobs, list | tuple):
+            jobs = self._planned([job for job in jobs if job is not None])
+        else:
+            jobs = self._coming(jobs)
         try:
-            jobs: Iterable[BatchJob | None] = self._batch.jobs
-            if isinstance(jobs, list | tuple):
-                jobs = self._planned([job for job in jobs if job is not None])
-            else:
-                jobs = self._coming(jobs)
             for result in self._batch.executor.run(jobs, self._events):
                 self._take(result)
         finally:

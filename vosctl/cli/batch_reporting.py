@@ -237,7 +237,8 @@ def _counts(summary: BatchSummary) -> str:
 
 def _what_is_there(plan: Plan) -> str:
     begun = f", {plan.begun} {'is' if plan.begun == 1 else 'are'} gone on with" if plan.begun else ""
-    return f"{len(plan.whole)} of {len(plan.whole) + len(plan.jobs)} jobs are whole already{begun}"
+    verb = "is" if len(plan.whole) == 1 else "are"
+    return f"{len(plan.whole)} of {len(plan.whole) + len(plan.jobs)} jobs {verb} whole already{begun}"
 
 
 def _clock(seconds: float) -> str:
