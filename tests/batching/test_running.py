@@ -10,7 +10,9 @@ import pytest
 
 import vosctl
 from tests.helpers.engines import BrightObjectEngine
+from tests.helpers.prompts import ColourPromptEngine
 from vosctl.batching import BatchJob, JobOptions, JobResult, run_job
+from vosctl.prompts.segmenter import registered_prompt_engine
 from vosctl.time_line import Span
 from vosctl.tracks import Track
 
@@ -144,10 +146,57 @@ def test_a_long_video_is_gone_on_with(clips, bright_engine):
     assert not Path("out/.progress/a.vostrack").exists()
 
 
-@pytest.mark.parametrize("changes", [{"long": LONG + 1}, {"prompts": (vosctl.TimedPrompt.of(3, 1, mask="v/a.png"),)}])
-def test_no_progress_is_kept_of_a_short_video_or_one_that_no_track_goes_on_with(clips, changes):
+@pytest.mark.parametrize("direction", ["both", "forward"])
+def test_a_long_video_with_prompts_in_later_frames_is_gone_on_with(clips, direction):
+    clips("a", "b", frames=LONG)
+    prompts = tuple(vosctl.TimedPrompt.of(at, 1, box=(6 + 2 * at, 14, 28, 28)) for at in (3, 20))
+    wanted = job(
+        outputs={"masks": "out/a"},
+        first_mask=(),
+        prompts=prompts,
+        options=JobOptions(direction=direction),
+        progress="out/.progress/a.vostrack",
+        long=LONG,
+    )
+    with registered_prompt_engine(ColourPromptEngine()):
+        whole = FailsAt(None)
+        assert run_job(replace(wanted, outputs={"masks": "whole"}, progress=None), whole).error is None
+        engine = FailsAt(len(whole.batches) - 5)
+        assert run_job(wanted, engine).error == "enough"
+        with Track(Path("out/.progress/a.vostrack")) as track:
+            assert len(track) > 25
+        before = len(engine.batches)
+        result = run_job(replace(wanted, resume=True), engine)
+    assert (result.state, result.frames) == ("done", LONG), result.error
+    assert not result.warnings
+    assert len(engine.batches) - before < len(whole.batches) - 20, "not from the first frame on"
+    assert masks_in("out/a") == masks_in("whole")
+
+
+def test_a_track_followed_in_other_directions_is_not_gone_on_with(clips):
     clips("a", frames=LONG)
-    wanted = job(outputs={"masks": "out/a"}, progress="out/a.vostrack", **{"long": LONG} | changes)
+    mask = vosctl.TimedPrompt.of(3, 1, mask="v/a.png")
+    forward = job(
+        outputs={"masks": "out/a"},
+        first_mask=(),
+        prompts=(mask,),
+        options=JobOptions(direction="forward"),
+        progress="out/a.vostrack",
+        long=LONG,
+    )
+    run_job(forward, FailsAt(34))
+    assert Path("out/a.vostrack").exists()
+    whole, engine = BrightObjectEngine(), BrightObjectEngine()
+    both = replace(forward, options=JobOptions(direction="both"))
+    assert run_job(replace(both, outputs={"masks": "whole"}, progress=None), whole).error is None
+    assert run_job(replace(both, resume=True), engine).error is None
+    assert len(engine.batches) == len(whole.batches)
+    assert masks_in("out/a") == masks_in("whole")
+
+
+def test_no_progress_is_kept_of_a_short_video(clips):
+    clips("a", frames=LONG)
+    wanted = job(outputs={"masks": "out/a"}, progress="out/a.vostrack", long=LONG + 1)
     assert run_job(wanted, FailsAt(34)).error == "enough"
     assert not Path("out/a.vostrack").exists()
 

@@ -85,7 +85,7 @@ class BatchJob:
         options: how.
         resume: whether outputs of an earlier run that was stopped are replaced, and its track is gone on with.
         progress: where the track of a long video is kept while the job runs, so that it can be gone on with; None for
-            nowhere. Not used where `outputs` has a track, or `prompts` say something, which no track goes on with.
+            nowhere. Not used where `outputs` has a track.
         long: frames from which on a video is long; one whose length nobody knows is.
         problem: why the job cannot be run, found where it was read; running it fails with this.
     """

@@ -18,7 +18,7 @@ from vosctl.engine.base import Engine
 from vosctl.errors import VosctlError
 from vosctl.events import Events, Started
 from vosctl.jobs import SegmentJob
-from vosctl.recording import is_same_request
+from vosctl.recording import direction_of, is_same_request
 from vosctl.rendering import RenderJob
 from vosctl.resuming import ResumeJob
 from vosctl.summary import Summary
@@ -132,7 +132,7 @@ class _Run:
         """Run the job from its first frame on."""
         wanted = self._job.request()
         progress = self._progress
-        if progress is None or wanted.track is not None or segment.prompts:
+        if progress is None or wanted.track is not None:
             return segment.run()
         with suppress(OSError):
             progress.unlink(missing_ok=True)
@@ -147,7 +147,7 @@ class _Run:
         """Go on with what an earlier run left; None where there is nothing to go on from."""
         wanted = self._job.request()
         path = wanted.track or self._progress
-        if path is None or not path.is_file() or segment.prompts:
+        if path is None or not path.is_file():
             return None
         drawn = replace(wanted, track=None)
         try:
@@ -170,6 +170,8 @@ class _Run:
 
     def _is_of(self, header: TrackHeader, segment: SegmentJob) -> bool:
         """Return whether a track is of this very job."""
+        if header.said and direction_of(header) != segment.direction:
+            return False
         return is_same_request(
             header,
             segment.objects,
@@ -177,6 +179,7 @@ class _Run:
             self._engine.info,
             image_rate=segment.frame_rate,
             span=segment.span,
+            prompts=segment.prompts,
         )
 
     def _remove_left(self) -> None:
