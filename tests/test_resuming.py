@@ -319,6 +319,16 @@ def test_a_damaged_state_is_told_and_the_result_is_the_same(clip, bright_engine)
     assert_same_tracks("whole.vostrack", "a.vostrack")
 
 
+@pytest.mark.slow
+def test_a_track_of_a_shared_engine_needs_no_engine(clip):
+    shared = vosctl.EngineSettings(engine="onnx", precision="fp32").create()
+    stopped(clip, shared, 3)
+    heard = StopsAfter(None)
+    summary = resume("a.vostrack", events=heard, max_frames=5)
+    assert (summary.frames, summary.engine) == (5, shared.info)
+    assert not heard.said
+
+
 def test_another_engine_is_said(clip, bright_engine):
     stopped(clip, bright_engine, 10)
     with pytest.raises(vosctl.UsageError, match="an engine of a program's own, bright; give it as `engine`"):

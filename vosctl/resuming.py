@@ -18,6 +18,7 @@ from vosctl.both_ways import begin_both_ways, every_of, goes_back
 from vosctl.correcting import correction
 from vosctl.engine.base import Engine, EngineInfo
 from vosctl.engine.settings import EngineSettings
+from vosctl.engine.table import backends
 from vosctl.errors import UsageError, VosctlError
 from vosctl.events import Events, Started
 from vosctl.interrupts import held
@@ -160,7 +161,7 @@ class ResumeJob:
             tracking = dict(header.tracking)
             settings = TrackingSettings(**tracking | {"scales": tuple(tracking["scales"])})  # type: ignore[arg-type]
             used = EngineInfo(**header.engine["used"])  # type: ignore[arg-type]
-            asked = header.engine["asked"]
+            asked = header.engine["asked"] or _asked_for(used)
             engine = self.engine or (None if asked is None else EngineSettings(**asked | self.changes))  # type: ignore
         except (KeyError, TypeError) as error:
             raise VosctlError(f"{path}: the track's settings are damaged ({error}); track the video again") from error
@@ -276,6 +277,13 @@ def _check_frames(track: Track) -> None:
         raise UsageError(f"{track.path}: holds no frame to go on from; track the video again")
     if track.header.live:
         raise UsageError(f"{track.path}: is of a live run, which cannot be gone on with; `vosctl render` draws from it")
+
+
+def _asked_for(used: EngineInfo) -> dict[str, str] | None:
+    """Return what gives an engine like one that a program, or a batch, made and shared; None for one of its own."""
+    if used.engine not in backends():
+        return None
+    return {"weights": used.weights, "engine": used.engine, "precision": used.precision}
 
 
 def _named(info: EngineInfo) -> str:
