@@ -6,7 +6,9 @@ import pytest
 from tests.helpers.frames import square_frame
 from vosctl.engine import EngineInfo, Step
 from vosctl.tracking import Tracker
+from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.presence import LOST_BELOW, PATIENCE
+from vosctl.tracks.states import pack_state, unpack_state
 
 RED, BLUE, PINK = (230, 40, 40), (40, 40, 230), (230, 40, 140)
 GREEN = (60, 90, 60)
@@ -193,3 +195,88 @@ def test_the_state_of_a_lost_object_does_not_grow(tracker, engine):
     grown = run(60) - before
     tracemalloc.stop()
     assert grown < 100_000
+
+
+SUNNY = (170, 140, 160)
+
+
+class ShapeEngine(TellingEngine):
+    """Takes whatever is bright for the object: it knows a kind of things, not one of them."""
+
+    def _presence(self, image, marked, colour):
+        return 0.9 if marked.any() else 0.02
+
+
+def lose(tracker, frame):
+    for _ in range(2):
+        assert status(tracker.step(np.zeros_like(frame))) == "lost"
+
+
+def started_with_shapes():
+    tracker = Tracker(ShapeEngine())
+    frame, labels = square_frame(240, 400, (1, RED, 60, 80, 60))
+    tracker.start(frame, labels)
+    for _ in range(3):
+        assert status(tracker.step(frame)) == "tracked"
+    return tracker, frame, labels
+
+
+def test_another_of_its_kind_is_not_found_for_it():
+    tracker, frame, labels = started_with_shapes()
+    lose(tracker, frame)
+    another, _ = square_frame(240, 400, (1, BLUE, 60, 80, 60), background=SUNNY)
+    for _ in range(8):
+        assert status(tracker.step(another)) == "lost"
+    result = tracker.step(frame)
+    assert status(result) == "tracked"
+    assert iou(result.labels == 1, labels == 1) > 0.85
+
+
+def test_colours_are_not_asked_for_while_it_is_followed():
+    tracker, _, _ = started_with_shapes()
+    another, another_labels = square_frame(240, 400, (1, BLUE, 60, 80, 60))
+    for _ in range(4):
+        result = tracker.step(another)
+        assert status(result) == "tracked"
+    assert iou(result.labels == 1, another_labels == 1) > 0.85
+
+
+def test_a_new_reference_has_new_colours():
+    tracker, frame, _ = started_with_shapes()
+    another, labels = square_frame(240, 400, (1, BLUE, 60, 80, 60))
+    tracker.step(another, labels)
+    lose(tracker, frame)
+    red, _ = square_frame(240, 400, (1, RED, 60, 80, 60), background=SUNNY)
+    assert status(tracker.step(red)) == "lost"
+    assert status(tracker.step(another)) == "tracked"
+
+
+def test_each_of_several_objects_has_its_own_colours():
+    tracker = Tracker(ShapeEngine())
+    frame, labels = square_frame(240, 400, (1, RED, 20, 80, 60), (2, BLUE, 260, 80, 60))
+    swapped, _ = square_frame(240, 400, (1, BLUE, 20, 80, 60), (2, RED, 260, 80, 60), background=SUNNY)
+    tracker.start(frame, labels)
+    for shown in (frame, np.zeros_like(frame), np.zeros_like(frame), np.zeros_like(frame)):
+        tracker.step(shown)
+    crossed = tracker.step(swapped).labels
+    assert not (crossed[labels == 1] == 1).any()
+    assert not (crossed[labels == 2] == 2).any()
+    assert [one.status for one in tracker.step(frame).objects] == ["tracked", "tracked"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_colours_are_kept_in_a_state_and_one_without_them_goes_on_without(known):
+    tracker = Tracker(ShapeEngine())
+    tracker.resumable = True
+    frame, labels = square_frame(240, 400, (1, RED, 60, 80, 60))
+    tracker.start(frame, labels)
+    tracker.step(frame)
+    lose(tracker, frame)
+    state = unpack_state(*pack_state(tracker.keep()))
+    if not known:
+        left = {name: value for name, value in state.objects[1].items() if name not in ("colours", "scene")}
+        state = TrackerState({1: left}, state.more)
+    resumed = Tracker(ShapeEngine())
+    resumed.restore(state, 240, 400)
+    another, _ = square_frame(240, 400, (1, BLUE, 60, 80, 60), background=SUNNY)
+    assert status(resumed.step(another)) == ("lost" if known else "tracked")

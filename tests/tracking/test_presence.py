@@ -58,6 +58,11 @@ def test_in_its_place_less_is_asked_for_when_the_scene_has_just_come_back():
     assert Belief(lost=True).after(presence, guided=False, searching=True).lost
 
 
+def test_in_another_scene_its_place_counts_for_nothing():
+    assert Belief(lost=True).after(FOUND_ABOVE - 0.01, searching=True, elsewhere=True).lost
+    assert not Belief(lost=True).after(FOUND_ABOVE + 0.01, searching=True, elsewhere=True).lost
+
+
 def test_what_fades_slowly_is_followed_on_and_what_drops_is_not():
     """An object turns away from how it was shown; the same low presence all at once is another thing."""
     fading = [0.95 * 0.965**step for step in range(54)]  # down to 0.14

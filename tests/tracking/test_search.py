@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from vosctl.tracking.search import views_all_over
+from vosctl.tracking.crop import Crop
+from vosctl.tracking.search import View, shows_more, views_all_over
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,17 @@ def test_nothing_is_known_of_where_the_object_is():
 
 def test_an_object_as_large_as_the_frame_is_looked_for_once():
     assert len(list(views_all_over(480, 500, 460, 256))) == 1
+
+
+def test_of_two_views_of_one_thing_that_which_shows_more_of_it_is_told():
+    thing = np.zeros((240, 400), np.float32)
+    thing[80:140, 100:200] = 1
+    whole, half = (View(crop, crop.cut_mask(thing)) for crop in (Crop(60, 40, 180, 96), Crop(0, 40, 150, 96)))
+    assert shows_more(whole, half)
+    assert not shows_more(half, whole)
+    assert not shows_more(whole, whole)
+    elsewhere = np.roll(thing, 190, axis=1)
+    crop = Crop(220, 40, 180, 96)
+    other = View(crop, crop.cut_mask(elsewhere))
+    assert not shows_more(other, half)
+    assert not shows_more(half, other)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vosctl.engine.base import Engine
 from vosctl.planar import Picture
+from vosctl.tracking.colours import Colours, colours_of, compared
 from vosctl.tracking.compositing import ObjectView, composite
 from vosctl.tracking.crop import Crop, main_box, mask_box
 from vosctl.tracking.follower import FollowedObject, ObjectFollower
@@ -18,8 +20,8 @@ from vosctl.tracking.keeping import KeptValue, Reference
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.results import TrackedFrame
-from vosctl.tracking.scene_change import SceneChange
-from vosctl.tracking.search import AFTER_CHANGE, View, views_all_over
+from vosctl.tracking.scene_change import SceneChange, is_another
+from vosctl.tracking.search import AFTER_CHANGE, View, shows_more, views_all_over
 from vosctl.types import Box, Mask, RGBImage, SoftMask
 
 # In crop pixels: what counts as seen, and what it takes to be found again after a loss.
@@ -43,6 +45,8 @@ class CroppedObject(FollowedObject):
         sure_image: (size, size, 3), what was seen there.
         recent: the engine's state with `sure` for the reference, once the object has been lost: how it last looked.
         recent_reference: what `recent` was made of, where it is to be kept.
+        colours: of its reference; None where too little of it is seen there, or in a state of an earlier release.
+        scene: (9, 16) the scene before the cut by which it was lost, as of `SceneChange.before`; None otherwise.
         belief: what is believed of it; not used where the network does not tell presence.
         frames_lost: for how many frames it has been lost.
     """
@@ -54,6 +58,8 @@ class CroppedObject(FollowedObject):
     sure_image: RGBImage | None = None
     recent: Any = None
     recent_reference: Reference | None = None
+    colours: Colours | None = None
+    scene: NDArray[np.int16] | None = None
     belief: Belief = field(default_factory=Belief)
     frames_lost: int = 0
 
@@ -123,6 +129,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
             framing,
             framing.crop,
             float(np.count_nonzero(mask)),
+            colours=colours_of(reference.image, reference.mask),
             reference=reference if self._resumable else None,
         )
 
@@ -158,7 +165,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
         followed = list(self._objects.values())
         if not followed:
             return composite((), self._height, self._width)
-        changed = self._scene.happened(frame)
+        before, changed = self._scene.before, self._scene.happened(frame)
         self._search_frames = AFTER_CHANGE if changed else max(self._search_frames - 1, 0)
         sightings = self._sight(frame, followed, [one.next_view() for one in followed], changed)
         if self._search_frames:
@@ -173,6 +180,11 @@ class CropFollower(ObjectFollower[CroppedObject]):
             self._update(object_id, one, sighting, probability)
             for (object_id, one), sighting, probability in zip(self._objects.items(), sightings, merged, strict=True)
         ]
+        for one in followed:
+            if not one.lost:
+                one.scene = None
+            elif changed and one.frames_lost == 1:
+                one.scene = before
         return composite(views, self._height, self._width)
 
     def _sight(
@@ -197,6 +209,8 @@ class CropFollower(ObjectFollower[CroppedObject]):
             probability, belief, told = step.probabilities[index], None, float(presence[index])
             if step.presence is not None:
                 guided = bool(view.guidance.any())
+                if one.lost and one.scene is not None and (not guided or self._is_elsewhere(one)):
+                    told = _with_colours(one, images[index], probability, told)
                 belief, told = self._judged(one, _pixels(probability), told, guided=guided, scene_changed=scene_changed)
             sightings.append(Sighting(view.crop, probability, step.states[index], images[index], belief, told))
         return sightings
@@ -207,9 +221,18 @@ class CropFollower(ObjectFollower[CroppedObject]):
         """Return what is believed of an object after one more look, and its presence, 0 where too little is marked."""
         sure = presence if pixels >= (FOUND_PIXELS if one.lost else SEEN_PIXELS) else 0.0
         belief = replace(one.belief, lost=one.lost).after(
-            sure, guided=guided, scene_changed=scene_changed, searching=self._search_frames > 0
+            sure,
+            guided=guided,
+            scene_changed=scene_changed,
+            searching=self._search_frames > 0,
+            elsewhere=self._is_elsewhere(one),
         )
         return belief, sure
+
+    def _is_elsewhere(self, one: CroppedObject) -> bool:
+        """Return whether an object is lost since a cut, and this frame shows another scene than the one before it."""
+        now = self._scene.before
+        return one.lost and now is not None and one.scene is not None and is_another(now, one.scene)
 
     def _search(
         self, frame: Picture, followed: Sequence[CroppedObject], sightings: Sequence[Sighting]
@@ -223,7 +246,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
         lost = [replace(followed[index], lost=True) for index, _ in asked]
         found = self._sight(frame, lost, [view for _, view in asked], scene_changed=False)
         for (index, _), sighting in zip(asked, found, strict=True):
-            if sighting.belief is not None and not sighting.belief.lost and sighting.presence > best[index].presence:
+            if _is_better(sighting, best[index], fuller=followed[index].lost):
                 best[index] = sighting
         return best
 
@@ -289,6 +312,31 @@ class CropFollower(ObjectFollower[CroppedObject]):
             one.recent = self._engine.encode_reference(one.sure_image, one.sure.guidance)
             if self._resumable:
                 one.recent_reference = Reference(one.sure_image, one.sure.guidance)
+
+
+def _with_colours(one: CroppedObject, image: RGBImage, probability: SoftMask, presence: float) -> float:
+    """Return the presence of an object that is lost once what is marked is compared with its colours, of late too."""
+    if one.colours is None:
+        return presence
+    recent = None if one.sure is None or one.sure_image is None else colours_of(one.sure_image, one.sure.guidance)
+    return compared(presence, colours_of(image, probability), (one.colours, recent))
+
+
+def _is_better(new: Sighting, best: Sighting, *, fuller: bool) -> bool:
+    """Return whether an object is found in a view, and better than in the best one before, if it was found there.
+
+    Args:
+        new: what one view gave.
+        best: what the best one before gave.
+        fuller: prefer what shows more of the same thing; otherwise its presence alone counts.
+    """
+    if new.belief is None or new.belief.lost:
+        return False
+    more = less = False
+    if fuller and best.belief is not None and not best.belief.lost:
+        views = View(new.crop, new.probability), View(best.crop, best.probability)
+        more, less = shows_more(*views), shows_more(*reversed(views))
+    return more or (new.presence > best.presence and not less)
 
 
 def _pixels(probability: SoftMask) -> int:

@@ -35,7 +35,13 @@ class Belief:
     usual: float = 1.0
 
     def after(
-        self, presence: float, *, guided: bool = True, scene_changed: bool = False, searching: bool = False
+        self,
+        presence: float,
+        *,
+        guided: bool = True,
+        scene_changed: bool = False,
+        searching: bool = False,
+        elsewhere: bool = False,
     ) -> Belief:
         """After one more frame.
 
@@ -44,10 +50,11 @@ class Belief:
             guided: whether a mask of the object said where it might be.
             scene_changed: the frame is another picture than the one before: what is followed has to be found in it.
             searching: the scene has changed lately.
+            elsewhere: it is another scene than the one in which the object was last seen, where its place is nowhere.
         """
         if self.lost or scene_changed:
             in_place = FOUND_AFTER_CHANGE_ABOVE if searching or scene_changed else FOUND_IN_PLACE_ABOVE
-            lost = presence < (in_place if guided else FOUND_ABOVE)
+            lost = presence < (in_place if guided and not elsewhere else FOUND_ABOVE)
             return Belief(lost=lost, usual=self.usual if lost else presence)
         usual = USUAL_MEMORY * self.usual + (1 - USUAL_MEMORY) * presence
         if presence >= min(LOST_BELOW, FADED * self.usual):

@@ -33,12 +33,13 @@ class SceneChange:
         """Return whether this frame is another picture than the one before; False for the first."""
         now, before = _block_means(picture), self.before
         self.before = now
-        if before is None:
-            return False
-        share = float(np.mean(np.abs(now - before) > CHANGED_LEVELS))
-        return share >= CHANGED_SHARE or (
-            share >= CHANGED_SHARE_OF_PATTERN and _correlation(now, before) < LIKE_PATTERN
-        )
+        return before is not None and is_another(now, before)
+
+
+def is_another(now: NDArray[np.int16], before: NDArray[np.int16]) -> bool:
+    """Return whether the blocks' mean brightness, (9, 16) each, is that of two scenes."""
+    share = float(np.mean(np.abs(now - before) > CHANGED_LEVELS))
+    return share >= CHANGED_SHARE or (share >= CHANGED_SHARE_OF_PATTERN and _correlation(now, before) < LIKE_PATTERN)
 
 
 def _correlation(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:

@@ -12,6 +12,7 @@ from vosctl.types import SoftMask
 
 OVERLAP = 0.25  # of neighbouring crops, when the frame is searched part by part
 PART = 0.6  # of the frame's shorter side: the crops' side then, unless the object was larger
+SAME = 0.8  # share of a mask that another one covers when it is of the same thing
 AFTER_CHANGE = 4  # frames after a change of scene in which the whole frame is searched
 
 
@@ -58,3 +59,14 @@ def _centres(length: float, part: float) -> list[float]:
         return [length / 2]
     count = int(np.ceil((length - OVERLAP * part) / ((1 - OVERLAP) * part)))
     return [float(x) for x in np.linspace(part / 2, length - part / 2, count)]
+
+
+def shows_more(one: View, other: View) -> bool:
+    """Return whether what is marked in one view is what is marked in another, and more of it.
+
+    Of an object at the edge of a view only a part is marked, which may be beyond doubt all the same.
+    """
+    mask, part = one.guidance > 0.5, one.crop.resample(other.guidance, other.crop) > 0.5
+    # all of the other's, beyond this crop too
+    pixels = np.count_nonzero(other.guidance > 0.5) * (one.crop.scale / other.crop.scale) ** 2
+    return bool(np.count_nonzero(mask) > pixels and np.count_nonzero(mask & part) > SAME * pixels)
