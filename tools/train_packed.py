@@ -9,13 +9,13 @@ the folder already is gone on with: of the options only those are taken then tha
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from vosctl.cli.train import train
 from vosctl.datasets.packs import HELD_OUT, STILLS, VIDEOS, unpack
 from vosctl.errors import VosctlError
+from vosctl.processor import core_count
 from vosctl.training.run_folder import STATE
 
 RESUMED = ("--hours", "--steps", "--lr", "--device", "--precision")
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("packs", type=Path, help="folder of the parts")
     parser.add_argument("data", type=Path, help="folder to unpack them to")
     parser.add_argument("run", type=Path, help="folder of the run")
-    parser.add_argument("--workers", type=int, default=max(cores() - 1, 1), help="processes that make samples")
+    parser.add_argument("--workers", type=int, default=max(core_count() - 1, 1), help="processes that make samples")
     options, rest = parser.parse_known_args()
     try:
         print(f"{unpack(options.packs, options.data)} files unpacked")
@@ -38,11 +38,6 @@ def main() -> None:
         train.main([*arguments, "--workers", str(options.workers)], standalone_mode=False)
     except VosctlError as error:
         sys.exit(f"error: {error}")
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def data_arguments(data: Path) -> list[str]:

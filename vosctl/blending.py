@@ -102,9 +102,7 @@ def put_together(parts: Mapping[int, Part]) -> TrackedFrame:
     for one, mask in sorted(drawn, key=lambda pair: pair[0].score):
         labels[mask] = one.id
     objects = sorted((one for one, _ in drawn), key=lambda one: one.id)
-    return TrackedFrame(
-        labels, np.asarray(np.maximum.reduce(mattes)), tuple(_counted(one, labels) for one in objects)
-    )  # fmt: skip
+    return TrackedFrame(labels, np.asarray(np.maximum.reduce(mattes)), tuple(_counted(one, labels) for one in objects))
 
 
 def _mixed(key: int, part: Part) -> tuple[TrackedObject, Mask, Alpha]:

@@ -22,7 +22,7 @@ from vosctl.prompts.first_objects import Tell
 from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.recording import direction_of, said_of, scheduled
-from vosctl.tracking import TrackedFrame, TrackedObject, Tracker
+from vosctl.tracking import TrackedFrame, Tracker
 from vosctl.tracking.edits import nothing_tracked
 from vosctl.tracking.keeping import TrackerState
 from vosctl.tracks import Track
@@ -218,12 +218,12 @@ class Correction:
         runs = [nothing if packed is None else packed.unpack() for packed in (ahead, back)]
         parts: dict[int, Part] = {}
         for key in sorted({one.id for result in (base, *runs) for one in result.objects}):
-            anew = [_object(result, key) for result in runs]
+            anew = [result.find(key) for result in runs]
             if anew == [None, None]:
                 parts[key] = Part(base, base, 1.0)
                 continue
             taken = [base if one is None else result for one, result in zip(anew, runs, strict=True)]
-            found = [_object(result, key) for result in taken]
+            found = [result.find(key) for result in taken]
             said = (
                 self._said[key] if self._direction == "both" else [place for place in self._said[key] if place <= index]
             )
@@ -244,10 +244,6 @@ class Correction:
     def _number(self, index: int) -> int:
         """Return a frame's number in the track."""
         return (index - self._first) // self._every
-
-
-def _object(result: TrackedFrame, key: int) -> TrackedObject | None:
-    return next((one for one in result.objects if one.id == key), None)
 
 
 def _mirrored(ways: Iterable[Stretch]) -> set[Stretch]:
@@ -295,14 +291,13 @@ def correction(
     """
     if not source.is_seekable:
         raise UsageError(f"{source.info.name}: {NOT_SEEKABLE}")
-
     earlier = scheduled(track, source, note, warn)
     first, every = earlier.first or 0, every_of(source)
 
     def known(index: int, object_id: int) -> Mask | None:
         number = (index - first) // every
         result = track[number] if 0 <= number < len(track) else None
-        if result is None or _object(result, object_id) is None:
+        if result is None or result.find(object_id) is None:
             return None
         return np.asarray(result.labels == object_id)
 

@@ -28,7 +28,7 @@ from vosctl.prompted import PromptedTracker
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.prompt import Click, Prompt
-from vosctl.prompts.prompt_file import read_prompts
+from vosctl.prompts.prompt_file import prompts_of
 from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.recording import header_of, said_of
@@ -341,7 +341,7 @@ def segment(
         frame_rate=frame_rate,
         max_frames=max_frames,
         span=Span.of(start, end, every),
-        prompts=read_prompts(prompts) if isinstance(prompts, str | os.PathLike) else tuple(prompts),
+        prompts=prompts_of(prompts),
         direction=direction,
         events=events or Events(),
     ).run()

@@ -7,7 +7,6 @@ said of the objects, the frames that it changes are followed anew first (`vosctl
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,7 @@ from vosctl.interrupts import held
 from vosctl.pipeline import LatencyHistogram
 from vosctl.prompted import Join, PromptedTracker
 from vosctl.prompts.mask_file import StrPath
-from vosctl.prompts.prompt_file import read_prompts
+from vosctl.prompts.prompt_file import prompts_of
 from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.recording import direction_of, scheduled
@@ -180,9 +179,7 @@ class ResumeJob:
     def _run(
         self, source: Source, resumed: ResumedTracker, tracker: Tracker, request: OutputRequest, last: int | None
     ) -> Summary:
-        run = run_pipeline(
-            source, tracker, request, self.events, follow=resumed.follow, max_frames=last
-        )  # fmt: skip
+        run = run_pipeline(source, tracker, request, self.events, follow=resumed.follow, max_frames=last)
         for line in resumed.schedule.unreached():
             self.events.warning(line)
         return replace(run, engine=tracker.info, crop_size=tracker.crop_size)
@@ -333,7 +330,7 @@ def resume(
         {},
         max_frames,
         events or Events(),
-        prompts=read_prompts(prompts) if isinstance(prompts, str | os.PathLike) else tuple(prompts),
+        prompts=prompts_of(prompts),
         fix_mask=fix_mask,
         accept_doubtful=accept_doubtful,
     ).run()

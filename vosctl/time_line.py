@@ -20,6 +20,15 @@ _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,4}):([0-5]?\d)|(\d{1,5})):([0-5]?\d(?:\.\d{1,9})?)", re.ASCII)
 
 
+def parse_rate(text: str) -> Fraction | None:
+    """Read frames per second exactly: 25, 23.976 or 30000/1001; None where it is not a rate that a video can have."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return rate.limit_denominator(1_000_000) if Fraction(1, 1000) <= rate <= 1000 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place on the time line of a video: one of the two is set.

@@ -77,8 +77,7 @@ class _Attempt:
     def given_up(self) -> JobResult:
         """Remove what is left of a job of which nothing is known but that it was begun, and return its result."""
         remove_left(self.job)
-        seconds = time.monotonic() - self.begun
-        return JobResult(self.job.name, self.job.source, "interrupted", seconds, digest=self.job.digest)
+        return JobResult.of(self.job, "interrupted", time.monotonic() - self.begun)
 
 
 class OnCluster:

@@ -23,7 +23,7 @@ from vosctl.jobs import SegmentJob
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.prompt import Prompt
-from vosctl.prompts.prompt_file import read_prompts
+from vosctl.prompts.prompt_file import prompts_of
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.time_line import Span
 from vosctl.tracking import TrackingSettings
@@ -121,7 +121,7 @@ class BatchJob:
             frame_rate=options.frame_rate,
             max_frames=options.max_frames,
             span=options.span,
-            prompts=read_prompts(self.prompts) if isinstance(self.prompts, str) else self.prompts,
+            prompts=prompts_of(self.prompts),
             direction=options.direction,
             events=events,
         )

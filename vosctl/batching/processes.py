@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -24,6 +23,7 @@ from vosctl.engine.idle_gpu import idle_gpu
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError, VosctlError
 from vosctl.interrupts import check, ending, interrupted
+from vosctl.processor import core_count
 
 POLL_SECONDS = 0.1
 PATIENCE = 10.0
@@ -69,8 +69,7 @@ class Worker:
 
     def result(self, job: BatchJob) -> JobResult:
         """Return the result of a job that it can say nothing of any more."""
-        seconds = time.monotonic() - self.begun
-        return JobResult(job.name, job.source, "interrupted", seconds, digest=job.digest)
+        return JobResult.of(job, "interrupted", time.monotonic() - self.begun)
 
     def leave(self) -> None:
         """Have the process end by itself: at once where it has nothing to do, else when its job is ended in order."""
@@ -118,7 +117,7 @@ class Processes:
         if not 0 <= workers <= 1024:
             raise UsageError(f"`workers={workers}`: give a number of processes from 1 on, or 0 for the usual one")
         self.count = workers or usual_workers()
-        self._threads = max(1, cores() // self.count)
+        self._threads = max(1, core_count() // self.count)
         self._device = engine.device if isinstance(engine, EngineSettings) else None
         if isinstance(engine, EngineSettings):
             self._threads = engine.threads or self._threads
@@ -250,11 +249,6 @@ def _soon_interrupted() -> bool:
     return interrupted()
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def usual_workers() -> int:
     """Return how many processes are usual: one for each two cores, in which decoding and tracking go side by side."""
-    return max(1, cores() // 2)
+    return max(1, core_count() // 2)

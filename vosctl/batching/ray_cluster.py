@@ -108,7 +108,7 @@ def run_there(job: BatchJob, engine: EngineSettings, folder: str, version: str) 
         raise VosctlError(f"{host} has vosctl {__version__}, and the jobs come from {version}; install the same there")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited from a program in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)  # it is what Ray has a job end with
-    result = JobResult(job.name, job.source, "failed", digest=job.digest)
+    result = JobResult.of(job, "failed")
     try:
         os.chdir(folder)
     except OSError:

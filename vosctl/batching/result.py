@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from vosctl.batching.job import BatchJob
 from vosctl.errors import VosctlError
 from vosctl.summary import Losses, Summary
 
@@ -42,6 +43,11 @@ class JobResult:
     error: str | None = None
     warnings: tuple[str, ...] = ()
     digest: str = ""
+
+    @classmethod
+    def of(cls, job: BatchJob, state: JobState, seconds: float = 0.0) -> JobResult:
+        """Return a result that says nothing more of a job."""
+        return cls(job.name, job.source, state, seconds, digest=job.digest)
 
     @property
     def frames_per_second(self) -> float:

@@ -132,7 +132,7 @@ class _Running:
                 if not again:
                     self._places.add(job)
             except UsageError as error:
-                self._take(JobResult(job.name, job.source, "failed", error=str(error), digest=job.digest))
+                self._take(replace(JobResult.of(job, "failed"), error=str(error)))
                 continue
             if not again and is_whole(job, self._earlier.get(job.name)):
                 self._skip(job)
@@ -142,8 +142,7 @@ class _Running:
     def _skip(self, job: BatchJob) -> None:
         self._begun(job)
         self.whole.add(job.name)
-        outputs = tuple(job.outputs.values())
-        result = JobResult(job.name, job.source, "skipped", outputs=outputs, digest=job.digest)
+        result = replace(JobResult.of(job, "skipped"), outputs=tuple(job.outputs.values()))
         earlier = self._earlier.get(job.name)
         self._take(result, write=earlier is None or earlier.digest != job.digest)
 

@@ -50,7 +50,7 @@ def run_job(job: BatchJob, engine: Engine[Any], frames: TellFrames = lambda coun
         The result: "done", "failed", or "interrupted" after a signal, when no further job is to be begun.
     """
     begun = time.perf_counter()
-    result = JobResult(job.name, job.source, "failed", digest=job.digest)
+    result = JobResult.of(job, "failed")
     heard = _Heard(frames)
     try:
         with at_hand(job) as here:

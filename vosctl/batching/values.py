@@ -11,7 +11,7 @@ from typing import get_args
 from vosctl.both_ways import Direction
 from vosctl.errors import UsageError
 from vosctl.prompts.prompt import Click, Prompt
-from vosctl.time_line import Place
+from vosctl.time_line import Place, parse_rate
 from vosctl.types import RealBox
 from vosctl.video.sinks.base import ANNOTATION_FORMATS
 
@@ -73,13 +73,10 @@ def _from_1(name: str, value: object) -> int:
 
 
 def _rate(name: str, value: object) -> Fraction:
-    try:
-        rate = Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not Fraction(1, 1000) <= rate <= 1000:
+    rate = parse_rate(str(value))
+    if rate is None:
         raise UsageError(f"{name}: give frames per second, such as 25 or 30000/1001, not {_shown(value)}")
-    return rate.limit_denominator(1_000_000)
+    return rate
 
 
 def _place(name: str, value: object) -> Place:

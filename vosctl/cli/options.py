@@ -30,16 +30,15 @@ if TYPE_CHECKING:
 
 
 def frame_rate(context: click.Context, parameter: click.Parameter, value: str | None) -> Fraction | None:
-    """Read frames per second exactly: 25, 23.976 or 30000/1001. A click callback."""
+    """Read frames per second, see `parse_rate`. A click callback."""
     if value is None:
         return None
-    try:
-        rate = Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not Fraction(1, 1000) <= rate <= 1000:
+    from vosctl.time_line import parse_rate
+
+    rate = parse_rate(value)
+    if rate is None:
         raise UsageError(f"--fps {value}: give frames per second, such as 25 or 30000/1001")
-    return rate.limit_denominator(1_000_000)
+    return rate
 
 
 @dataclass(frozen=True, slots=True)

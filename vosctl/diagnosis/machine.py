@@ -6,10 +6,10 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+
+from vosctl.processor import core_count, cpu_flags, cpu_name
 
 PACKAGES = (
     "vosctl", "torch", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "openvino", "numpy", "opencv-python",
@@ -56,12 +56,11 @@ class Machine:
 
 def describe_machine() -> Machine:
     """Describe this machine."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     try:
         gpus = tuple(nvidia_gpus())
     except (OSError, subprocess.SubprocessError, ValueError):
         gpus = ()
-    return Machine(f"{platform.system()} {platform.machine()}", _cpu_name(), cores, _memory(), gpus)
+    return Machine(f"{platform.system()} {platform.machine()}", cpu_name(), core_count(), _memory(), gpus)
 
 
 def package_versions() -> dict[str, str]:
@@ -101,22 +100,7 @@ def nvidia_gpus(program: str | None = None) -> list[Gpu]:
 
 def has_bf16() -> bool:
     """Return whether the CPU has bf16 instructions (AVX-512 BF16 or AMX); False where the system does not tell."""
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_cpu_information("flags").split())
-
-
-def _cpu_name() -> str:
-    return _cpu_information("model name") or platform.processor() or platform.machine()
-
-
-def _cpu_information(wanted: str) -> str:
-    """Read one line of Linux's description of the first core; empty elsewhere."""
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
-            title, _, value = line.partition(":")
-            if title.strip() == wanted:
-                return value.strip()
-    return ""
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(cpu_flags())
 
 
 def _memory() -> int | None:

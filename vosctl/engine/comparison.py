@@ -7,10 +7,7 @@ would cost more than it gains, so that no run makes one.
 from __future__ import annotations
 
 import json
-import os
 import platform
-import sys
-import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +17,10 @@ import numpy as np
 
 from vosctl.engine.base import Engine
 from vosctl.engine.cache import cache_folder
+from vosctl.engine.timing import step_times
 from vosctl.errors import VosctlError
+from vosctl.processor import core_count, cpu_flags, cpu_name
+from vosctl.weights.files import write_whole
 
 MARGIN = 1.1
 """How many times as fast OpenVINO must be: it takes longer to start, and measurements are noisy."""
@@ -56,17 +56,8 @@ def compare(onnx: Engine[Any], openvino: Engine[Any]) -> Comparison:
     image = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
     mask = np.zeros((size, size), np.float32)
     mask[size // 3 : -size // 3, size // 3 : -size // 3] = 1
-    engines = (onnx, openvino)
-    states = [engine.encode_reference(image, mask) for engine in engines]
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(ROUNDS):
-        for engine, state, taken in zip(engines, states, times, strict=True):
-            for step in range(STEPS):
-                began = time.perf_counter()
-                engine.propagate(image[None], mask[None], [state])
-                if step:  # the first one finds the other's threads still at work
-                    taken.append(time.perf_counter() - began)
-    return Comparison(*(round(1e3 * float(np.median(taken)), 2) for taken in times))
+    seconds = step_times((onnx, openvino), image, mask, rounds=ROUNDS, steps=STEPS, ignored=1)
+    return Comparison(*(round(1e3 * one, 2) for one in seconds))
 
 
 def remember(network: str, comparison: Comparison, file: Path | None = None) -> None:
@@ -77,11 +68,9 @@ def remember(network: str, comparison: Comparison, file: Path | None = None) -> 
     """
     path = file or _file()
     known = {**_read(path), _key(network): asdict(comparison)}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(known, indent=1), "utf-8")
-        part.replace(path)
+        write_whole(path, json.dumps(known, indent=1).encode())
     except OSError as error:
         raise VosctlError(f"{path}: cannot be written: {error.strerror}; make its folder writable") from error
 
@@ -116,8 +105,9 @@ def _read(path: Path) -> dict[str, Any]:
 def _key(network: str) -> str:
     """Return what a comparison holds for."""
     versions = [f"{name} {_version(name)}" for name in LIBRARIES if _version(name)]
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-    return ", ".join([network, platform.machine(), _cpu(), f"{cores} cores", *versions])
+    # a cache folder may be shared by several machines
+    cpu = " ".join([cpu_name(), *(one for one in ("avx2", "avx512f", "avx512_bf16") if one in cpu_flags())])
+    return ", ".join([network, platform.machine(), cpu, f"{core_count()} cores", *versions])
 
 
 def _version(package: str) -> str:
@@ -125,15 +115,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
-
-
-def _cpu() -> str:
-    """Return what the processor says it is and can do: a cache folder may be shared by several machines."""
-    try:
-        text = Path("/proc/cpuinfo").read_text("utf-8")
-    except OSError:
-        return platform.processor()
-    lines = dict(line.partition(":")[::2] for line in text.partition("\n\n")[0].splitlines())
-    found = {key.strip(): value.strip() for key, value in lines.items()}
-    flags = found.get("flags", "").split()
-    return " ".join([found.get("model name", ""), *(one for one in ("avx2", "avx512f", "avx512_bf16") if one in flags)])

@@ -27,7 +27,7 @@ from vosctl.export.checking import check_masks, check_probabilities
 from vosctl.export.clip import CheckClip
 from vosctl.export.folder import check_replaceable, staged_folder, write_graphs
 from vosctl.export.graphs import describe_tensors, trace_graphs
-from vosctl.export.quantization import calibration_samples, quantize_step, step_times
+from vosctl.export.quantization import calibration_samples, quantize_step, times_of
 from vosctl.export.readme import readme
 from vosctl.export.settings import ExportSettings, GraphShape
 from vosctl.network.base import PropagationNetwork
@@ -95,7 +95,7 @@ def export_network(
     overwrite: bool = False,
     tell: Tell = lambda line: None,
     trace: Trace = trace_graphs,
-    time_steps: TimeSteps = step_times,
+    time_steps: TimeSteps = times_of,
 ) -> None:
     """Export a network in evaluation mode on the CPU; see `export_onnx`.
 

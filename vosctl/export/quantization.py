@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -20,6 +19,7 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from vosctl.engine.base import Engine, Step
 from vosctl.engine.graph_engine import State
 from vosctl.engine.onnx_engine import OnnxEngine
+from vosctl.engine.timing import step_times
 from vosctl.errors import VosctlError
 from vosctl.export.settings import Calibration
 from vosctl.prompts.mask_file import read_first_mask
@@ -149,14 +149,6 @@ def _drop_unused_initializers(model: onnx.ModelProto) -> None:
     model.graph.initializer.extend(kept)
 
 
-def step_times(engines: Sequence[Engine[Any]], sample: tuple[NDArray[Any], NDArray[np.float32]]) -> list[float]:
+def times_of(engines: Sequence[Engine[Any]], sample: tuple[NDArray[Any], NDArray[np.float32]]) -> list[float]:
     """Return the median seconds of a step of each engine on one object, taken alternately."""
-    image, mask = sample
-    states = [engine.encode_reference(image, mask) for engine in engines]
-    seconds: list[list[float]] = [[] for _ in engines]
-    for _ in range(TIMED_RUNS):
-        for engine, state, taken in zip(engines, states, seconds, strict=True):
-            start = time.perf_counter()
-            engine.propagate(image[None], mask[None], [state])
-            taken.append(time.perf_counter() - start)
-    return [float(np.median(taken)) for taken in seconds]
+    return step_times(engines, *sample, rounds=TIMED_RUNS)

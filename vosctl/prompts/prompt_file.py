@@ -16,6 +16,7 @@ is COCO's run-length encoding, compressed or as a list.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,16 @@ VERSION = 1
 
 _KEYS = frozenset({"at", "object", "box", "points", "mask", "rle"})
 _LARGEST_SIDE = 65_535
+
+
+def prompts_of(said: StrPath | Iterable[TimedPrompt]) -> tuple[TimedPrompt, ...]:
+    """Return prompts that are given as they are, or as a file of them.
+
+    Raises:
+        UsageError: see `read_prompts`.
+        VosctlError: see `read_prompts`.
+    """
+    return read_prompts(said) if isinstance(said, str | os.PathLike) else tuple(said)
 
 
 def read_prompts(path: StrPath) -> tuple[TimedPrompt, ...]:

@@ -51,3 +51,7 @@ class TrackedFrame:
     alpha: Alpha
     objects: tuple[TrackedObject, ...]
     state: TrackerState | None = None
+
+    def find(self, object_id: int) -> TrackedObject | None:
+        """Return what is said of an object; None where it is not followed."""
+        return next((one for one in self.objects if one.id == object_id), None)

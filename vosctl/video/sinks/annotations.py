@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -15,7 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.errors import VosctlError
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.types import Box, Labels, Mask
 from vosctl.video.frames import Frame, SourceInfo
@@ -23,7 +19,8 @@ from vosctl.video.names import ObjectNames
 from vosctl.video.sinks.base import YOLO_NAMES
 from vosctl.video.sinks.pictures import PictureSink
 from vosctl.video.sinks.rle import encode_mask
-from vosctl.video.staging import StagedFile, write_errors
+from vosctl.video.sinks.text_files import TextFileSink
+from vosctl.video.staging import write_errors
 
 _NO_NAMES = ObjectNames()
 Polygon = NDArray[np.int32]
@@ -48,78 +45,14 @@ def outlines(labels: Labels, object_id: int, box: Box) -> list[Polygon]:
     return [np.asarray(one[:, 0], np.int32) for one in found if len(one) >= 3]
 
 
-class _FileSink(ABC):
-    """One file for all frames, written as they come; what is so far is made whole when the run is given up."""
+class _FileSink(TextFileSink):
+    """One file of annotations for all frames."""
 
     name = "annotations"
 
     def __init__(self, path: Path, info: SourceInfo, *, overwrite: bool, names: ObjectNames = _NO_NAMES) -> None:
-        self.path, self._info, self._names = path, info, names
-        self._staged = StagedFile(path, overwrite=overwrite)
-        self._count = 0
-        self._whole = 0
-        try:
-            with write_errors(path):
-                self._file = self._staged.partial.open("wb")
-                self._put(self._head())
-        except BaseException:
-            self._staged.discard()
-            raise
-
-    @property
-    def partial(self) -> Path:
-        """See `Sink`."""
-        return self._staged.partial
-
-    def _put(self, text: str) -> None:
-        self._file.write(text.encode())
-        self._file.flush()
-        self._whole = self._file.tell()
-
-    def write(self, frame: Frame, result: TrackedFrame) -> None:
-        """See `Sink.write`."""
-        with write_errors(self.path):
-            self._put(self._one(frame, result))
-        self._count += 1
-
-    def finish(self) -> Path:
-        """See `Sink.finish`."""
-        if self._count == 0:
-            raise VosctlError(f"{self.path}: not written, there was no frame")
-        with write_errors(self.path):
-            self._file.write(self._tail().encode())
-            self._file.close()
-        return self._staged.commit()
-
-    def abort(self) -> Path | None:
-        """See `Sink.abort`: the frames so far, as a file that can be read."""
-        with suppress(OSError):
-            self._file.close()
-        return self.abandon()
-
-    def cancel(self) -> None:
-        """See `Sink.cancel`: a file waits for nobody."""
-        return
-
-    def abandon(self) -> Path | None:
-        """See `Sink.abandon`."""
-        with suppress(OSError):
-            if self._count == 0:
-                self._staged.discard()
-                return None
-            os.truncate(self._staged.partial, self._whole)
-            with self._staged.partial.open("ab") as file:
-                file.write(self._tail().encode())
-        return self._staged.keep()
-
-    @abstractmethod
-    def _head(self) -> str: ...
-
-    @abstractmethod
-    def _one(self, frame: Frame, result: TrackedFrame) -> str: ...
-
-    @abstractmethod
-    def _tail(self) -> str: ...
+        self._info, self._names = info, names
+        super().__init__(path, overwrite=overwrite)
 
 
 class CocoSink(_FileSink):

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from vosctl.errors import VosctlError
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.frames import Frame
-from vosctl.video.staging import StagedFile, write_errors
+from vosctl.video.sinks.text_files import TextFileSink
+from vosctl.video.staging import write_errors
 from vosctl.video.standard_output import STANDARD_OUTPUT, OutputStream
 
 
@@ -54,56 +53,22 @@ def encode_mask(columns: NDArray[Any], object_id: int) -> dict[str, Any]:
     return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
 
 
-class RleFileSink:
+class RleFileSink(TextFileSink):
     """JSON lines into a file."""
 
     name = "rle"
 
-    def __init__(self, path: Path, *, overwrite: bool) -> None:
-        self.path = path
-        self._staged = StagedFile(path, overwrite=overwrite)
-        with write_errors(path):
-            self._file: BinaryIO = self._staged.partial.open("wb")
-        self._whole = 0
+    def _is_empty(self) -> bool:
+        return self._whole == 0  # frames without objects have no lines
 
-    @property
-    def partial(self) -> Path:
-        """See `Sink`."""
-        return self._staged.partial
+    def _head(self) -> str:
+        return ""
 
-    def write(self, frame: Frame, result: TrackedFrame) -> None:
-        """See `Sink.write`."""
-        with write_errors(self.path):
-            self._file.write("".join(f"{line}\n" for line in rle_lines(frame, result)).encode())
-            self._file.flush()
-            self._whole = self._file.tell()
+    def _one(self, frame: Frame, result: TrackedFrame) -> str:
+        return "".join(f"{line}\n" for line in rle_lines(frame, result))
 
-    def finish(self) -> Path:
-        """See `Sink.finish`."""
-        if self._whole == 0:
-            raise VosctlError(f"{self.path}: not written, there was no frame")
-        with write_errors(self.path):
-            self._file.close()
-        return self._staged.commit()
-
-    def abort(self) -> Path | None:
-        """See `Sink.abort`."""
-        # What could not be flushed is cut off below.
-        with suppress(OSError):
-            self._file.close()
-        return self.abandon()
-
-    def cancel(self) -> None:
-        """See `Sink.cancel`: a file waits for nobody."""
-
-    def abandon(self) -> Path | None:
-        """See `Sink.abandon`."""
-        with suppress(OSError):
-            if self._whole == 0:
-                self._staged.discard()
-                return None
-            os.truncate(self._staged.partial, self._whole)
-        return self._staged.keep()
+    def _tail(self) -> str:
+        return ""
 
 
 class RleStreamSink:
