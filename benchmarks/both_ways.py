@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vosctl
-from vosctl.blending import Part, put_together, share_ahead
+from vosctl.jobs.blending import Part, put_together, share_ahead
 from vosctl.types import Mask
 from vosctl.video.masks import read_indexed_png
 from vosctl.video.sources import open_source

@@ -21,8 +21,8 @@ from tests.fuzz.worker import MEMORY, MESSAGE, REFUSED, RESULT, UNEXPECTED, Outc
 from tests.helpers.networks import register_network
 from vosctl.engine import create_engine
 from vosctl.errors import VosctlError
+from vosctl.jobs.resuming import resume
 from vosctl.prompts.mask_file import read_first_mask
-from vosctl.resuming import resume
 from vosctl.tracks import Track
 
 FAST = (

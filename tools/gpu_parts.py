@@ -20,9 +20,9 @@ from vosctl.benchmark.cases import SIZES
 from vosctl.benchmark.clip import MadeClips
 from vosctl.engine import create_engine
 from vosctl.errors import VosctlError
-from vosctl.planar import Coding, Picture, PlanarPicture
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
 from vosctl.types import Labels, RGBImage
+from vosctl.video.planar import Coding, Picture, PlanarPicture
 
 WARMUP = 8
 SHOWN = 24  # frames that are drawn; they are shown forwards and backwards

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from vosctl.engine.settings import EngineSettings
     from vosctl.errors import UsageError, VosctlError
     from vosctl.events import Events, Started
-    from vosctl.jobs import SegmentJob, segment
+    from vosctl.jobs.rendering import RenderJob, render
+    from vosctl.jobs.resuming import ResumeJob, resume
+    from vosctl.jobs.segment import SegmentJob, segment
     from vosctl.prompts import MaskPrediction, Prompt, Stroke, mask_from, predict_mask
     from vosctl.prompts.first_objects import FirstObjects
     from vosctl.prompts.timed import TimedPrompt
-    from vosctl.rendering import RenderJob, render
-    from vosctl.resuming import ResumeJob, resume
     from vosctl.summary import Losses, Summary
     from vosctl.tracking import TrackedFrame, TrackedObject, Tracker, TrackingSettings
     from vosctl.tracks import Track
@@ -55,9 +55,9 @@ _HOMES = {
     "MaskPrediction": "vosctl.prompts",
     "OutputRequest": "vosctl.video.sinks",
     "Prompt": "vosctl.prompts",
-    "RenderJob": "vosctl.rendering",
-    "ResumeJob": "vosctl.resuming",
-    "SegmentJob": "vosctl.jobs",
+    "RenderJob": "vosctl.jobs.rendering",
+    "ResumeJob": "vosctl.jobs.resuming",
+    "SegmentJob": "vosctl.jobs.segment",
     "Started": "vosctl.events",
     "Stroke": "vosctl.prompts",
     "Summary": "vosctl.summary",
@@ -72,9 +72,9 @@ _HOMES = {
     "batch": "vosctl.batching.run",
     "mask_from": "vosctl.prompts",
     "predict_mask": "vosctl.prompts",
-    "render": "vosctl.rendering",
-    "resume": "vosctl.resuming",
-    "segment": "vosctl.jobs",
+    "render": "vosctl.jobs.rendering",
+    "resume": "vosctl.jobs.resuming",
+    "segment": "vosctl.jobs.segment",
 }
 """The public names and their modules, imported on first use: `vosctl --help` loads no network runtime."""
 

@@ -22,11 +22,11 @@ from vosctl.channels import Channel
 from vosctl.errors import VosctlError
 from vosctl.interrupts import POLL_SECONDS, check, ending, held, interrupted
 from vosctl.outputs import PATIENCE, Outputs
-from vosctl.planar import Picture
 from vosctl.summary import Summary
 from vosctl.tracking.results import TrackedFrame
 from vosctl.types import Labels
 from vosctl.video.frames import Frame
+from vosctl.video.planar import Picture
 from vosctl.video.sinks import Sink
 
 DECODER_PATIENCE = 2.0

@@ -10,9 +10,9 @@ from vosctl.engine.crop_table import fill_table, parts_of, table_length
 from vosctl.engine.on_device import BUCKETS, Carried, Look, bucket_of
 from vosctl.engine.torch_crop_step import cut_planes, cut_rgb, merge
 from vosctl.engine.torch_sampling import sampled, taps
-from vosctl.planar import Coding, PlanarPicture
 from vosctl.tracking.crop import FILL, Crop
 from vosctl.tracking.merging import soft_aggregation
+from vosctl.video.planar import Coding, PlanarPicture
 
 SIZE = 64
 HEIGHT, WIDTH = 150, 215

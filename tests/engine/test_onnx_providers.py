@@ -13,7 +13,7 @@ from vosctl.engine.settings import EngineSettings
 from vosctl.engine.table import backends, choose, registered_backend
 from vosctl.errors import UsageError, VosctlError
 from vosctl.events import Events
-from vosctl.running import tell_of_first_build
+from vosctl.jobs.running import tell_of_first_build
 
 
 @pytest.mark.parametrize(

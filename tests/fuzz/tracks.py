@@ -89,7 +89,7 @@ def use_track(rng: Rng, path: Path) -> Iterable[str]:
     """Draw a track, read it, or go on with it."""
     import vosctl
     from tests.helpers.engines import BrightObjectEngine
-    from vosctl.resuming import resume
+    from vosctl.jobs.resuming import resume
     from vosctl.tracks import Track
 
     said: list[str] = []

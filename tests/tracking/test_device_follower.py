@@ -10,8 +10,8 @@ from tests.helpers.bright_network import bright_torch_engine
 from tests.helpers.frames import square_frame
 from vosctl import Tracker, TrackingSettings
 from vosctl.errors import UsageError
-from vosctl.planar import Coding, PlanarPicture
 from vosctl.tracking.device_follower import ArrivingFrame
+from vosctl.video.planar import Coding, PlanarPicture
 
 RED, BLUE, YELLOW = (230, 40, 40), (40, 40, 230), (230, 230, 40)
 AGREE = 0.995

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from vosctl.planar import rgb_of
+from vosctl.video.planar import rgb_of
 from vosctl.video.sources.picture import PictureReader
 
 # Luma weights of red and blue, and the number of the matrix in ITU-T H.273.

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.both_ways import Direction
 from vosctl.datasets.annotations import Objects, read_annotation
 from vosctl.engine.base import Engine
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import VosctlError
 from vosctl.events import Events
-from vosctl.jobs import SegmentJob
+from vosctl.jobs.both_ways import Direction
+from vosctl.jobs.segment import SegmentJob
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.prompt import Prompt

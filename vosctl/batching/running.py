@@ -17,10 +17,10 @@ from vosctl.batching.result import JobResult
 from vosctl.engine.base import Engine
 from vosctl.errors import VosctlError
 from vosctl.events import Events, Started
-from vosctl.jobs import SegmentJob
-from vosctl.recording import direction_of, is_same_request
-from vosctl.rendering import RenderJob
-from vosctl.resuming import ResumeJob
+from vosctl.jobs.recording import direction_of, is_same_request
+from vosctl.jobs.rendering import RenderJob
+from vosctl.jobs.resuming import ResumeJob
+from vosctl.jobs.segment import SegmentJob
 from vosctl.summary import Summary
 from vosctl.tracking import TrackedFrame
 from vosctl.tracks import Track, TrackHeader

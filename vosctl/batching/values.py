@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import get_args
 
-from vosctl.both_ways import Direction
 from vosctl.errors import UsageError
+from vosctl.jobs.both_ways import Direction
 from vosctl.prompts.prompt import Click, Prompt
 from vosctl.time_line import Place, parse_rate
 from vosctl.types import RealBox

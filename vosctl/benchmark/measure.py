@@ -19,12 +19,12 @@ from vosctl.demo.scene import CUP_ID, Scene
 from vosctl.diagnosis.machine import Gpu, nvidia_gpus
 from vosctl.engine import Engine, create_engine
 from vosctl.events import Events
-from vosctl.jobs import SegmentJob
-from vosctl.planar import Picture
+from vosctl.jobs.segment import SegmentJob
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.summary import Summary
 from vosctl.tracking import GivenMask, TrackedFrame, Tracker, TrackingSettings
 from vosctl.video.frames import Frame
+from vosctl.video.planar import Picture
 from vosctl.video.sinks import OutputRequest
 
 Clock = Callable[[], float]

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from vosctl.batching.executor import Executor
     from vosctl.batching.job import BatchJob, JobOptions
     from vosctl.batching.layouts import LayoutName
-    from vosctl.both_ways import Direction
     from vosctl.cli.batch_reporting import BatchReporter
+    from vosctl.jobs.both_ways import Direction
     from vosctl.video.sinks.base import AnnotationFormat
 
 SHARD_RESULTS = "results-{}-of-{}.jsonl"

@@ -31,7 +31,7 @@ def demo(output: Path, engine: EngineRequest, reporting: ReportingRequest) -> No
 
     from vosctl.demo import demo_clip
     from vosctl.errors import VosctlError
-    from vosctl.jobs import SegmentJob
+    from vosctl.jobs.segment import SegmentJob
     from vosctl.prompts.first_objects import FirstObjects
     from vosctl.video.sinks import OutputRequest
 

@@ -13,6 +13,8 @@ from vosctl.engine.base import Engine, EngineInfo
 from vosctl.engine.settings import EngineSettings
 from vosctl.events import Started, tell_frame
 from vosctl.interrupts import held
+from vosctl.jobs.recording import header_of
+from vosctl.jobs.running import warn_of_idle_gpu
 from vosctl.live.camera import CameraSettings
 from vosctl.live.capture import Capture
 from vosctl.live.feeds import Feed
@@ -23,8 +25,6 @@ from vosctl.live.run import LiveParts, LiveRun, LiveSummary
 from vosctl.live.session import Session
 from vosctl.live.virtual_camera import VirtualCamera
 from vosctl.prompts.first_objects import FirstObjects
-from vosctl.recording import header_of
-from vosctl.running import warn_of_idle_gpu
 from vosctl.selection.window import Window
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings

@@ -38,7 +38,7 @@ def render(
       vosctl render dance.vostrack --cutout dancer.mov --matte matte.mp4
       vosctl render dance.vostrack --overlay red.mp4 --colors red
     """
-    from vosctl.rendering import RenderJob
+    from vosctl.jobs.rendering import RenderJob
 
     outputs.check(reporting)
     with reporting.reporter() as reporter:

@@ -101,7 +101,7 @@ def segment(
       vosctl segment --resume dance.vostrack --mask 120@better.png --point 0:07.5@1=300,90:-
       vosctl segment frames/ --first-mask 00000.png --rle - | jq .bbox
     """
-    from vosctl.jobs import SegmentJob
+    from vosctl.jobs.segment import SegmentJob
 
     outputs.check(reporting)
     if resume is not None:
@@ -143,7 +143,7 @@ def _go_on(
     max_frames: int | None,
     reporting: ReportingRequest,
 ) -> None:
-    from vosctl.resuming import ResumeJob
+    from vosctl.jobs.resuming import ResumeJob
 
     context = click.get_current_context()
     typed = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.planar import Picture
 from vosctl.types import RGB, Alpha, Labels, RGBImage, SoftMask
+from vosctl.video.planar import Picture
 
 Square = tuple[int, int, int]
 """x, y and side of a crop in frame pixels; it may lie outside the frame."""

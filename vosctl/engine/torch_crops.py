@@ -18,8 +18,8 @@ from vosctl.engine.torch_crop_step import CropStep, Cut, Outcome, Slots, cut_pla
 from vosctl.engine.torch_recording import Recorder, Recordings
 from vosctl.engine.torch_transfers import Transfers
 from vosctl.network.base import PropagationNetwork, State
-from vosctl.planar import Coding, Picture, PlanarPicture
 from vosctl.types import RGB, RGBImage, SoftMask
+from vosctl.video.planar import Coding, Picture, PlanarPicture
 
 
 class TorchCrops:

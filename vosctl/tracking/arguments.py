@@ -10,9 +10,9 @@ import numpy as np
 
 from vosctl.engine.factory import check_threads
 from vosctl.errors import UsageError
-from vosctl.planar import Picture, PlanarPicture
 from vosctl.tracking.settings import TrackingSettings
 from vosctl.types import Labels, Mask
+from vosctl.video.planar import Picture, PlanarPicture
 
 _FRAME = "a NumPy array (H, W, 3) of uint8 RGB"
 _MASK = "a NumPy array (H, W) of bool or of whole ids 0..255"

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.planar import Picture, PlanarPicture
 from vosctl.types import Box, Mask, RealBox, RGBImage, SoftMask
+from vosctl.video.planar import Picture, PlanarPicture
 
 # Outside the image the crop is filled with the ImageNet mean, which the network sees as zero. (Reflecting the image
 # would show the object twice.)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.engine.base import Engine
-from vosctl.planar import Picture
 from vosctl.tracking.colours import Colours, colours_of, compared
 from vosctl.tracking.compositing import ObjectView, composite
 from vosctl.tracking.crop import Crop, main_box, mask_box
@@ -23,6 +22,7 @@ from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.scene_change import SceneChange, is_another
 from vosctl.tracking.search import AFTER_CHANGE, View, shows_more, views_all_over
 from vosctl.types import Box, Mask, RGBImage, SoftMask
+from vosctl.video.planar import Picture
 
 # In crop pixels: what counts as seen, and what it takes to be found again after a loss.
 SEEN_PIXELS = 16

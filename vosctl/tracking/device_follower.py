@@ -12,7 +12,6 @@ from typing import Any
 
 from vosctl.engine.base import Engine
 from vosctl.engine.on_device import Carried, CropsOnDevice, Found, Look, OpensCrops, Square
-from vosctl.planar import Picture
 from vosctl.tracking.crop import FILL, Crop, main_box
 from vosctl.tracking.crop_follower import CropFollower, CroppedObject
 from vosctl.tracking.keeping import TrackerState
@@ -20,6 +19,7 @@ from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.tracking.search import View
 from vosctl.types import Alpha, Box, Labels, Mask
+from vosctl.video.planar import Picture
 
 
 class ArrivingFrame(TrackedFrame):

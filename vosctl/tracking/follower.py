@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.errors import UsageError
-from vosctl.planar import Picture
 from vosctl.tracking.keeping import KeptValue, Reference, TrackerState
 from vosctl.tracking.results import TrackedFrame
 from vosctl.types import Mask, SoftMask
+from vosctl.video.planar import Picture
 
 REPLACED = 0.25
 """An object keeps less than this share of its pixels under another's mask: it is taken to be replaced or hidden."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.planar import Picture, rgb_of
 from vosctl.tracking.compositing import composite
 from vosctl.tracking.crop import mask_box
 from vosctl.tracking.follower import FollowedObject, ObjectFollower
@@ -18,6 +17,7 @@ from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.multi_scale import MultiScale, StatePerScale
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.types import Labels, Mask, RGBImage, SoftMask
+from vosctl.video.planar import Picture, rgb_of
 
 
 class FullFrameFollower(ObjectFollower[FollowedObject]):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.planar import Picture, PlanarPicture
+from vosctl.video.planar import Picture, PlanarPicture
 
 BLOCKS = (16, 9)  # columns and rows of blocks whose mean brightness is compared
 SAMPLED = 12  # pixels a block and direction that its mean is taken of

@@ -15,7 +15,6 @@ from vosctl.engine.backend import PrecisionWord, ProviderWord
 from vosctl.engine.base import EngineInfo
 from vosctl.engine.on_device import OpensCrops
 from vosctl.errors import UsageError
-from vosctl.planar import Picture, rgb_of
 from vosctl.tracking.arguments import (
     checked_frame,
     checked_id,
@@ -36,6 +35,7 @@ from vosctl.tracking.multi_scale import MultiScale
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.settings import TrackingSettings
 from vosctl.types import Labels
+from vosctl.video.planar import Picture, rgb_of
 
 GivenMask = NDArray[np.integer[Any]] | NDArray[np.bool_]
 """(H, W): whole ids 0..255, or bool for one object."""

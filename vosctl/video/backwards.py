@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from vosctl.planar import Picture, PlanarPicture
 from vosctl.video.frames import Frame
+from vosctl.video.planar import Picture, PlanarPicture
 from vosctl.video.sources import Source
 
 MEMORY = 256 << 20

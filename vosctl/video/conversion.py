@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.planar import limited_tables, plane_of, planes_of
+from vosctl.video.planar import limited_tables, plane_of, planes_of
 
 
 def frame_of(pixels: NDArray[np.uint8], pixel_format: str, width: int, height: int) -> av.VideoFrame:

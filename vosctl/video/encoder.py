@@ -20,11 +20,11 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vosctl.errors import UsageError, VosctlError
-from vosctl.planar import Coding, PlanarPicture, Planes, matrix_by_size, planes_of
 from vosctl.video.conversion import frame_of, limited_grey, with_palette
 from vosctl.video.copying import StreamCopy, is_of_the_disk
 from vosctl.video.encodings import PipeFormat, VideoEncoding
 from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.planar import Coding, PlanarPicture, Planes, matrix_by_size, planes_of
 from vosctl.video.targets import FileTarget, StreamTarget, Target
 
 _ANIMATIONS = ("webp", "gif")

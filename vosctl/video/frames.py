@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.planar import Picture, rgb_of
+from vosctl.video.planar import Picture, rgb_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.planar import Coding, Planes
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.types import RGB, Box
 from vosctl.video.colours import ObjectColours
+from vosctl.video.planar import Coding, Planes
 
 _TINT = 0.42
 """Share of the object's colour in the tinted pixels."""

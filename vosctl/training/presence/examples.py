@@ -18,12 +18,12 @@ from vosctl.evaluation.absences import AbsenceClip
 from vosctl.network.base import State
 from vosctl.network.lite import Lite
 from vosctl.network.presence import STRIDE, Marked, places_of
-from vosctl.planar import Picture
 from vosctl.tracking.crop_follower import SEEN_PIXELS, CropFollower, CroppedObject, Sighting
 from vosctl.tracking.presence import Belief
 from vosctl.tracking.search import View
 from vosctl.training.samples import Batch
 from vosctl.types import Mask
+from vosctl.video.planar import Picture
 
 PRESENT = 0.5  # share of what is marked that is the object: from here on it is present
 ABSENT = 0.1  # up to here it is not; what lies between is learned from by nobody

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.planar import PlanarPicture
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.colours import ColourRequest, ObjectColours
 from vosctl.video.edges import Edges, foreground_colours
 from vosctl.video.encoder import VideoWriter
 from vosctl.video.frames import Frame
 from vosctl.video.overlay import draw_overlay, render_overlay
+from vosctl.video.planar import PlanarPicture
 
 _CUTOUT_MARGIN = 9
 """Pixels of picture kept around the object, so that its edge does not mix with black where chroma is subsampled."""

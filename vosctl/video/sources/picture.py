@@ -12,7 +12,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from vosctl.planar import Coding, Picture, PlanarPicture, matrix_by_size, planes_of
+from vosctl.video.planar import Coding, Picture, PlanarPicture, matrix_by_size, planes_of
 from vosctl.video.sources.hdr import HdrConverter, hdr_kind
 
 # FFmpeg's AVColorSpace values whose matrix swscale knows: BT.709, FCC, BT.470BG, SMPTE 170M and 240M, BT.2020 NCL.

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vosctl.both_ways import Direction
 from vosctl.engine.base import EngineInfo
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
+from vosctl.jobs.both_ways import Direction
 from vosctl.live.feeds import Feed
 from vosctl.prompts.first_objects import FirstObjects, Tell
 from vosctl.prompts.prompt_file import entries_of, prompts_from

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.jobs.test_resuming import BLUE, RED, SoftEngine, StopsAfter, assert_same_tracks, said
 
 import vosctl
 from tests.helpers.frames import square_frame, write_video
 from tests.helpers.prompts import ColourPromptEngine
-from tests.test_resuming import BLUE, RED, SoftEngine, StopsAfter, assert_same_tracks, said
 from tests.tracking.test_states import MemoryEngine
-from vosctl.correcting import Stretch, stretches
+from vosctl.jobs.correcting import Stretch, stretches
+from vosctl.jobs.resuming import resume
 from vosctl.prompts.segmenter import registered_prompt_engine
-from vosctl.resuming import resume
 from vosctl.tracking.keeping import STATE_INTERVAL
 from vosctl.tracks import Track
 from vosctl.video.masks import read_indexed_png, write_indexed_png
@@ -239,7 +239,7 @@ import os, signal
 import numpy as np
 import vosctl
 from tests.helpers.engines import BrightObjectEngine
-from vosctl.resuming import resume
+from vosctl.jobs.resuming import resume
 
 class Kills(vosctl.Events):
     def frame(self, frame, result):
@@ -256,7 +256,7 @@ def test_a_kill_leaves_the_track_as_it_was(clip, bright_engine):
     tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine)
     before = Path("a.vostrack").read_bytes()
     np.save("m.npy", clip[20] == 2)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     assert subprocess.run([sys.executable, "-c", KILLED], env=environment, check=False).returncode == -signal.SIGKILL
     assert Path("a.vostrack").read_bytes() == before
 

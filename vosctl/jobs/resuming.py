@@ -2,7 +2,7 @@
 
 What the track holds is not tracked again: the outputs are drawn from it up to the last state that was kept, where the
 tracker takes over, with its references encoded anew. The result is that of a run that was never stopped. Where more is
-said of the objects, the frames that it changes are followed anew first (`vosctl.correcting`).
+said of the objects, the frames that it changes are followed anew first (`vosctl.jobs.correcting`).
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vosctl.both_ways import begin_both_ways, every_of, goes_back
-from vosctl.correcting import correction
 from vosctl.engine.base import Engine, EngineInfo
 from vosctl.engine.settings import EngineSettings
 from vosctl.engine.table import backends
 from vosctl.errors import UsageError, VosctlError
 from vosctl.events import Events, Started
 from vosctl.interrupts import held
+from vosctl.jobs.both_ways import begin_both_ways, every_of, goes_back
+from vosctl.jobs.correcting import correction
+from vosctl.jobs.prompted import Join, PromptedTracker
+from vosctl.jobs.recording import direction_of, scheduled
+from vosctl.jobs.rendering import RenderJob, opened_track
+from vosctl.jobs.running import check_max_frames, expected_frames, put_tracker, run_pipeline, warn_of_idle_gpu
 from vosctl.pipeline import LatencyHistogram
-from vosctl.prompted import Join, PromptedTracker
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.prompt_file import prompts_of
 from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import TimedPrompt
-from vosctl.recording import direction_of, scheduled
-from vosctl.rendering import RenderJob, opened_track
-from vosctl.running import check_max_frames, expected_frames, put_tracker, run_pipeline, warn_of_idle_gpu
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.tracking.results import TrackedFrame

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vosctl.blending import Part, put_together, share_ahead
+from vosctl.jobs.blending import Part, put_together, share_ahead
 from vosctl.tracking import TrackedFrame, TrackedObject
 
 

@@ -14,16 +14,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests.jobs.test_rendering import assert_same_outputs, outputs
 
 import vosctl
 from tests.helpers.engines import BrightObjectEngine
 from tests.helpers.frames import square_frame, write_video
 from tests.helpers.prompts import ColourPromptEngine
-from tests.test_rendering import assert_same_outputs, outputs
 from vosctl.engine import Step
+from vosctl.jobs.resuming import resume
 from vosctl.prompts.prompt_file import write_prompts
 from vosctl.prompts.segmenter import registered_prompt_engine
-from vosctl.resuming import resume
 from vosctl.tracking.keeping import STATE_INTERVAL
 from vosctl.tracks import Track
 
@@ -206,7 +206,7 @@ vosctl.segment("clip.mp4", {objects}, track="a.vostrack", engine=BrightObjectEng
 
 def killed(objects, last):
     """Run in another process, which is killed when a frame was tracked."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     code = KILLED.format(objects=objects, last=last)
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == -signal.SIGKILL
     with Track(Path("a.vostrack")) as track:

@@ -1,8 +1,8 @@
 """Saying more of the objects of a track: only the frames that it changes are followed anew, the rest stays.
 
 An object is followed from each new place to the next one where it is said, or to the end, and back to the one before.
-Where the track's own frames between two places were put together from both of them (`vosctl.blending`), the old one is
-followed anew too. What the track has of the other objects guides nothing but their share of the pixels: they are
+Where the track's own frames between two places were put together from both of them (`vosctl.jobs.blending`), the old
+one is followed anew too. What the track has of the other objects guides nothing but their share of the pixels: they are
 followed along from its masks, and stay as they are.
 """
 
@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vosctl.blending import Part, only, put_together, share_ahead
-from vosctl.both_ways import Direction, every_of
 from vosctl.errors import UsageError
 from vosctl.interrupts import check
+from vosctl.jobs.blending import Part, only, put_together, share_ahead
+from vosctl.jobs.both_ways import Direction, every_of
+from vosctl.jobs.recording import direction_of, said_of, scheduled
 from vosctl.prompts.entries import Entry
 from vosctl.prompts.first_objects import Tell
 from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import TimedPrompt
-from vosctl.recording import direction_of, said_of, scheduled
 from vosctl.tracking import TrackedFrame, Tracker
 from vosctl.tracking.edits import nothing_tracked
 from vosctl.tracking.keeping import TrackerState

@@ -1,7 +1,7 @@
 """Following objects both ways: forwards and backwards from what is said of them, to where the next is said.
 
 The backward run comes first. Its results are kept as run lengths and packed mattes; then the video is followed forwards
-as always, and each frame is put together from both (`vosctl.blending`).
+as always, and each frame is put together from both (`vosctl.jobs.blending`).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-from vosctl.blending import Part, put_together, share_ahead
 from vosctl.interrupts import check
-from vosctl.prompted import PromptedTracker
+from vosctl.jobs.blending import Part, put_together, share_ahead
+from vosctl.jobs.prompted import PromptedTracker
 from vosctl.prompts.first_objects import Tell
 from vosctl.prompts.schedule import Schedule
 from vosctl.tracking import TrackedFrame, Tracker

@@ -18,21 +18,15 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.both_ways import Direction, begin_both_ways, goes_back
 from vosctl.engine.base import Engine
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
 from vosctl.events import Events, Started
 from vosctl.interrupts import held
-from vosctl.prompted import PromptedTracker
-from vosctl.prompts.first_objects import FirstObjects
-from vosctl.prompts.mask_file import StrPath
-from vosctl.prompts.prompt import Click, Prompt
-from vosctl.prompts.prompt_file import prompts_of
-from vosctl.prompts.schedule import Schedule
-from vosctl.prompts.timed import TimedPrompt
-from vosctl.recording import header_of, said_of
-from vosctl.running import (
+from vosctl.jobs.both_ways import Direction, begin_both_ways, goes_back
+from vosctl.jobs.prompted import PromptedTracker
+from vosctl.jobs.recording import header_of, said_of
+from vosctl.jobs.running import (
     check_max_frames,
     expected_frames,
     put_tracker,
@@ -40,6 +34,12 @@ from vosctl.running import (
     tell_of_first_build,
     warn_of_idle_gpu,
 )
+from vosctl.prompts.first_objects import FirstObjects
+from vosctl.prompts.mask_file import StrPath
+from vosctl.prompts.prompt import Click, Prompt
+from vosctl.prompts.prompt_file import prompts_of
+from vosctl.prompts.schedule import Schedule
+from vosctl.prompts.timed import TimedPrompt
 from vosctl.summary import Summary
 from vosctl.time_line import PlaceLike, Span
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings

@@ -19,16 +19,16 @@ import numpy as np
 from vosctl.errors import UsageError, VosctlError
 from vosctl.events import Events, Started
 from vosctl.interrupts import held
-from vosctl.planar import Picture
+from vosctl.jobs.recording import source_of
+from vosctl.jobs.running import check_max_frames, run_pipeline
 from vosctl.prompts.mask_file import StrPath
-from vosctl.recording import source_of
-from vosctl.running import check_max_frames, run_pipeline
 from vosctl.summary import Summary
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import SourceIdentity, Track, TrackHeader
 from vosctl.types import Labels
 from vosctl.video.encodings import PipeFormat
 from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.planar import Picture
 from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
 from vosctl.video.sinks.checks import check_outputs, requested

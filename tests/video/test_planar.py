@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
 
-from vosctl.planar import Coding, PlanarPicture, Planes, planes_of, rgb_of
 from vosctl.tracking.crop import FILL, Crop
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.video.colours import object_colour
 from vosctl.video.overlay import draw_overlay, render_overlay
+from vosctl.video.planar import Coding, PlanarPicture, Planes, planes_of, rgb_of
 from vosctl.video.sources.picture import PictureReader
 
 CODINGS = [Coding(matrix, full) for matrix in ("bt601", "bt709") for full in (False, True)]
