@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vosctl.engine.base import Engine
-from vosctl.tracking.colours import Colours, colours_of, compared
+from vosctl.tracking.colours import colours_of
 from vosctl.tracking.compositing import ObjectView, composite
 from vosctl.tracking.crop import Crop, main_box, mask_box
-from vosctl.tracking.follower import FollowedObject, ObjectFollower
+from vosctl.tracking.cropped_object import CroppedObject, Sighting
+from vosctl.tracking.follower import ObjectFollower
 from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, crop_of_box
 from vosctl.tracking.keeping import KeptValue, Reference
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.scene_change import SceneChange, is_another
-from vosctl.tracking.search import AFTER_CHANGE, View, shows_more, views_all_over
-from vosctl.types import Box, Mask, RGBImage, SoftMask
+from vosctl.tracking.search import AFTER_CHANGE, View, views_all_over
+from vosctl.types import Mask, SoftMask
 from vosctl.video.planar import Picture
 
 # In crop pixels: what counts as seen, and what it takes to be found again after a loss.
@@ -30,70 +30,6 @@ FOUND_PIXELS = 48
 # Where the network does not tell an object's presence, its mean probability and its size have to.
 FOUND_SCORE = 0.75
 FOUND_GROWTH = 2.0  # against the object's area; what is larger is something else
-AREA_MEMORY = 0.97  # share of the area kept from frame to frame while less is seen: it goes out of sight bit by bit
-
-
-@dataclass(slots=True, eq=False)
-class CroppedObject(FollowedObject):
-    """One object; its probability is (size, size), of its crop.
-
-    Attributes:
-        framing: where the next frame will be looked at.
-        seen_in: the crop that `probability` belongs to.
-        area: of the object in frame pixels: the largest lately seen.
-        sure: how it was seen when its presence was last beyond doubt; None where the network does not tell presence.
-        sure_image: (size, size, 3), what was seen there.
-        recent: the engine's state with `sure` for the reference, once the object has been lost: how it last looked.
-        recent_reference: what `recent` was made of, where it is to be kept.
-        colours: of its reference; None where too little of it is seen there, or in a state of an earlier release.
-        scene: (9, 16) the scene before the cut by which it was lost, as of `SceneChange.before`; None otherwise.
-        belief: what is believed of it; not used where the network does not tell presence.
-        frames_lost: for how many frames it has been lost.
-    """
-
-    framing: Framing
-    seen_in: Crop
-    area: float
-    sure: View | None = None
-    sure_image: RGBImage | None = None
-    recent: Any = None
-    recent_reference: Reference | None = None
-    colours: Colours | None = None
-    scene: NDArray[np.int16] | None = None
-    belief: Belief = field(default_factory=Belief)
-    frames_lost: int = 0
-
-    def remembers(self, view: View) -> bool:
-        """Return whether a view is where the object was last seen, after which a reference was made of it."""
-        return view is self.sure and self.recent is not None
-
-    def next_view(self) -> View:
-        """Return where to look in the next frame, and with which guidance."""
-        if self.frames_lost % 2 and self.sure is not None:
-            return self.sure  # it may be in its place again
-        crop = self.framing.crop
-        return View(crop, crop.resample(self.probability, self.seen_in))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
-    """What the network made of one view of an object.
-
-    Attributes:
-        crop: the part of the frame that it was shown.
-        probability: (size, size), the object's.
-        state: the engine's state of the object afterwards.
-        image: (size, size, 3), what it was shown.
-        belief: what it says of the object; None where the network does not tell presence.
-        presence: whether what is marked is the object, 0..1; 1 where the network does not tell.
-    """
-
-    crop: Crop
-    probability: SoftMask
-    state: Any
-    image: RGBImage
-    belief: Belief | None
-    presence: float
 
 
 class CropFollower(ObjectFollower[CroppedObject]):
@@ -210,7 +146,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
             if step.presence is not None:
                 guided = bool(view.guidance.any())
                 if one.lost and one.scene is not None and (not guided or self._is_elsewhere(one)):
-                    told = _with_colours(one, images[index], probability, told)
+                    told = one.presence_by_colours(images[index], probability, told)
                 belief, told = self._judged(one, _pixels(probability), told, guided=guided, scene_changed=scene_changed)
             sightings.append(Sighting(view.crop, probability, step.states[index], images[index], belief, told))
         return sightings
@@ -246,7 +182,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
         lost = [replace(followed[index], lost=True) for index, _ in asked]
         found = self._sight(frame, lost, [view for _, view in asked], scene_changed=False)
         for (index, _), sighting in zip(asked, found, strict=True):
-            if _is_better(sighting, best[index], fuller=followed[index].lost):
+            if sighting.is_better(best[index], fuller=followed[index].lost):
                 best[index] = sighting
         return best
 
@@ -269,7 +205,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
             self._remember(one, sighting, seen)
         one.seen_in, one.probability = crop, probability
         self._advance(one, sighting.state)
-        self._move(one, crop, box, pixels)
+        one.move(crop, box, pixels, self._height, self._width)
         presence = None if sighting.belief is None else sighting.presence
         return ObjectView(object_id, crop, probability, score, one.lost, presence)
 
@@ -289,19 +225,6 @@ class CropFollower(ObjectFollower[CroppedObject]):
             return pixels >= FOUND_PIXELS and score >= FOUND_SCORE and area <= FOUND_GROWTH * one.area
         return pixels >= SEEN_PIXELS
 
-    def _move(self, one: CroppedObject, crop: Crop, box: Box | None, pixels: int) -> None:
-        """Have the crop go along with an object that has so many pixels in this box of `crop`; None when it is lost."""
-        if box is None:
-            one.framing = one.framing.unseen(self._height, self._width)
-        elif one.lost:
-            one.framing = one.framing.found(crop.box_in_frame(box))
-        else:
-            one.framing = one.framing.seen(crop.box_in_frame(box))
-        if box is not None:
-            one.area = max(pixels / crop.scale**2, AREA_MEMORY * one.area)
-        one.lost = box is None
-        one.frames_lost = one.frames_lost + 1 if one.lost else 0
-
     def _remember(self, one: CroppedObject, sighting: Sighting, seen: bool) -> None:
         """Keep how the object looks while it is seen; make a reference of it when it gets lost."""
         if one.sure is None:
@@ -312,31 +235,6 @@ class CropFollower(ObjectFollower[CroppedObject]):
             one.recent = self._engine.encode_reference(one.sure_image, one.sure.guidance)
             if self._resumable:
                 one.recent_reference = Reference(one.sure_image, one.sure.guidance)
-
-
-def _with_colours(one: CroppedObject, image: RGBImage, probability: SoftMask, presence: float) -> float:
-    """Return the presence of an object that is lost once what is marked is compared with its colours, of late too."""
-    if one.colours is None:
-        return presence
-    recent = None if one.sure is None or one.sure_image is None else colours_of(one.sure_image, one.sure.guidance)
-    return compared(presence, colours_of(image, probability), (one.colours, recent))
-
-
-def _is_better(new: Sighting, best: Sighting, *, fuller: bool) -> bool:
-    """Return whether an object is found in a view, and better than in the best one before, if it was found there.
-
-    Args:
-        new: what one view gave.
-        best: what the best one before gave.
-        fuller: prefer what shows more of the same thing; otherwise its presence alone counts.
-    """
-    if new.belief is None or new.belief.lost:
-        return False
-    more = less = False
-    if fuller and best.belief is not None and not best.belief.lost:
-        views = View(new.crop, new.probability), View(best.crop, best.probability)
-        more, less = shows_more(*views), shows_more(*reversed(views))
-    return more or (new.presence > best.presence and not less)
 
 
 def _pixels(probability: SoftMask) -> int:

@@ -13,7 +13,8 @@ from typing import Any
 from vosctl.engine.base import Engine
 from vosctl.engine.on_device import Carried, CropsOnDevice, Found, Look, OpensCrops, Square
 from vosctl.tracking.crop import FILL, Crop, main_box
-from vosctl.tracking.crop_follower import CropFollower, CroppedObject
+from vosctl.tracking.crop_follower import CropFollower
+from vosctl.tracking.cropped_object import CroppedObject
 from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.results import TrackedFrame, TrackedObject
@@ -167,7 +168,7 @@ class DeviceFollower(CropFollower):
                 self._sure_now.add(object_id)
                 self._remembered[object_id] = crop
         one.seen_in = crop
-        self._move(one, crop, box, int(found.pixels[index]))
+        one.move(crop, box, int(found.pixels[index]), self._height, self._width)
         score = float(found.score[index]) * presence
         x, y, width, height = map(int, found.boxes[index])
         told = None if belief is None else presence

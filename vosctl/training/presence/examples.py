@@ -18,7 +18,8 @@ from vosctl.evaluation.absences import AbsenceClip
 from vosctl.network.base import State
 from vosctl.network.lite import Lite
 from vosctl.network.presence import STRIDE, Marked, places_of
-from vosctl.tracking.crop_follower import SEEN_PIXELS, CropFollower, CroppedObject, Sighting
+from vosctl.tracking.crop_follower import SEEN_PIXELS, CropFollower
+from vosctl.tracking.cropped_object import CroppedObject, Sighting
 from vosctl.tracking.presence import Belief
 from vosctl.tracking.search import View
 from vosctl.training.samples import Batch
