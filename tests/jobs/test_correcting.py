@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.jobs.test_resuming import BLUE, RED, SoftEngine, StopsAfter, assert_same_tracks, said
 
 import vosctl
 from tests.helpers.frames import square_frame, write_video
 from tests.helpers.prompts import ColourPromptEngine
+from tests.jobs.test_resuming import BLUE, RED, SoftEngine, StopsAfter, assert_same_tracks, said
 from tests.tracking.test_states import MemoryEngine
 from vosctl.jobs.correcting import Stretch, stretches
 from vosctl.jobs.resuming import resume

@@ -14,12 +14,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from tests.jobs.test_rendering import assert_same_outputs, outputs
 
 import vosctl
 from tests.helpers.engines import BrightObjectEngine
 from tests.helpers.frames import square_frame, write_video
 from tests.helpers.prompts import ColourPromptEngine
+from tests.jobs.test_rendering import assert_same_outputs, outputs
 from vosctl.engine import Step
 from vosctl.jobs.resuming import resume
 from vosctl.prompts.prompt_file import write_prompts
