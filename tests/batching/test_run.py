@@ -192,6 +192,56 @@ def test_lines_that_are_no_results_are_left_out(tmp_path, line):
     assert list(read_results(path)) == ["a"]
 
 
+class NoEngine(InProcess):
+    """Cannot make its engine, as with weights that do not load."""
+
+    def __init__(self):
+        super().__init__(None)
+
+    def run(self, jobs, events):
+        next(iter(jobs))
+        raise vosctl.VosctlError("weights.safetensors: damaged")
+        yield
+
+
+@pytest.mark.parametrize("results", [None, "deep/er/r.jsonl"])
+def test_a_run_that_cannot_begin_leaves_nothing(clips, results):
+    clips("a")
+    before = sorted(Path().rglob("*"))
+    heard = Ends()
+    with pytest.raises(vosctl.VosctlError, match="damaged"):
+        run(None, executor=NoEngine(), results=results, events=heard)
+    assert sorted(Path().rglob("*")) == before
+    assert heard.summaries[0].results is None
+
+
+def test_a_run_that_is_refused_leaves_nothing(clips, bright_engine):
+    clips("a")
+    Path("v/a_masks").mkdir()
+    Path("v/a_masks/00000.png").write_bytes(b"")
+    before = sorted(Path().rglob("*"))
+    with pytest.raises(vosctl.UsageError, match="there already"):
+        vosctl.batch("v", "v", outputs="masks", layout="flat", engine=bright_engine, results="new/er/r.jsonl")
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_run_that_cannot_begin_keeps_what_is_known(clips, bright_engine):
+    clips("a", "b")
+    Path("v/b.png").unlink()
+    run(bright_engine)
+    before = RESULTS.read_bytes()
+    with pytest.raises(vosctl.VosctlError, match="damaged"):
+        run(None, executor=NoEngine(), resume=True)
+    assert RESULTS.read_bytes() == before
+
+
+def test_a_job_that_is_done_twice_has_one_line(clips, bright_engine):
+    clips("a")
+    (job,) = JobsRequest("v", "out", parse_outputs("masks")).find()
+    BatchRun(iter([job, replace(job, options=vosctl.JobOptions(max_frames=3))]), InProcess(bright_engine), RESULTS).run()
+    assert [json.loads(line)["frames"] for line in RESULTS.read_text().splitlines()] == [3]
+
+
 class Clock:
     now = 0.0
 

@@ -84,7 +84,8 @@ def test_what_is_refused_before_anything_runs(invoke, clips, arguments, message)
     result = invoke("batch", *arguments)
     assert result.exit_code == 2, result.stderr
     assert message in result.stderr
-    assert not Path("out/results.jsonl").exists()
+    assert sorted(Path("out").rglob("*")) == [Path("out/a"), Path("out/a-again")] * (arguments[0] == "jobs.csv")
+    assert Path("out").exists() == (arguments[0] == "jobs.csv")
 
 
 def report(engine, capsys, *, quiet=False, verbose=False, as_json=False):

@@ -114,7 +114,7 @@ class BatchSummary:
         interrupted: how many were under way when a signal came.
         frames: that were written in this run.
         seconds: wall time, engines loading included.
-        results: where a line for each job is.
+        results: where a line for each job is; None where none was written.
     """
 
     done: int = 0

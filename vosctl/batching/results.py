@@ -42,7 +42,8 @@ def read_results(path: Path) -> dict[str, JobResult]:
 class ResultsFile:
     """Results as they come, a line each, whole even when the process is killed. A context manager.
 
-    One run at a time writes to it; what earlier runs wrote of other jobs stays.
+    One run at a time writes to it; what earlier runs wrote of other jobs stays. Nothing is written before the first
+    result: a run that cannot begin leaves what is there, or nothing.
 
     Args:
         path: the file.
@@ -60,6 +61,9 @@ class ResultsFile:
         hidden = path.parent / HIDDEN
         self._descriptor = -1
         self._twice = False
+        self._kept: list[JobResult] = []
+        self._names: set[str] = set()
+        self._made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
         with write_errors(path):
             hidden.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(hidden / f"{path.name}.lock", timeout=0)
@@ -77,23 +81,17 @@ class ResultsFile:
             raise
 
     def begin(self, jobs: Mapping[str, str]) -> None:
-        """Drop the earlier results of the jobs that are about to be run, and make ready for theirs.
+        """Choose which earlier results are dropped at the first new one: those of the jobs that are about to be run.
 
         What was done of another request stays until its job is: it says that what is there is not what is wanted.
 
         Args:
             jobs: those that are to be run: their digests by their names.
-
-        Raises:
-            VosctlError: it cannot be written.
         """
         clean(self.path)
         kept = [result for result in self.earlier.values() if jobs.get(result.name) != result.digest]
-        kept = [result for result in kept if result.name not in jobs or result.state in ("done", "skipped")]
-        self._twice = any(result.name in jobs for result in kept)
-        self._write(kept)
-        with write_errors(self.path):
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        self._kept = [result for result in kept if result.name not in jobs or result.state in ("done", "skipped")]
+        self._names = {result.name for result in self._kept}
 
     def _write(self, results: Iterable[JobResult]) -> None:
         staged = StagedFile(self.path, overwrite=True)
@@ -107,11 +105,17 @@ class ResultsFile:
         Raises:
             VosctlError: it cannot be written.
         """
+        if self._descriptor < 0:
+            self._write(self._kept)
         with write_errors(self.path):
+            if self._descriptor < 0:
+                self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
             line = f"{result.to_line()}\n".encode()
             if os.write(self._descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._descriptor)
+        self._twice |= result.name in self._names
+        self._names.add(result.name)
 
     def close(self) -> None:
         """Leave the file to others."""
@@ -130,6 +134,14 @@ class ResultsFile:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+    def remove_made(self) -> None:
+        """Remove the folders that were made for it and in which nothing is."""
+        remove_hidden(self.path.parent)
+        with suppress(OSError):
+            for folder in self._made:
+                folder.rmdir()
 
 
 def remove_hidden(folder: Path) -> None:

@@ -23,7 +23,7 @@ from vosctl.batching.layouts import HIDDEN, LayoutName, parse_outputs
 from vosctl.batching.plan import Places, Plan, is_whole, make_plan
 from vosctl.batching.processes import Processes
 from vosctl.batching.result import BatchSummary, JobResult
-from vosctl.batching.results import ResultsFile, remove_hidden
+from vosctl.batching.results import ResultsFile
 from vosctl.engine.base import Engine
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
@@ -66,7 +66,7 @@ class BatchRun:
             file = None if self.results is None else ResultsFile(self.results)
             run = _Running(self, file)
             if file is not None:
-                stack.callback(_tidy, file.path.parent, run.whole)
+                stack.callback(_tidy, file, run.whole)
                 stack.enter_context(file)
             stack.callback(self.executor.close)
             with held():
@@ -101,6 +101,8 @@ class _Running:
                 self._take(result)
         finally:
             self._summary.seconds = time.perf_counter() - begun
+            if self._file is not None and not self._file.path.exists():
+                self._summary.results = None  # no job came to an end
             self._events.ended(self._summary)
         return self._summary
 
@@ -155,15 +157,15 @@ class _Running:
         self._events.finished(self._jobs[result.name], result)
 
 
-def _tidy(folder: Path, whole: Container[str]) -> None:
+def _tidy(file: ResultsFile, whole: Container[str]) -> None:
     """Remove tracks that no job goes on from any more, and what the folder of outputs held for the run alone."""
-    hidden = folder / HIDDEN
+    hidden = file.path.parent / HIDDEN
     for path in hidden.rglob("*.vostrack*"):
         name, _, _ = path.relative_to(hidden).as_posix().partition(".vostrack")
         if name.rpartition(".")[0] in whole:
             with suppress(OSError):
                 path.unlink()
-    remove_hidden(folder)
+    file.remove_made()
 
 
 def batch(

@@ -123,9 +123,10 @@ class BatchReporter(BatchEvents):
             results = None if summary.results is None else str(summary.results)
             self._event("summary", **counts, failed=failed, seconds=round(summary.seconds, 3), fps=fps, results=results)
         elif not self._quiet:
+            where = "" if summary.results is None else f"; results in {summary.results}"
             self._say(
                 f"{_counts(summary)}; {summary.frames} frames in {_clock(summary.seconds)}, "
-                f"{summary.frames_per_second:.1f} fps; results in {summary.results}"
+                f"{summary.frames_per_second:.1f} fps{where}"
             )
 
     def end_with_failures(self) -> None:
