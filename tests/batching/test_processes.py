@@ -13,6 +13,8 @@ from tests.batching.test_running import job
 from tests.helpers.engines import BrightObjectEngine
 from vosctl.batching import BatchEvents
 from vosctl.batching.processes import Processes
+from vosctl.processor import core_count
+from vosctl.prompts.segmenter import prompt_threads
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -109,3 +111,16 @@ def test_what_is_under_way_when_a_batch_cannot_go_on_is_ended_in_order(clips):
         time.sleep(0.01)
     executor.close()
     assert [path.name for path in Path("out").rglob("*") if "partial" in path.name] == []
+
+
+class SaysThreads(BrightObjectEngine):
+    """Fails with the number of threads that the network for boxes and clicks may use."""
+
+    def propagate(self, images, masks, states):
+        raise vosctl.VosctlError(f"threads: {prompt_threads()}")
+
+
+def test_the_network_for_boxes_and_clicks_takes_its_share_of_the_cores(clips):
+    clips("a")
+    count = core_count() + 1
+    assert results(Processes(SaysThreads, count), [job("a")])["a"].error == "threads: 1"

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -84,3 +87,27 @@ def test_a_registered_engine_answers_in_its_place(cup):
     regions = engine.regions
     predict_mask(cup[0], points=[(20, 20, True)])
     assert engine.regions == regions
+
+
+COUNT_THREADS = """
+import os, sys
+import numpy as np
+import cv2
+from vosctl.prompts import predict_mask
+from vosctl.prompts.segmenter import limit_prompt_threads
+
+cv2.setNumThreads(1)
+limit_prompt_threads(int(sys.argv[1]))
+before = len(os.listdir("/proc/self/task"))
+predict_mask(np.zeros((64, 64, 3), np.uint8), points=[(32, 32, True)])
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_it_takes_as_many_threads_as_it_is_given():
+    def counted(threads):
+        command = [sys.executable, "-c", COUNT_THREADS, str(threads)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert counted(3) == counted(1) + 4, "two more for each of its two graphs"

@@ -21,6 +21,7 @@ from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError, VosctlError
 from vosctl.extras import require
 from vosctl.interrupts import SIGNALS
+from vosctl.prompts.segmenter import limit_prompt_threads
 
 AUTO = "auto"
 """The address of the cluster that RAY_ADDRESS names, or that this machine is part of."""
@@ -127,6 +128,7 @@ def _engine(settings: EngineSettings) -> Engine[Any]:
     import cv2
 
     cv2.setNumThreads(settings.threads)
+    limit_prompt_threads(settings.threads)
     return settings.create()
 
 

@@ -19,6 +19,7 @@ from vosctl.batching.running import run_job
 from vosctl.engine.base import Engine, EngineInfo
 from vosctl.errors import UsageError, VosctlError
 from vosctl.interrupts import SIGNALS, install
+from vosctl.prompts.segmenter import limit_prompt_threads
 
 MakeEngine = Callable[[], Engine[Any]]
 """Makes the engine, in the process that uses it; can be pickled."""
@@ -60,7 +61,7 @@ def work(connection: Connection, make_engine: MakeEngine, threads: int) -> None:
     Args:
         connection: gives `BatchJob`s and takes `Message`s.
         make_engine: makes the engine.
-        threads: that OpenCV may use.
+        threads: that OpenCV and the network that finds objects may use.
     """
     try:
         install()
@@ -75,6 +76,7 @@ def _work(connection: Connection, make_engine: MakeEngine, threads: int) -> None
     import cv2
 
     cv2.setNumThreads(threads)
+    limit_prompt_threads(threads)
     try:
         engine = make_engine()
     except VosctlError as error:

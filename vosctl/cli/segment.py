@@ -102,8 +102,10 @@ def segment(
       vosctl segment frames/ --first-mask 00000.png --rle - | jq .bbox
     """
     from vosctl.jobs.segment import SegmentJob
+    from vosctl.prompts.segmenter import limit_prompt_threads
 
     outputs.check(reporting)
+    limit_prompt_threads(engine.threads)
     if resume is not None:
         _go_on(resume, source, first, outputs, max_frames, reporting)
         return

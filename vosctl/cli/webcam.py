@@ -169,6 +169,7 @@ def webcam(
       vosctl webcam 0 --no-window --box 220,60,180,400 --rle - | your-program
     """
     from vosctl.cli.live import LiveJob
+    from vosctl.prompts.segmenter import limit_prompt_threads
     from vosctl.tracking import TrackingSettings
 
     if shown.no_window and not first.given:
@@ -179,6 +180,7 @@ def webcam(
     if first.given or first.fix_mask:
         objects.check()
     outputs.check(reporting)
+    limit_prompt_threads(engine.threads)
     settings = TrackingSettings(window_size=window_size)
     if not shown.no_window:
         from vosctl.selection.window import require_display

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from vosctl.engine.factory import create_prompt_engine
+from vosctl.engine.factory import check_threads, create_prompt_engine
 from vosctl.engine.prompt_engine import PromptEngine
 from vosctl.prompts.mirrored import MirroredEngine
 from vosctl.prompts.prediction import MaskPrediction
@@ -91,10 +91,23 @@ def registered_prompt_engine(engine: PromptEngine[Any]) -> Iterator[PromptEngine
         _registered.remove(engine)
 
 
+_threads = [0]
+
+
+def limit_prompt_threads(threads: int) -> None:
+    """Set how many CPU threads the network takes from now on in this process; 0 for one for each core."""
+    _threads[0] = check_threads(threads)
+
+
+def prompt_threads() -> int:
+    """Return how many CPU threads the network takes; 0 for one for each core."""
+    return _threads[0]
+
+
 def _engine() -> PromptEngine[Any]:
-    return _registered[-1] if _registered else _shipped_engine()
+    return _registered[-1] if _registered else _shipped_engine(prompt_threads())
 
 
 @lru_cache(maxsize=1)
-def _shipped_engine() -> PromptEngine[Any]:
-    return MirroredEngine(create_prompt_engine(DEFAULT_PROMPT_WEIGHTS))
+def _shipped_engine(threads: int) -> PromptEngine[Any]:
+    return MirroredEngine(create_prompt_engine(DEFAULT_PROMPT_WEIGHTS, threads=threads))
