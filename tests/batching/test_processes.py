@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import vosctl
-from tests.batching.test_running import job
+from tests.batching.test_running import LONG, job
 from tests.helpers.engines import BrightObjectEngine
 from vosctl.batching import BatchEvents
 from vosctl.batching.processes import Processes
+from vosctl.interrupts import check
 from vosctl.processor import core_count
 from vosctl.prompts.segmenter import prompt_threads
 
@@ -124,3 +125,39 @@ def test_the_network_for_boxes_and_clicks_takes_its_share_of_the_cores(clips):
     clips("a")
     count = core_count() + 1
     assert results(Processes(SaysThreads, count), [job("a")])["a"].error == "threads: 1"
+
+
+class Hangs(BrightObjectEngine):
+    """Never comes back from a step of a long video; unlike one that is only slow, it may not hear that it is to end."""
+
+    deaf = False
+
+    def propagate(self, images, masks, states):
+        if len(self.batches) == LONG - 2:
+            if self.deaf:
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            while True:
+                time.sleep(0.01)
+                if not self.deaf:
+                    check()
+        return super().propagate(images, masks, states)
+
+
+class HangsDeaf(Hangs):
+    deaf = True
+
+
+@pytest.mark.parametrize("make", [Hangs, pytest.param(HangsDeaf, marks=pytest.mark.slow)])
+def test_a_job_that_hangs_is_ended_and_the_others_go_on(clips, make):
+    clips("a", "c")
+    clips("b", frames=LONG)
+    got = results(Processes(make, 1, timeout=3), [job(name) for name in "abc"])
+    assert {name: one.state for name, one in got.items()} == {"a": "done", "b": "failed", "c": "done"}
+    assert got["b"].error == "took longer than 3 s and was ended; give it more time with `timeout`"
+    assert [path for path in Path("out").rglob("*") if "partial" in path.name or path.parent.name == "b"] == []
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan")])
+def test_times_that_cannot_be(timeout):
+    with pytest.raises(vosctl.UsageError, match="`timeout="):
+        Processes(BrightObjectEngine, 1, timeout)

@@ -182,6 +182,8 @@ def test_jobs_of_a_program(clips, bright_engine):
         vosctl.batch(jobs, "out", engine=bright_engine)
     with pytest.raises(vosctl.UsageError, match="`output`"):
         vosctl.batch("v", engine=bright_engine)
+    with pytest.raises(vosctl.UsageError, match="`timeout`: is of processes"):
+        vosctl.batch(jobs, engine=bright_engine, timeout=3)
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", '{"name": "a"}', '{"state": "done"}', '{"state": "done", "name": 3}'])
@@ -238,7 +240,9 @@ def test_a_run_that_cannot_begin_keeps_what_is_known(clips, bright_engine):
 def test_a_job_that_is_done_twice_has_one_line(clips, bright_engine):
     clips("a")
     (job,) = JobsRequest("v", "out", parse_outputs("masks")).find()
-    BatchRun(iter([job, replace(job, options=vosctl.JobOptions(max_frames=3))]), InProcess(bright_engine), RESULTS).run()
+    BatchRun(
+        iter([job, replace(job, options=vosctl.JobOptions(max_frames=3))]), InProcess(bright_engine), RESULTS
+    ).run()
     assert [json.loads(line)["frames"] for line in RESULTS.read_text().splitlines()] == [3]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ from vosctl.processor import core_count
 POLL_SECONDS = 0.1
 PATIENCE = 10.0
 """Seconds that a worker which was told to end may be silent for."""
+TOLD_TO_END = "the process that ran it was told to end"
 MOST_FALSE_STARTS = 3
 """Times that workers may die one after the other before they are ready."""
 
@@ -39,6 +41,7 @@ class Worker:
         job: the one under way.
         ready: whether it takes jobs.
         begun: `time.monotonic()` when the job was given.
+        stopped: `time.monotonic()` when it was told to end, since the job took too long; None before.
     """
 
     def __init__(self, make: MakeEngine, threads: int) -> None:
@@ -49,6 +52,7 @@ class Worker:
         self.job: BatchJob | None = None
         self.ready = False
         self.begun = 0.0
+        self.stopped: float | None = None
         with blocked_signals():
             self.process.start()
         theirs.close()
@@ -58,6 +62,16 @@ class Worker:
         self.job, self.begun = job, time.monotonic()
         with suppress(OSError):  # it has died; that is seen from its end
             self.connection.send(job)
+
+    def stop_after(self, seconds: float) -> None:
+        """Tell it to end, once its job has taken longer; end it where it does not do so in time."""
+        now = time.monotonic()
+        if self.stopped is not None:
+            if now - self.stopped > PATIENCE and self.process.is_alive():
+                self.process.kill()
+        elif self.job is not None and now - self.begun > seconds:
+            self.stopped = now
+            self.process.terminate()
 
     def messages(self) -> Iterator[Message | None]:
         """Give what it has said; at last None if it has ended."""
@@ -108,14 +122,18 @@ class Processes:
         engine: what runs the network in each process: settings, of which `threads=0` takes a process's share of the
             cores, or what makes the engine, which must be picklable.
         workers: how many processes; 0 for as many as is usual, see `usual_workers`.
+        timeout: seconds that a job may take; one that takes longer is ended and fails. None for any time.
 
     Raises:
-        UsageError: the number of processes cannot be.
+        UsageError: the number of processes, or the time, cannot be.
     """
 
-    def __init__(self, engine: EngineSettings | MakeEngine, workers: int = 0) -> None:
+    def __init__(self, engine: EngineSettings | MakeEngine, workers: int = 0, timeout: float | None = None) -> None:
         if not 0 <= workers <= 1024:
             raise UsageError(f"`workers={workers}`: give a number of processes from 1 on, or 0 for the usual one")
+        if timeout is not None and not 0 < timeout < math.inf:
+            raise UsageError(f"`timeout={timeout:g}`: give seconds, more than 0")
+        self._timeout = timeout
         self.count = workers or usual_workers()
         self._threads = max(1, core_count() // self.count)
         self._device = engine.device if isinstance(engine, EngineSettings) else None
@@ -155,7 +173,7 @@ class Processes:
         """Give jobs to the workers that have none, and start workers while there are jobs for them."""
         waiting.look(self.count)
         for worker in self._workers:
-            if worker.ready and worker.job is None and waiting.jobs:
+            if worker.ready and worker.job is None and worker.stopped is None and waiting.jobs:
                 job = waiting.jobs.popleft()
                 events.started(job)
                 worker.give(job)
@@ -165,6 +183,9 @@ class Processes:
 
     def _hear(self, events: BatchEvents) -> Iterator[JobResult]:
         """Wait for a while for what the workers say, and give the results that come."""
+        if self._timeout is not None:
+            for worker in self._workers:
+                worker.stop_after(self._timeout)
         if not self._workers:
             time.sleep(POLL_SECONDS)
             return
@@ -190,20 +211,28 @@ class Processes:
                 if message.state == "interrupted" and not _soon_interrupted():
                     self._workers.remove(worker)
                     worker.end(PATIENCE)
-                    message = replace(message, state="failed", error="the process that ran it was told to end")
+                    message = replace(message, state="failed", error=TOLD_TO_END)
+                if message.state == "failed":
+                    message = replace(message, error=self._too_long(worker) or message.error)
                 yield message
             case None:
                 self._workers.remove(worker)
                 how = worker.end(PATIENCE)
                 if job is not None:
                     remove_left(job)
-                    yield replace(worker.result(job), state="failed", error=how)
+                    yield replace(worker.result(job), state="failed", error=self._too_long(worker) or how)
                 elif not worker.ready:
                     self._false_starts += 1
                     if self._false_starts >= MOST_FALSE_STARTS:
                         raise VosctlError(f"no process could be made ready for jobs; the last one: {how}")
             case _:
                 pass
+
+    def _too_long(self, worker: Worker) -> str | None:
+        """Return what to say of a worker that was ended since its job took too long."""
+        if worker.stopped is None:
+            return None
+        return f"took longer than {self._timeout:g} s and was ended; give it more time with `timeout`"
 
     def _tell(self, info: EngineInfo, events: BatchEvents) -> None:
         """Say once what runs the network."""

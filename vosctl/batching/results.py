@@ -135,7 +135,6 @@ class ResultsFile:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-
     def remove_made(self) -> None:
         """Remove the folders that were made for it and in which nothing is."""
         remove_hidden(self.path.parent)

@@ -181,6 +181,7 @@ def batch(
     results: StrPath | None = None,
     engine: EngineSettings | Engine[Any] | None = None,
     workers: int = 0,
+    timeout: float | None = None,
     executor: Executor | None = None,
     events: BatchEvents | None = None,
 ) -> BatchSummary:
@@ -200,7 +201,8 @@ def batch(
         engine: what runs the network: settings, or an engine that was made, which runs one job after the other here.
         workers: processes, each with an engine; 0 for one for each two cores. They are started anew, so a program
             that calls this needs `if __name__ == "__main__":`.
-        executor: runs the jobs, in the place of `engine` and `workers`.
+        timeout: seconds that a job may take; one that takes longer is ended and fails. Needs processes.
+        executor: runs the jobs, in the place of `engine`, `workers` and `timeout`.
         events: hears of the run.
 
     Returns:
@@ -232,7 +234,9 @@ def batch(
                 "`jobs`: they say themselves what to write and how; leave `output`, `outputs`, `layout`, `options` "
                 "and `subset` out"
             )
+    if timeout is not None and (executor is not None or not isinstance(engine, EngineSettings | None)):
+        raise UsageError("`timeout`: is of processes that are started here; give `engine` as settings, no `executor`")
     if executor is None:
         made = engine or EngineSettings()
-        executor = Processes(made, workers) if isinstance(made, EngineSettings) else InProcess(made)
+        executor = Processes(made, workers, timeout) if isinstance(made, EngineSettings) else InProcess(made)
     return BatchRun(found, executor, None if results is None else Path(results), resume, heard).run()

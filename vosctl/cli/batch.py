@@ -89,6 +89,7 @@ class WorkRequest:
     """What is to be done of the jobs, and by how many processes."""
 
     workers: int
+    timeout: float | None
     resume: bool
     watch: bool
     shard: tuple[int, int] | None
@@ -103,8 +104,8 @@ class WorkRequest:
         """
         if self.watch and (self.dry_run or self.shard):
             raise UsageError("--watch: does not go with --dry-run and --shard, which need to know all videos")
-        if cluster.ray is not None and (self.workers or self.dry_run):
-            raise UsageError("--ray: does not go with --jobs and --dry-run, which are of this machine alone")
+        if cluster.ray is not None and (self.workers or self.dry_run or self.timeout is not None):
+            raise UsageError("--ray: does not go with --jobs, --timeout and --dry-run, which are of this machine alone")
 
     def executor(self, engine: EngineRequest, cluster: RayRequest) -> Executor:
         """Return what runs the jobs."""
@@ -112,7 +113,7 @@ class WorkRequest:
             return cluster.executor(engine)
         from vosctl.batching.processes import Processes
 
-        return Processes(engine.settings(), self.workers)
+        return Processes(engine.settings(), self.workers, self.timeout)
 
 
 def _shard(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -135,6 +136,12 @@ work_options = grouped(
         default=0,
         metavar="N",
         help="Videos at a time, each in a process with its share of the cores  [default: one for two cores]",
+    ),
+    click.option(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="End a video that takes longer; it has failed, and the others go on.  [default: any time]",
     ),
     click.option("--resume", is_flag=True, help="Leave out what is whole, and go on with what was begun."),
     click.option("--watch", is_flag=True, help="Take new videos as they are complete, until it is interrupted."),
