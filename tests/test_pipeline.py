@@ -13,6 +13,7 @@ from vosctl import Tracker
 from vosctl.errors import VosctlError
 from vosctl.interrupts import held
 from vosctl.pipeline import LatencyHistogram, Pipeline
+from vosctl.tracking import TrackedFrame
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sinks import OutputRequest, open_sinks
 
@@ -70,6 +71,27 @@ def no_thread_is_left():
 
 def pipeline(frames, mask, engine, *sinks, **settings):
     return Pipeline(frames, Tracker(engine), mask, sinks, **settings)
+
+
+class ArrivingLater(TrackedFrame):
+    arrives_later = True
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_result_that_is_under_way_is_given_out_when_the_next_is_too(bright_engine, count):
+    frames, mask = scene(count)
+    tracker, events, sink = Tracker(bright_engine), [], Recorder()
+
+    def follow(frame):
+        events.append(("followed", frame.index))
+        result = tracker.step(frame.picture) if frame.index else tracker.start(frame.picture, mask)
+        return ArrivingLater(result.labels, result.alpha, result.objects) if frame.index % 3 else result
+
+    Pipeline(frames, tracker, mask, [sink], lambda f, r: events.append(("told", f.index)), follow=follow).run()
+    assert sink.indices == [index for what, index in events if what == "told"] == list(range(count))
+    for index in range(count - 1):
+        later = events.index(("told", index)) > events.index(("followed", index + 1))
+        assert later == bool(index % 3)
 
 
 def test_every_output_gets_every_frame_in_order(bright_engine):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -144,14 +144,27 @@ class Pipeline:
     def _follow(self, outputs: Outputs, max_frames: int | None) -> None:
         """Track every frame; raises what ends the run before the source does."""
         threading.Thread(target=self._decode, args=(max_frames,), name="decode", daemon=True).start()
-        while (frame := self._frames.take(interrupted)) is not None:
-            result = self._track(frame)
+        for frame, result in self._tracked():
             outputs.write(frame, result)
             self._count += 1
             self._on_frame(frame, result)
         check()
         if self._count == 0:
             raise VosctlError("the source gave no frame; check the file")
+
+    def _tracked(self) -> Iterator[tuple[Frame, TrackedFrame]]:
+        """Track every frame; a result that may be under way is given out when the next frame is under way too."""
+        waiting: tuple[Frame, TrackedFrame] | None = None
+        while (frame := self._frames.take(interrupted)) is not None:
+            result = self._track(frame)
+            if waiting is not None:
+                yield waiting
+            waiting = frame, result
+            if not result.arrives_later:
+                yield waiting
+                waiting = None
+        if waiting is not None:
+            yield waiting
 
     def _decode(self, max_frames: int | None) -> None:
         try:

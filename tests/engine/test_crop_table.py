@@ -148,7 +148,8 @@ def test_what_the_network_was_shown_can_be_fetched(frame):
     states = [engine.encode_reference(crop.cut(frame), mask) for crop in (first, second)]
     crops.take([Carried(state, mask) for state in states])
     squares = [(crop.x, crop.y, crop.side) for crop in (first, second)]
-    found = crops.look(frame, [Look(index, square, square) for index, square in enumerate(squares)])
+    crops.send(frame)
+    found = crops.look([Look(index, square, square) for index, square in enumerate(squares)])()
     for index, crop in enumerate((first, second)):
         image, own = found.shown(index)
         assert np.abs(image.astype(int) - crop.cut(frame)).max() <= 2

@@ -36,6 +36,6 @@ class BrightObjectNetwork(PropagationNetwork):
         return probability, ((probability > 0.5).sum((1, 2, 3)) > 30).to(image.dtype) * 0.9 + 0.02
 
 
-def bright_torch_engine(*, tells_presence=False):
+def bright_torch_engine(*, tells_presence=False, **settings):
     network = BrightObjectNetwork(tells_presence=tells_presence)
-    return TorchEngine(network, resolve_placement("cpu", "fp32"), "bright")
+    return TorchEngine(network, resolve_placement("cpu", "fp32"), "bright", **settings)

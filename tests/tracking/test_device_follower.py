@@ -1,16 +1,19 @@
 """Following on the device, here torch's CPU, against the plain path: the same words, and masks that hardly differ."""
 
 import dataclasses
-import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from tests.helpers.bright_network import bright_torch_engine
 from tests.helpers.frames import square_frame
+from tests.helpers.late_queue import LateQueue
 from vosctl import Tracker, TrackingSettings
 from vosctl.errors import UsageError
-from vosctl.tracking.device_follower import ArrivingFrame
+from vosctl.tracking.device_follower import ArrivingFrame, Settled
+from vosctl.tracking.scene_change import SceneChange
 from vosctl.video.planar import Coding, PlanarPicture
 
 RED, BLUE, YELLOW = (230, 40, 40), (40, 40, 230), (230, 230, 40)
@@ -139,16 +142,97 @@ def test_labels_arrive_when_they_are_asked_for():
     asked = []
 
     def arrive():
-        asked.append(threading.current_thread())
+        asked.append("drawn")
         return np.full((2, 3), 7, np.uint8), np.full((2, 3), 255, np.uint8)
 
-    frame = ArrivingFrame.of(arrive, ())
-    assert (frame.objects, frame.state, asked) == ((), None, [])
+    def settled():
+        asked.append("settled")
+        return Settled((), arrive)
+
+    frame = ArrivingFrame.of(settled)
+    assert (frame.state, asked) == (None, [])
+    assert (frame.objects, asked) == ((), ["settled"])
     assert frame.alpha[0, 0] == 255
     assert frame.labels[0, 0] == 7
-    assert len(asked) == 1
-    assert dataclasses.replace(ArrivingFrame.of(arrive, ()), state=None).labels[0, 0] == 7
+    assert asked.count("drawn") == 1
+    assert dataclasses.replace(ArrivingFrame.of(settled), state=None).labels[0, 0] == 7
     assert not hasattr(frame, "colour")
+
+
+def walk(steps, hidden=()):
+    """A run of two squares, one of which is not there in some frames."""
+    for step in range(steps):
+        squares = [(3, RED, 20 + 2 * step, 30, 30), (4, BLUE, 120, 60, 30)]
+        yield square_frame(120, 200, *(squares[1:] if step in hidden else squares))
+
+
+def test_a_frame_is_waited_for_once_when_the_next_is_on_its_way_up():
+    queue = LateQueue()
+    engine = bright_torch_engine(tells_presence=True, queue=lambda device: queue)
+    tracker = Tracker(engine, TrackingSettings(on_device=True))
+    frames = list(walk(12))
+    tracker.start(*frames[0])
+    results = []
+    for index, (frame, _) in enumerate(frames[1:]):
+        before, begun = len(queue.waits), queue.asked
+        results.append(tracker.step(frame))
+        if index == 0:
+            assert queue.waits[before:] == [], "there is nothing to wait for yet"
+            continue
+        (wait,) = queue.waits[before:]
+        assert begun < wait.at, "the next frame is on its way before"
+        assert wait.moment < begun, "what is waited for is the frame before"
+    waits = len(queue.waits)
+    assert results[0].objects[0].status == "tracked"
+    assert len(queue.waits) == waits, "the next step has waited for it"
+    assert results[-1].objects[0].status == "tracked"
+    assert len(queue.waits) == waits + 1
+    plain = Tracker(bright_torch_engine(tells_presence=True), TrackingSettings(on_device=True))
+    plain.start(*frames[0])
+    for result, (frame, _) in zip(results, frames[1:], strict=True):
+        compare(plain.step(frame), result)
+
+
+def test_results_are_the_same_whenever_they_are_asked_for():
+    frames = list(walk(16, hidden=range(6, 10)))
+    engine = bright_torch_engine(tells_presence=True, queue=lambda device: LateQueue())
+    at_once, later = (Tracker(engine, TrackingSettings(on_device=True)) for _ in range(2))
+    at_once.start(*frames[0])
+    later.start(*frames[0])
+    shown = [frame.copy() for frame, _ in frames]
+    wanted = []
+    for frame in shown[1:]:
+        result = at_once.step(frame)
+        wanted.append((result.objects, result.labels.copy(), result.alpha.copy()))
+    found = []
+    for frame in shown[1:]:
+        found.append(later.step(frame))
+        frame[:] = 0  # whoever gives a picture may use its memory again
+    with ThreadPoolExecutor(3) as threads:
+        read = list(threads.map(lambda result: (result.labels, result.alpha, result.objects), reversed(found)))
+    for (objects, labels, alpha), (now_labels, now_alpha, now_objects) in zip(wanted, reversed(read), strict=True):
+        np.testing.assert_array_equal(labels, now_labels)
+        np.testing.assert_array_equal(alpha, now_alpha)
+        assert objects == now_objects
+    assert {one.status for objects, *_ in wanted for one in objects} == {"tracked", "lost"}
+
+
+def test_the_scene_is_looked_at_once_a_frame():
+    class Counting(SceneChange):
+        looked = 0
+
+        def happened(self, picture):
+            self.looked += 1
+            return super().happened(picture)
+
+    tracker = Tracker(bright_torch_engine(tells_presence=True), TrackingSettings(on_device=True))
+    frames = list(walk(16, hidden=range(6, 10)))
+    tracker.start(*frames[0])
+    counting = Counting()
+    cast(Any, tracker._follower)._scene = counting
+    for frame, _ in frames[1:]:
+        tracker.step(frame)
+    assert counting.looked == len(frames) - 1
 
 
 def test_what_cannot_follow_on_its_device_says_so(bright_engine):

@@ -1,7 +1,7 @@
 """Following where the network computes: what an engine is given and gives that also cuts, merges and labels there.
 
 A frame goes up once, as bytes; what comes back is a few figures an object, its mask in its crop, and the labelled
-frame, which arrives while the next one is under way. Needs no torch.
+frame. All of it is on its way while the host does something else. Needs no torch.
 """
 
 from __future__ import annotations
@@ -110,8 +110,20 @@ class CropsOnDevice(Protocol):
         """Follow these objects, in this order, and no others."""
         ...
 
-    def look(self, picture: Picture, looks: Sequence[Look]) -> Found:
-        """Look for the objects in the next frame, one look each."""
+    def send(self, picture: Picture) -> Picture:
+        """Send the next frame up; what is asked of the frame before goes on meanwhile.
+
+        Returns:
+            The picture, as it stays until the second `send` after this one, whatever becomes of the one that was given.
+        """
+        ...
+
+    def look(self, looks: Sequence[Look]) -> Callable[[], Found]:
+        """Begin to look for the objects in the frame that was sent, one look each; waits for nothing.
+
+        Returns:
+            What waits for what is found, and returns it. To be called before the next `look`, `take` or `give`.
+        """
         ...
 
     def give(self, remember: Sequence[bool], *, before: bool) -> list[Carried]:

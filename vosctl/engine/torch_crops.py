@@ -1,8 +1,8 @@
-"""Following in crops on PyTorch's device: frames up once, figures down at once, labels down while work goes on."""
+"""Following in crops on PyTorch's device: frames up once, figures and labels down while work goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
@@ -16,7 +16,7 @@ from vosctl.engine.memory import memory_errors
 from vosctl.engine.on_device import Carried, Found, Look, bucket_of
 from vosctl.engine.torch_crop_step import CropStep, Cut, Outcome, Slots, cut_planes, cut_rgb
 from vosctl.engine.torch_recording import Recorder, Recordings
-from vosctl.engine.torch_transfers import Transfers
+from vosctl.engine.torch_transfers import Arriving, Queue, Transfers
 from vosctl.network.base import PropagationNetwork, State
 from vosctl.types import RGB, RGBImage, SoftMask
 from vosctl.video.planar import Coding, Picture, PlanarPicture
@@ -33,6 +33,7 @@ class TorchCrops:
         size: side in pixels of the crops as the network sees them.
         fill: colour of a crop outside the frame.
         recorder: records steps; None runs them as they are.
+        queue: does the device's copies.
     """
 
     def __init__(
@@ -44,17 +45,19 @@ class TorchCrops:
         size: int,
         fill: RGB,
         recorder: Recorder | None,
+        queue: Queue,
     ) -> None:
         self.notes: list[str] = []
         self.tells_presence = network.presence is not None
         self._network = network
         self._placement = placement
         self._height, self._width, self._size, self._fill = height, width, size, fill
-        self._transfers = Transfers(placement.device)
+        self._transfers = Transfers(queue)
         self._slots: dict[int, Slots] = {}  # by bucket, so that a recording stays good when objects come and go
         self._states: dict[int, list[State]] = {}  # those in the slots
         self._recordings: Recordings[Outcome] = Recordings(recorder, self.notes)
         self._frames: dict[object, tuple[tuple[Tensor, ...], Cut]] = {}  # by what a picture is: where it is put
+        self._sent: tuple[object, Cut] | None = None  # what kind of picture is there, and what cuts crops out of it
         self._bucket = 0
         self._objects = 0
 
@@ -79,11 +82,22 @@ class TorchCrops:
         self._states[self._bucket] = [cast(State, one.state) for one in objects]
 
     @torch.inference_mode()
-    def look(self, picture: Picture, looks: Sequence[Look]) -> Found:
+    def send(self, picture: Picture) -> Picture:
+        """See `CropsOnDevice.send`."""
+        with memory_errors("sending a frame to the device"):
+            kind, cut, kept = self._upload(picture)
+        self._sent = kind, cut
+        return kept
+
+    @torch.inference_mode()
+    def look(self, looks: Sequence[Look]) -> Callable[[], Found]:
         """See `CropsOnDevice.look`."""
+        if self._sent is None:
+            raise ValueError("no frame was sent")
+        (kind, cut), self._sent = self._sent, None
         slots = self._slots[self._bucket]
-        with memory_errors(f"a step of the network for {len(looks)} objects"):
-            kind, cut = self._upload(picture)
+        doing = f"a step of the network for {len(looks)} objects"
+        with memory_errors(doing):
             table = self._transfers.staging(slots.table)
             fill_table(table, looks, self._bucket, self._size)
             self._transfers.up(slots.table)
@@ -92,9 +106,15 @@ class TorchCrops:
                 (self._bucket, kind), f"the step for {self._bucket} objects", step, slots.changing
             )
             outcome = run()
-        figures, masks = self._transfers.down(outcome.figures, outcome.masks)
-        arriving = self._transfers.arriving(outcome.canvas)
-        return self._found(figures()[: len(looks)], masks()[: len(looks)], arriving)
+            found = self._transfers.down(outcome.figures, outcome.masks)
+            drawn = self._transfers.down(outcome.canvas)
+
+        def arrive() -> Found:
+            with memory_errors(doing):
+                figures, masks = found()
+            return self._found(figures[: len(looks)], masks[: len(looks)], drawn)
+
+        return arrive
 
     @torch.inference_mode()
     def give(self, remember: Sequence[bool], *, before: bool) -> list[Carried]:
@@ -109,13 +129,13 @@ class TorchCrops:
         states = self._states[self._bucket]
         return [Carried(states[index], probability[index], sure[index], shown[index]) for index in range(count)]
 
-    def _found(self, figures: NDArray[np.float32], masks: NDArray[np.uint8], canvas: Transfers.Arriving) -> Found:
+    def _found(self, figures: NDArray[np.float32], masks: NDArray[np.uint8], drawn: Arriving) -> Found:
         counted = figures.astype(np.int64)
         boxes = counted[:, 6:10].copy()
         boxes[:, 2:] = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
 
         def arrive() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-            labels, alpha = canvas()
+            ((labels, alpha),) = drawn()
             return labels, alpha
 
         return Found(
@@ -137,8 +157,8 @@ class TorchCrops:
         image = slots.image[index].round().byte().permute(1, 2, 0).contiguous()
         return image.cpu().numpy(), slots.own[index].float().cpu().numpy()
 
-    def _upload(self, picture: Picture) -> tuple[object, Cut]:
-        """Send a picture up; return what kind of picture it is, and what cuts crops out of it there."""
+    def _upload(self, picture: Picture) -> tuple[object, Cut, Picture]:
+        """Send a picture up; return what kind it is, what cuts crops out of it there, and the picture as it is kept."""
         if isinstance(picture, PlanarPicture):
             kind: object = picture.coding
             if kind not in self._frames:
@@ -149,15 +169,16 @@ class TorchCrops:
                 np.copyto(staging, plane)
             self._transfers.up(luma)
             self._transfers.up(chroma)
-            return kind, cut
+            return kind, cut, picture
         if "rgb" not in self._frames:
             frame = self._empty(picture.shape, torch.uint8)
             fill = torch.tensor(self._fill, dtype=torch.float32, device=self._placement.device)
             self._frames["rgb"] = (frame,), cut_rgb(frame, fill)
         (frame,), cut = self._frames["rgb"]
-        np.copyto(self._transfers.staging(frame), picture)
+        kept: RGBImage = self._transfers.staging(frame)
+        np.copyto(kept, picture)
         self._transfers.up(frame)
-        return "rgb", cut
+        return "rgb", cut, kept
 
     def _planes(self, picture: PlanarPicture) -> tuple[tuple[Tensor, ...], Cut]:
         coding: Coding = picture.coding

@@ -16,6 +16,7 @@ from vosctl.engine.devices import Placement
 from vosctl.engine.memory import memory_errors
 from vosctl.engine.torch_crops import TorchCrops
 from vosctl.engine.torch_recording import Recorder, recorder_for
+from vosctl.engine.torch_transfers import Queue, queue_for
 from vosctl.network.base import PropagationNetwork, State
 from vosctl.network.folding import fold_batch_norms
 from vosctl.types import RGB
@@ -29,6 +30,7 @@ class TorchEngine:
         placement: device and precision.
         weights: name of the weights, for messages.
         recorder: makes what records steps that follow on the device, by the device.
+        queue: makes what does their copies, by the device.
     """
 
     takes_float = True
@@ -39,12 +41,13 @@ class TorchEngine:
         placement: Placement,
         weights: str,
         recorder: Callable[[torch.device], Recorder | None] = recorder_for,
+        queue: Callable[[torch.device], Queue] = queue_for,
     ) -> None:
         self.stride = network.stride
         self.crop_size = network.crop_size
         self.info = EngineInfo("torch", weights, network.name, str(placement), placement.precision)
         self._placement = placement
-        self._recorder_for = recorder
+        self._recorder_for, self._queue_for = recorder, queue
         network = fold_batch_norms(network.eval())
         self._network = network.to(placement.device, placement.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._batch = StateBatch(_concatenate)
@@ -73,8 +76,9 @@ class TorchEngine:
 
     def open_crops(self, height: int, width: int, size: int, fill: RGB) -> TorchCrops:
         """See `OpensCrops.open_crops`."""
-        recorder = self._recorder_for(self._placement.device)
-        return TorchCrops(self._network, self._placement, height, width, size, fill, recorder)
+        device = self._placement.device
+        recorder, queue = self._recorder_for(device), self._queue_for(device)
+        return TorchCrops(self._network, self._placement, height, width, size, fill, recorder, queue)
 
     def _image(self, images: NDArray[Any]) -> Tensor:
         """Return (N, H, W, 3) bytes or floats to (N, 3, H, W) in [0, 1], channels last in memory as they came."""

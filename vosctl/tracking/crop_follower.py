@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vosctl.engine.base import Engine
 from vosctl.tracking.colours import colours_of
@@ -97,11 +98,22 @@ class CropFollower(ObjectFollower[CroppedObject]):
 
     def step(self, frame: Picture) -> TrackedFrame:
         """Follow every object into the next frame."""
-        self._given.clear()
-        followed = list(self._objects.values())
-        if not followed:
+        if not self._objects:
+            self._given.clear()
             return composite((), self._height, self._width)
         before, changed = self._scene.before, self._scene.happened(frame)
+        return self._follow(frame, before, changed)
+
+    def _follow(self, frame: Picture, before: NDArray[np.int16] | None, changed: bool) -> TrackedFrame:
+        """Follow the objects into the next frame.
+
+        Args:
+            frame: the frame.
+            before: the scene in the frame before, see `SceneChange.before`.
+            changed: whether it is another one.
+        """
+        self._given.clear()
+        followed = list(self._objects.values())
         self._search_frames = AFTER_CHANGE if changed else max(self._search_frames - 1, 0)
         sightings = self._sight(frame, followed, [one.next_view() for one in followed], changed)
         if self._search_frames:

@@ -8,10 +8,16 @@ from where the objects were before that frame.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import RLock
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vosctl.engine.base import Engine
 from vosctl.engine.on_device import Carried, CropsOnDevice, Found, Look, OpensCrops, Square
+from vosctl.errors import VosctlError
 from vosctl.tracking.crop import FILL, Crop, main_box
 from vosctl.tracking.crop_follower import CropFollower
 from vosctl.tracking.cropped_object import CroppedObject
@@ -24,35 +30,69 @@ from vosctl.video.planar import Picture
 
 
 class ArrivingFrame(TrackedFrame):
-    """A frame whose labels and opacity are on their way: whoever asks for them first waits for them.
+    """A frame that is under way: whoever asks for its objects, labels or opacity first waits for them."""
 
-    Args:
-        arrive: waits for them.
-        objects: see `TrackedFrame`.
-    """
-
-    __slots__ = ("_arrive",)
-    _arrive: Callable[[], tuple[Labels, Alpha]]
+    __slots__ = ("_settled",)
+    _settled: Callable[[], Settled]
+    arrives_later = True
 
     @classmethod
-    def of(cls, arrive: Callable[[], tuple[Labels, Alpha]], objects: tuple[TrackedObject, ...]) -> TrackedFrame:
-        """Return the frame."""
+    def of(cls, settled: Callable[[], Settled]) -> TrackedFrame:
+        """Return the frame whose result will be what `settled` waits for."""
         frame = object.__new__(cls)
-        for name, value in (("_arrive", arrive), ("objects", objects), ("state", None)):
-            object.__setattr__(frame, name, value)
+        object.__setattr__(frame, "_settled", settled)
+        object.__setattr__(frame, "state", None)
         return frame
 
     def __getattr__(self, name: str) -> object:
-        if name not in ("labels", "alpha"):
+        if name not in ("objects", "labels", "alpha"):
             raise AttributeError(name)
-        labels, alpha = self._arrive()
-        object.__setattr__(self, "labels", labels)
-        object.__setattr__(self, "alpha", alpha)
-        return labels if name == "labels" else alpha
+        settled = self._settled()
+        object.__setattr__(self, "objects", settled.objects)
+        if name != "objects":
+            labels, alpha = settled.arrive()
+            object.__setattr__(self, "labels", labels)
+            object.__setattr__(self, "alpha", alpha)
+        found: object = object.__getattribute__(self, name)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """What came of a frame.
+
+    Attributes:
+        objects: see `TrackedFrame`.
+        arrive: waits for labels and opacity, and returns them.
+    """
+
+    objects: tuple[TrackedObject, ...]
+    arrive: Callable[[], tuple[Labels, Alpha]]
+
+
+@dataclass(slots=True, eq=False)
+class UnderWay:
+    """A frame that the device is at.
+
+    Attributes:
+        frame: its picture.
+        before: the scene in the frame before, see `SceneChange.before`.
+        scene: the scene in this one.
+        found: waits for what is found, and returns it.
+        settled: what came of it; None until somebody has waited.
+    """
+
+    frame: Picture
+    before: NDArray[np.int16] | None
+    scene: NDArray[np.int16] | None
+    found: Callable[[], Found]
+    settled: Settled | None = None
 
 
 class DeviceFollower(CropFollower):
     """Follows objects in their crops, on the engine's device.
+
+    Each frame's result is waited for when the next frame is there and on its way up, or when somebody asks for it.
 
     Args:
         engine: the engine.
@@ -68,6 +108,8 @@ class DeviceFollower(CropFollower):
     ) -> None:
         super().__init__(engine, height, width, size, resumable=resumable)
         self._crops: CropsOnDevice = opens.open_crops(height, width, size, FILL)
+        self._lock = RLock()  # results are asked for on other threads
+        self._under_way: UnderWay | None = None
         self._are_there = False  # whether the objects' masks are on the device, and those here are old
         self._remembered: dict[int, Crop] = {}  # where objects were seen beyond doubt, while they are on the device
         self._sure_now: set[int] = set()  # which of them in the last frame
@@ -79,55 +121,85 @@ class DeviceFollower(CropFollower):
 
     def add(self, frame: Picture, masks: Mapping[int, Mask]) -> None:
         """See `Follower.add`."""
-        self._fetch()
-        super().add(frame, masks)
+        with self._lock:
+            self._fetch()
+            super().add(frame, masks)
 
     def remove(self, object_id: int) -> None:
         """See `Follower.remove`."""
-        self._fetch()
-        super().remove(object_id)
+        with self._lock:
+            self._fetch()
+            super().remove(object_id)
 
     def keep(self) -> TrackerState | None:
         """See `Follower.keep`."""
-        self._fetch()
-        return super().keep()
+        with self._lock:
+            self._fetch()
+            return super().keep()
 
     def restore(self, kept: TrackerState) -> None:
         """See `Follower.restore`."""
-        self._fetch()
-        super().restore(kept)
+        with self._lock:
+            self._fetch()
+            super().restore(kept)
 
     def step(self, frame: Picture) -> TrackedFrame:
         """Follow every object into the next frame."""
-        before = self._scene.before
-        if not self._is_plain():
-            if self._scene.happened(frame):
-                self._scene.before = before
-            elif (result := self._step_there(frame)) is not None:
-                return result
-            else:
-                self._scene.before = before
-        self._fetch()
-        return super().step(frame)
+        with self._lock:
+            if not self._objects:
+                self._fetch()
+                return super().step(frame)
+            before, changed = self._scene.before, self._scene.happened(frame)
+            kept = None
+            if self._under_way is not None and not changed:
+                kept = self._crops.send(frame)  # it goes up while the frame before is done
+            self._wait()
+            if changed or self._is_plain():
+                self._fetch()
+                return self._follow(frame, before, changed)
+            return self._begin(self._crops.send(frame) if kept is None else kept, before)
 
     def _is_plain(self) -> bool:
         """Return whether the next frame is the plain path's, whatever it shows."""
         lost = any(one.lost for one in self._objects.values())
         return lost or not self._objects or self._search_frames > 1
 
-    def _step_there(self, frame: Picture) -> TrackedFrame | None:
-        """Follow the objects on the device; None, with nothing changed, when one is not in sight any more."""
+    def _begin(self, frame: Picture, before: NDArray[np.int16] | None) -> TrackedFrame:
+        """Have the objects followed into the frame that was sent to the device."""
         self._send()
-        followed = list(self._objects.items())
         looks = [
             Look(object_id, _square(one.framing.crop), _square(one.seen_in), one.yields, object_id in self._sure_now)
-            for object_id, one in followed
+            for object_id, one in self._objects.items()
         ]
-        found = self._crops.look(frame, looks)
+        under_way = UnderWay(frame, before, self._scene.before, self._crops.look(looks))
+        self._under_way = under_way
+
+        def settled() -> Settled:
+            with self._lock:
+                if under_way.settled is None:
+                    self._wait()
+            if under_way.settled is None:
+                raise VosctlError("the frame was not followed to its end, an error has ended the run before")
+            return under_way.settled
+
+        return ArrivingFrame.of(settled)
+
+    def _wait(self) -> None:
+        """Wait for the frame that is under way, and judge it; the plain path does it anew when one is not in sight."""
+        under_way = self._under_way
+        if under_way is None:
+            return
+        found = under_way.found()
+        followed = list(self._objects.items())
         judged = [self._seen_there(one, found, index) for index, (_, one) in enumerate(followed)]
+        self._under_way = None
         if any(seen is None for seen in judged):
-            self._fetch(before=True)
-            return None
+            self._take_back(before=True)
+            now, self._scene.before = self._scene.before, under_way.scene
+            plain = self._follow(under_way.frame, under_way.before, changed=False)
+            self._scene.before = now
+            under_way.settled = Settled(plain.objects, lambda: (plain.labels, plain.alpha))
+            return
         self._given.clear()
         self._search_frames = max(self._search_frames - 1, 0)
         self._sure_now.clear()
@@ -135,7 +207,7 @@ class DeviceFollower(CropFollower):
         for index, ((object_id, one), seen) in enumerate(zip(followed, judged, strict=True)):
             if seen is not None:
                 reports.append(self._taken(object_id, one, found, index, *seen))
-        return ArrivingFrame.of(found.arrive, tuple(reports))
+        under_way.settled = Settled(tuple(reports), found.arrive)
 
     def _seen_there(self, one: CroppedObject, found: Found, index: int) -> tuple[Belief | None, float, Box] | None:
         """Judge an object by the plain path's rules: belief, presence and box; None when it is not in sight."""
@@ -191,7 +263,12 @@ class DeviceFollower(CropFollower):
         self._sure_now.clear()
         self._remembered.clear()
 
-    def _fetch(self, *, before: bool = False) -> None:
+    def _fetch(self) -> None:
+        """Get the objects back from the device, as they are after its last frame."""
+        self._wait()
+        self._take_back(before=False)
+
+    def _take_back(self, *, before: bool) -> None:
         """Get the objects back from the device, as they are or as they were before its last frame."""
         if not self._are_there:
             return

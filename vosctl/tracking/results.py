@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from vosctl.types import Alpha, Box, Labels
 
@@ -45,7 +45,11 @@ class TrackedFrame:
         alpha: (H, W) uint8, 0..255, the probability that the pixel belongs to any object: soft at the edges.
         objects: one entry per object that is followed, ordered by id, lost ones included.
         state: what the tracker needs to go on from here: in some frames of one that is `resumable`, else None.
+        arrives_later: whether it may still be under way: whoever asks for its objects or masks first then waits. It
+            costs nothing to ask for them after the next frame was given to the tracker.
     """
+
+    arrives_later: ClassVar[bool] = False
 
     labels: Labels
     alpha: Alpha
