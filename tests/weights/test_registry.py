@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
 
+from tests.helpers.frames import square_frame, write_video
 from vosctl.cli import cli
 from vosctl.errors import UsageError, VosctlError
+from vosctl.video.masks import write_indexed_png
 from vosctl.weights.registry import (
     find_weights,
     locate_weights,
     read_registry,
+    retirement,
     shipped_folder,
     shipped_from,
     user_folder,
@@ -163,3 +167,77 @@ def test_a_head_for_presence_is_verified_with_its_weights(tmp_path):
     (tmp_path / "registry.json").write_text(json.dumps({"mine": fields | {"presence_sha256": "odd"}}))
     with shipped_from(tmp_path), pytest.raises(VosctlError, match="no proper sha256"):
         read_registry()
+
+
+RETIRED = "no better than the other; take that"
+
+
+@pytest.fixture
+def retired(write_registry):
+    """Imported weights that are retired: the registry alone says so."""
+    shipped = shipped_folder() / "lite.safetensors"
+    write_registry({"old": entry(sha256=hashlib.sha256(shipped.read_bytes()).hexdigest(), retired=RETIRED)})
+    shutil.copyfile(shipped, user_folder() / "mine.safetensors")
+
+
+def test_retired_weights_are_shown_as_such(retired):
+    assert find_weights("old").retired == RETIRED
+    assert retirement("old") == f"old is retired: {RETIRED}"
+    assert retirement("lite") is None
+    assert retirement("some/file.safetensors") is None
+    listed = CliRunner().invoke(cli, ["weights", "list"])
+    assert "verified, retired" in listed.stdout
+    assert f"old is retired: {RETIRED}" in listed.stdout
+    as_json = json.loads(CliRunner().invoke(cli, ["weights", "list", "--json"]).stdout)
+    assert {one["name"]: one["retired"] for one in as_json if one["name"] in ("old", "lite")} == {
+        "old": RETIRED,
+        "lite": None,
+    }
+    assert f"retired     {RETIRED}" in CliRunner().invoke(cli, ["weights", "info", "old"]).stdout
+    assert "retired" not in CliRunner().invoke(cli, ["weights", "info", "lite"]).stdout
+
+
+def test_the_larger_network_is_retired():
+    assert find_weights("lite-plus").retired
+    assert not find_weights("lite").retired
+    assert not find_weights("prompt").retired
+
+
+def test_what_is_no_reason_is_refused(write_registry):
+    write_registry({"mine": entry(retired=3), "good": entry()})
+    assert "no proper retired" in read_registry().problem
+    assert "good" in read_registry().entries
+
+
+@pytest.fixture
+def video(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = [square_frame(64, 96, (1, (230, 40, 40), 8 + i, 16, 24)) for i in range(3)]
+    write_video(tmp_path / "in.mp4", [image for image, _ in made])
+    write_indexed_png(tmp_path / "in.png", made[0][1])
+
+
+SEGMENT = ("segment", "in.mp4", "--first-mask", "in.png", "--rle", "out.jsonl", "--overwrite", "--window-size", "96")
+
+
+def test_whoever_uses_retired_weights_is_told_once(retired, video):
+    used = CliRunner().invoke(cli, [*SEGMENT, "--weights", "old"])
+    assert used.exit_code == 0, used.stderr
+    assert used.stderr.count(f"old is retired: {RETIRED}\n") == 1
+    assert "retired" not in CliRunner().invoke(cli, SEGMENT).stderr
+    assert CliRunner().invoke(cli, [*SEGMENT, "--weights", "old", "--quiet"]).stderr == ""
+    told = CliRunner().invoke(cli, [*SEGMENT, "--weights", "old", "--json"])
+    assert told.stderr == ""
+    assert json.loads(told.stdout.splitlines()[0])["retired"] == f"old is retired: {RETIRED}"
+    assert told.stdout.count("retired:") == 1
+
+
+@pytest.mark.slow
+def test_a_batch_with_retired_weights_says_so_once(retired, video):
+    batch = ("batch", "in.mp4", "--outputs", "rle", "--window-size", "96", "--weights", "old")
+    assert CliRunner().invoke(cli, [*batch, "-o", "a"]).stderr.count(f"old is retired: {RETIRED}\n") == 1
+    assert CliRunner().invoke(cli, [*batch, "-o", "b", "--quiet"]).stderr == ""
+    told = CliRunner().invoke(cli, [*batch, "-o", "c", "--json"])
+    assert json.loads(told.stdout.splitlines()[0])["retired"] == f"old is retired: {RETIRED}"
+    assert told.stdout.count("retired:") == 1
+    assert told.stderr == ""

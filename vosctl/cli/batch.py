@@ -235,12 +235,13 @@ def batch(
     from vosctl.batching.run import RESULTS, BatchRun
     from vosctl.batching.watching import check_watchable, watch
     from vosctl.cli.batch_reporting import BatchReporter
+    from vosctl.weights.registry import retirement
 
     work.check(cluster)
     wanted = None if outputs is None else parse_outputs(outputs)
     request = JobsRequest(source, output, wanted, layout, look.options(part, tracking), subset, strict=work.strict)
     results = results or _results_in(output, RESULTS if work.shard is None else SHARD_RESULTS.format(*work.shard))
-    with BatchReporter(reporting) as reporter:
+    with BatchReporter(reporting, retirement(engine.weights)) as reporter:
         executor = work.executor(engine, cluster)
         if work.watch:
             check_watchable(source)

@@ -42,9 +42,11 @@ class BatchReporter(BatchEvents):
 
     Args:
         reporting: how much, and in which form.
+        retired: what speaks against the weights; see `vosctl.weights.registry.retirement`.
     """
 
-    def __init__(self, reporting: ReportingRequest) -> None:
+    def __init__(self, reporting: ReportingRequest, retired: str | None = None) -> None:
+        self._retired = {} if retired is None else {"retired": retired}
         self._quiet, self._verbose, self._as_json = reporting.quiet, reporting.verbose, reporting.as_json
         self._worded = Wording.current()
         self._live: Live | None = None
@@ -84,8 +86,10 @@ class BatchReporter(BatchEvents):
         self._to_do, self._total = len(plan.jobs), len(plan.jobs) + len(plan.whole)
         self._begun = time.perf_counter()
         if self._as_json:
-            self._event("start", jobs=len(plan.jobs), whole=len(plan.whole), begun=plan.begun)
+            self._event("start", jobs=len(plan.jobs), whole=len(plan.whole), begun=plan.begun, **self._retired)
         elif not self._quiet:
+            for line in self._retired.values():
+                self._say(line)
             if plan.whole or plan.begun:
                 self._say(_what_is_there(plan))
             self._start()

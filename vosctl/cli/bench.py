@@ -15,6 +15,7 @@ from vosctl.cli.command import VosctlCommand
 from vosctl.cli.completion import complete_weights
 from vosctl.cli.groups import grouped
 from vosctl.errors import UsageError
+from vosctl.weights.registry import retirement
 
 if TYPE_CHECKING:
     from vosctl.benchmark.cases import BenchmarkSettings
@@ -119,6 +120,8 @@ def bench(context: click.Context, /, options: BenchOptions, quiet: bool, as_json
     from vosctl.benchmark.run import Worker, run_benchmark
 
     settings = options.settings()
+    if not quiet and (retired := retirement(options.weights)) is not None:
+        click.echo(retired, err=True)
     with _progress(quiet) as on_case:
         benchmark = run_benchmark(settings, on_case, context.find_object(Worker))
     if as_json:

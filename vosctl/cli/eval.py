@@ -19,6 +19,7 @@ from vosctl.cli.groups import grouped
 from vosctl.cli.options import EngineRequest, TrackingRequest, engine_options, tracking_options
 from vosctl.cli.wording import Wording
 from vosctl.errors import UsageError, VosctlError
+from vosctl.weights.registry import retirement
 
 if TYPE_CHECKING:
     from vosctl.evaluation.evaluate import EvaluationRequest
@@ -151,6 +152,8 @@ def _make_tracker(quiet: bool, tracking: TrackingRequest, engine: EngineRequest)
     info = tracker.info
     if not quiet:
         click.echo(f"{info.weights} on {info.engine}, {info.device}, {info.precision}", err=True)
+        if (retired := retirement(info.weights)) is not None:
+            click.echo(retired, err=True)
     return tracker, {**asdict(info), **asdict(settings)}
 
 

@@ -13,6 +13,7 @@ from vosctl.cli.completion import complete_weights
 from vosctl.cli.groups import grouped
 from vosctl.errors import UsageError
 from vosctl.extras import require
+from vosctl.weights.registry import retirement
 
 if TYPE_CHECKING:
     from vosctl.export.settings import ExportPrecision, ExportSettings
@@ -137,10 +138,13 @@ def export_onnx(
     settings = graphs.settings()
     from vosctl.export.exporter import export_onnx as export
 
-    folder = output or Path(f"{Path(weights).stem}-onnx")
-    export(
-        weights, folder, settings, overwrite=overwrite, tell=lambda line: None if quiet else click.echo(line, err=True)
-    )
+    def tell(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
+    if (retired := retirement(weights)) is not None:
+        tell(retired)
+    export(weights, output or Path(f"{Path(weights).stem}-onnx"), settings, overwrite=overwrite, tell=tell)
 
 
 def _size(text: str) -> tuple[int, int] | None:

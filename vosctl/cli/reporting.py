@@ -12,6 +12,7 @@ import click
 
 from vosctl.cli.wording import Wording
 from vosctl.events import Events, Started
+from vosctl.weights.registry import retirement
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -68,6 +69,7 @@ class Reporter(Events):
         self._stop_progress()
         self._started, self._count = time.perf_counter(), 0
         source, engine, objects = start.source, start.engine, start.objects
+        retired = None if engine is None else retirement(engine.weights)
         rate = f" at {float(source.frame_rate):.5g} fps" if source.frame_rate else ""
         if self._as_json:
             self._event(
@@ -78,11 +80,14 @@ class Reporter(Events):
                 frames=start.frames,
                 objects=objects,
                 **_engine_fields(engine),
+                **({} if retired is None else {"retired": retired}),
             )
         elif not self._quiet:
             counted = "" if objects is None else f", {objects} object{'s' if objects != 1 else ''}"
             runs_on = "" if engine is None else f"; {engine.weights} on {_place(engine)}"
             self._say(f"{source.name}: {source.width}x{source.height}{rate}{counted}{runs_on}")
+            if retired is not None:
+                self._say(retired)
             self._start_progress(start.frames)
 
     def lost(self, frame: Frame, object_id: int) -> None:

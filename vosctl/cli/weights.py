@@ -19,6 +19,7 @@ from vosctl.weights.registry import (
     find_weights,
     presence_file,
     read_registry,
+    retirement,
     user_folder,
     verify_entry,
 )
@@ -58,6 +59,8 @@ def list_command(as_json: bool) -> None:
     from rich.console import Console
 
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(_table(entries.values()))
+    for line in filter(None, map(retirement, entries)):
+        click.echo(line)
     click.echo(f"Imported weights are kept in {user_folder()}")
 
 
@@ -83,6 +86,7 @@ def info(name: str, as_json: bool) -> None:
         ("licence", entry.licence),
         ("trained on", entry.training_data),
         ("quality", entry.quality),
+        *([("retired", entry.retired)] if entry.retired else []),
     ):
         click.echo(f"{title:<11} {value}")
 
@@ -185,6 +189,7 @@ def _as_json(entry: WeightsEntry) -> dict[str, Any]:
         "licence": entry.licence,
         "training_data": entry.training_data,
         "quality": entry.quality,
+        "retired": entry.retired or None,
     }
 
 
@@ -228,6 +233,7 @@ def _table(entries: Iterable[WeightsEntry]) -> Table:
     for entry in entries:
         size = f"{entry.path.stat().st_size / 1e6:.1f}" if entry.path.exists() else "-"
         state = "verified" if _state(entry) == "verified" else "FAILED"
+        state += ", retired" if entry.retired else ""
         cells = (entry.name, entry.network, "vosctl" if entry.shipped else "import", size, state, entry.licence)
         table.add_row(*map(Text, cells))  # plain text: a licence may hold what rich takes for its markup
     return table

@@ -39,7 +39,9 @@ def check_weights(probe: Probe) -> list[Finding]:
                 cure = f"`vosctl weights import FILE --name {name} --overwrite`, or `vosctl weights remove {name}`"
                 findings.append(warning(name, reason(problem), cure))
         else:
-            findings.append(ok(name, f"{entry.network} weights, verified, {entry.path}"))
+            findings.append(
+                ok(name, f"{entry.network} weights, verified{', retired' if entry.retired else ''}, {entry.path}")
+            )
     return findings
 
 

@@ -23,6 +23,8 @@ FACTS = ("licence", "training_data", "quality")
 """What is known of weights besides their values: fields of the registry and of a checkpoint's metadata."""
 PRESENCE_SHA256 = "presence_sha256"
 """Field of the registry, which may lack: digest of the file with the head for presence (`presence_file`)."""
+RETIRED = "retired"
+"""Field of the registry, which may lack: why weights are no longer recommended, in one sentence."""
 _FIELDS = ("network", "file", "sha256", *FACTS)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -42,6 +44,7 @@ class WeightsEntry:
         quality: measured quality, in words, with the set it was measured on.
         shipped: True for weights that came with vosctl, False for imported ones.
         presence_sha256: hex digest of the file beside it with its head for presence; empty where there is none.
+        retired: why it is no longer recommended, and what to take; empty where it is recommended.
     """
 
     name: str
@@ -53,6 +56,7 @@ class WeightsEntry:
     quality: str
     shipped: bool
     presence_sha256: str = ""
+    retired: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,9 @@ def _entries(folder: Path, listed: Mapping[str, object], *, shipped: bool) -> di
         head = given.get(PRESENCE_SHA256, "")
         if not _SHA256.fullmatch(texts["sha256"]) or not (head == "" or _SHA256.fullmatch(str(head))):
             raise ValueError(f"{where} has no proper sha256")
+        retired = given.get(RETIRED, "")
+        if not isinstance(retired, str):
+            raise ValueError(f"{where} has no proper {RETIRED}")
         file = texts.pop("file")
         if not _lies_in(folder, file):
             raise ValueError(f"{where} names a file outside of its folder ({printable(file)})")
@@ -183,6 +190,7 @@ def _entries(folder: Path, listed: Mapping[str, object], *, shipped: bool) -> di
             **facts,
             shipped=shipped,
             presence_sha256=str(head),
+            retired=printable(retired, 1000),
         )
     return entries
 
@@ -214,6 +222,16 @@ def find_weights(name: str) -> WeightsEntry:
         also = f"; {registry.problem}" if registry.problem else ""
         raise UsageError(f"`weights={name!r}`: neither a file nor a registered name; names: {known}{also}")
     return registry.entries[name]
+
+
+def retirement(weights: str | os.PathLike[str]) -> str | None:
+    """Say in one line that weights are no longer recommended, and why; None where nothing is known against them.
+
+    Args:
+        weights: a registered name; of a file nothing is known.
+    """
+    entry = registered_weights().get(os.fspath(weights))
+    return f"{entry.name} is retired: {entry.retired}" if entry is not None and entry.retired else None
 
 
 def locate_weights(weights: str | os.PathLike[str]) -> Path:
