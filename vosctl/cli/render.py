@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from vosctl.cli.command import VosctlCommand
-from vosctl.cli.options import OutputOptions, ReportingRequest, drawn_output_options, reporting_options
+from vosctl.cli.options import ReportingRequest, reporting_options
+from vosctl.cli.output_options import OutputOptions, drawn_output_options
 
 
 @click.command(

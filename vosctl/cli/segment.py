@@ -14,15 +14,14 @@ from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options, timed_mask_options
 from vosctl.cli.options import (
     EngineRequest,
-    OutputOptions,
     ReportingRequest,
     TrackingRequest,
     engine_options,
     frame_rate,
-    output_options,
     reporting_options,
     tracking_options,
 )
+from vosctl.cli.output_options import OutputOptions, output_options
 from vosctl.cli.places import RangeRequest, range_options
 from vosctl.errors import UsageError
 

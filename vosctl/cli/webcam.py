@@ -12,17 +12,8 @@ from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options
 from vosctl.cli.groups import grouped
 from vosctl.cli.numbers import FiniteRange
-from vosctl.cli.options import (
-    EngineRequest,
-    OutputOptions,
-    ReportingRequest,
-    composed_options,
-    engine_options,
-    output_path_options,
-    path_option,
-    reporting_options,
-    track_option,
-)
+from vosctl.cli.options import EngineRequest, ReportingRequest, engine_options, reporting_options
+from vosctl.cli.output_options import OutputOptions, composed_options, output_path_options, path_option, track_option
 from vosctl.errors import UsageError
 
 if TYPE_CHECKING:

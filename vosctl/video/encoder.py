@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -19,23 +18,19 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from vosctl.errors import UsageError, VosctlError
+from vosctl.errors import VosctlError
 from vosctl.video.conversion import frame_of, limited_grey, with_palette
 from vosctl.video.copying import StreamCopy, is_of_the_disk
 from vosctl.video.encodings import PipeFormat, VideoEncoding
 from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.muxing import MUXERS_WITHOUT_SOUND, Y4M, at_even_times, muxer_options
 from vosctl.video.planar import Coding, PlanarPicture, Planes, matrix_by_size, planes_of
 from vosctl.video.targets import FileTarget, StreamTarget, Target
-
-_ANIMATIONS = ("webp", "gif")
-_Y4M = "yuv4mpegpipe"
-_MUXERS_WITHOUT_SOUND = (*_ANIMATIONS, _Y4M)
 
 _FAR_START = Fraction(60)
 """Seconds. Broadcasts and network streams start their clock anywhere; players show nothing until it is reached."""
 _MOST_THREADS = 4
 """Encoder threads; more cost memory and delay at the sizes video comes in."""
-_LARGEST_TIMESCALE = 2**31 - 1
 _MATRIX_RGB, _MATRIX_BT709, _MATRIX_BT601, _BT709_TRANSFER_AND_PRIMARIES, _LIMITED_RANGE, _FULL_RANGE = 0, 1, 6, 1, 1, 2
 """Numbers of ITU-T H.273 as FFmpeg uses them."""
 
@@ -81,7 +76,7 @@ class VideoWriter:
             VosctlError: the file or the encoder cannot be opened.
         """
         if pipe_format == "y4m":
-            info = _at_even_times(info)
+            info = at_even_times(info)
         self.path = path
         self._target: Target = StreamTarget(path, pipe_format) if pipe_format else FileTarget(path, overwrite=overwrite)
         self._shown = self._target.shown
@@ -111,26 +106,12 @@ class VideoWriter:
         self._configure(self._stream)
         rates: list[int] = []
         source = self._info.audio_path or self._info.container_path
-        if source is not None and self._container.format.name not in _MUXERS_WITHOUT_SOUND:
+        if source is not None and self._container.format.name not in MUXERS_WITHOUT_SOUND:
             self._copy = StreamCopy(source, self._container, self.path, self._warn, sound=audio)
             rates = self._copy.sample_rates
-        self._container.options.update(self._muxer_options(rates))
+        piped = self._target.partial is None
+        self._container.options.update(muxer_options(self._target.muxer, self._info.time_base, rates, piped=piped))
         self._container.start_encoding()
-
-    def _muxer_options(self, sample_rates: list[int]) -> dict[str, str]:
-        muxer = self._target.muxer
-        if muxer in ("mp4", "mov"):
-            return _quicktime_options(self._info.time_base, sample_rates)
-        if muxer == _Y4M:
-            return {}
-        if muxer in _ANIMATIONS:
-            return {"loop": "0"}  # without an end
-        # Sound may begin a few milliseconds before the first frame; the muxer would move everything for it.
-        options = {"avoid_negative_ts": "disabled"}
-        if self._target.partial is None:
-            options["cluster_time_limit"] = "0"  # each frame leaves at once
-            options["allow_raw_vfw"] = "1"  # or there is no transparency
-        return options
 
     def _configure(self, stream: VideoStream) -> None:
         width, height = self._info.width, self._info.height
@@ -252,14 +233,14 @@ class VideoWriter:
     def _timestamp(self, frame: Frame) -> int:
         pts = self._ticks(frame, frame.pts)
         if self._shift is None:
-            whole = self._info.cut_at is None and self._target.muxer != _Y4M
+            whole = self._info.cut_at is None and self._target.muxer != Y4M
             self._shift = 0 if whole and 0 <= frame.time < _FAR_START else pts
             if self._copy is not None:
                 self._copy.shift = self._shift * self._info.time_base
                 if not whole:
                     self._copy.cut_before(self._copy.shift)
         pts -= self._shift
-        if self._target.muxer == _Y4M and pts != (0 if self._held is None else self._held.pts + 1):
+        if self._target.muxer == Y4M and pts != (0 if self._held is None else self._held.pts + 1):
             raise VosctlError(
                 f"{self._shown}: y4m holds one frame rate only, and frame {frame.index} does not come when "
                 f"{float(1 / self._info.time_base):.5g} frames a second have it; leave `pipe_format=y4m` out, Matroska "
@@ -348,28 +329,3 @@ class VideoWriter:
     def _close_copy(self) -> None:
         if self._copy is not None:
             self._copy.close()
-
-
-def _at_even_times(info: SourceInfo) -> SourceInfo:
-    """Return what is known of a source with a clock that counts its frames, as y4m has no other."""
-    if info.frame_rate is None:
-        raise UsageError(
-            f"`pipe_format=y4m`: holds one frame rate only, and {info.name} says none; leave it out, Matroska holds "
-            "any times"
-        )
-    return replace(info, time_base=1 / info.frame_rate)
-
-
-def _quicktime_options(time_base: Fraction, sample_rates: list[int]) -> dict[str, str]:
-    """Muxer options for MP4 and QuickTime: index first, and clocks in which every timestamp is a whole number.
-
-    Without them the muxer rescales the frames' clock and rounds the start of each stream to a millisecond.
-    """
-    movie_timescale = math.lcm(time_base.denominator, *sample_rates)
-    if movie_timescale > _LARGEST_TIMESCALE:
-        movie_timescale = time_base.denominator
-    return {
-        "movflags": "+faststart",
-        "video_track_timescale": str(time_base.denominator),
-        "movie_timescale": str(movie_timescale),
-    }

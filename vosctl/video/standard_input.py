@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
+import sys
 import threading
+
+from vosctl.errors import UsageError
 
 _POLL_MILLISECONDS = 100
 
@@ -42,3 +46,17 @@ class PatientReader:
     def stop(self) -> None:
         """End what is read, from any thread."""
         self._stopped.set()
+
+
+def process_input() -> PatientReader | None:
+    """Return the process's standard input; None where it was replaced by something in memory.
+
+    Raises:
+        UsageError: it is closed.
+    """
+    if sys.stdin is None:
+        raise UsageError("-: standard input is closed; pipe a video into it or name a file")
+    try:
+        return PatientReader(sys.stdin.fileno())
+    except (io.UnsupportedOperation, OSError):
+        return None

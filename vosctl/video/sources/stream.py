@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import io
 import re
 import sys
 import time
 from array import array
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -19,42 +18,26 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from vosctl.errors import UsageError, VosctlError
 from vosctl.interrupts import interruptible
-from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.frames import Frame
 from vosctl.video.sources.base import NETWORK_TIMEOUT, Source
-from vosctl.video.sources.completeness import claimed_end, ends_within_packet, missing
-from vosctl.video.sources.containers import ContinuousPackets, best_video, open_container
+from vosctl.video.sources.completeness import ends_within_packet, missing
+from vosctl.video.sources.containers import ContinuousPackets, open_container
 from vosctl.video.sources.decoding import Decoder
+from vosctl.video.sources.description import Origin, describe, pixel_aspect_of, reason_of, video_stream
 from vosctl.video.sources.frame_index import FrameIndex, frames_from, index_by_packets, index_of_times
 from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.picture import PictureReader
 from vosctl.video.sources.times import FrameTimes
-from vosctl.video.sources.timestamps import PresentationClock, nominal_frame_rate
-from vosctl.video.standard_input import PatientReader
+from vosctl.video.sources.timestamps import PresentationClock
+from vosctl.video.standard_input import process_input
 
 _STDIN_BUFFER = 1 << 20  # bytes; a raw 1080p frame is 3 MB
 
 
 _ADVICE_FOR_MP4 = "an mp4 with its index at the end cannot be read from a server without ranges: download it first"
-
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Where the video comes from: its short name, its name in messages (no passwords), its file if it is one.
-
-    What comes over a network and is not live is a file at a server: it ends where it says, not where the connection
-    does.
-    """
-
-    name: str
-    label: str
-    file: Path | None = None
-    network: bool = False
-    live: bool = False
-    advice: str = "check that it plays in a video player"
 
 
 class _Pipe:
@@ -71,13 +54,13 @@ class VideoSource(Source):
     square.
     """
 
-    def __init__(self, container: InputContainer, origin: _Origin, stop: Callable[[], None]) -> None:
+    def __init__(self, container: InputContainer, origin: Origin, stop: Callable[[], None]) -> None:
         super().__init__()
         self._container = container
         self._stop = stop
         self._origin = origin
         self.files = () if origin.file is None else (origin.file,)
-        self._stream = _video_stream(container, origin)
+        self._stream = video_stream(container, origin)
         self._packets = ContinuousPackets(container)
         self._decoder = Decoder(self._stream, live=origin.live, in_order=container.format.name == "avi")
         self._reader = PictureReader()
@@ -90,8 +73,8 @@ class VideoSource(Source):
             advice = _ADVICE_FOR_MP4 if origin.network and "mp4" in container.format.name else origin.advice
             raise VosctlError(f"{origin.label}: not one frame of it can be decoded; {advice}")
         self.info = replace(
-            _describe(container, self._stream, first, self._reader.upright_size(first), origin),
-            pixel_aspect=_pixel_aspect(self._stream, self._reader.is_on_its_side(first)),
+            describe(container, self._stream, first, self._reader.upright_size(first), origin),
+            pixel_aspect=pixel_aspect_of(self._stream, self._reader.is_on_its_side(first)),
         )
         self._clock = PresentationClock(self.info.time_base, self.info.frame_rate)
         begin = self._clock.stamp(first.pts, first.duration or 0)
@@ -118,7 +101,7 @@ class VideoSource(Source):
         # A pipe (also one that the shell made) can be opened once, and the sound would be read by opening it again.
         file = path if path.is_file() else None
         # The prefix keeps a colon in a file name from being read as a protocol.
-        return cls._open(f"file:{path}", _Origin(name=path.stem, label=str(path), file=file))
+        return cls._open(f"file:{path}", Origin(name=path.stem, label=str(path), file=file))
 
     @classmethod
     def from_address(cls, address: str, timeout: float = NETWORK_TIMEOUT) -> VideoSource:
@@ -144,7 +127,7 @@ class VideoSource(Source):
             raise UsageError(f"{shown}: is no address{problem}; give one such as rtsp://camera.local:554/stream")
         label = parts._replace(netloc=f"{host}:{port}" if port else host, query="").geturl()
         live = parts.scheme.lower().startswith("rtsp")
-        origin = _Origin(
+        origin = Origin(
             name=PurePosixPath(parts.path).stem or host or "stream",
             label=label,
             network=True,
@@ -164,19 +147,19 @@ class VideoSource(Source):
             UsageError: standard input is closed or a terminal, or holds no video.
             VosctlError: it cannot be read.
         """
-        reader = None if stdin is not None else _standard_input()
+        reader = None if stdin is not None else process_input()
         stream = stdin if stdin is not None else sys.stdin.buffer
         if stream.isatty():
             raise UsageError("-: standard input is a terminal; pipe a video into it or name a file")
         advice = "pipe y4m, Matroska or MPEG-TS into it (most mp4 files cannot be read from a pipe)"
-        origin = _Origin(name="stdin", label="standard input", advice=advice)
+        origin = Origin(name="stdin", label="standard input", advice=advice)
         if reader is not None:
             return cls._open(reader, origin, reader.stop, buffer_size=_STDIN_BUFFER)
         return cls._open(_Pipe(stream), origin, buffer_size=_STDIN_BUFFER)
 
     @classmethod
     def _open(
-        cls, target: Any, origin: _Origin, stop: Callable[[], None] = lambda: None, **settings: Any
+        cls, target: Any, origin: Origin, stop: Callable[[], None] = lambda: None, **settings: Any
     ) -> VideoSource:
         """Open `target`; what can keep us waiting (a server, a pipe) so that an interrupt is heard meanwhile."""
         if origin.file is not None and origin.file.is_file():
@@ -185,7 +168,7 @@ class VideoSource(Source):
 
     @classmethod
     def _open_at_once(
-        cls, target: Any, origin: _Origin, stop: Callable[[], None], settings: dict[str, Any]
+        cls, target: Any, origin: Origin, stop: Callable[[], None], settings: dict[str, Any]
     ) -> VideoSource:
         begun = time.monotonic()
         container: InputContainer | None = None
@@ -204,7 +187,7 @@ class VideoSource(Source):
             absurd = origin.file is not None and error.errno == errno.EBUSY
             if absurd or isinstance(error, av.InvalidDataError):
                 raise VosctlError(f"{origin.label}: cannot be read as a video; {origin.advice}") from error
-            raise VosctlError(f"{origin.label}: cannot be read: {_reason(error)}; {origin.advice}") from error
+            raise VosctlError(f"{origin.label}: cannot be read: {reason_of(error)}; {origin.advice}") from error
         except VosctlError:
             if container is not None:
                 container.close()
@@ -233,7 +216,7 @@ class VideoSource(Source):
             try:
                 self._index = index_by_packets(path, self.info.time_base)
             except av.FFmpegError as error:
-                raise VosctlError(f"{self._origin.label}: cannot be read again: {_reason(error)}") from error
+                raise VosctlError(f"{self._origin.label}: cannot be read again: {reason_of(error)}") from error
             if self._index is None:
                 with VideoSource.from_file(path) as again:
                     shown, last = array("q"), 0
@@ -259,7 +242,7 @@ class VideoSource(Source):
                 self._decoder.damaged += picture.is_corrupt
                 yield self._frame(number, picture, int(index.times.pts[number]))
         except av.FFmpegError as error:
-            raise VosctlError(f"{self._origin.label}: cannot be read again: {_reason(error)}") from error
+            raise VosctlError(f"{self._origin.label}: cannot be read again: {reason_of(error)}") from error
 
     def _frames(self, begin: int) -> Generator[Frame, None, None]:
         first, self._first = self._first, None
@@ -305,7 +288,7 @@ class VideoSource(Source):
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
-                self._notes.append(f"{self._origin.label}: reading stopped before its end: {_reason(error)}")
+                self._notes.append(f"{self._origin.label}: reading stopped before its end: {reason_of(error)}")
                 self._broken = True
                 break
             if packet is None:
@@ -353,63 +336,3 @@ class VideoSource(Source):
     def _warn_once(self, line: str) -> None:
         if line.partition(" at frame ")[0] not in {known.partition(" at frame ")[0] for known in self._notes}:
             self._notes.append(line)
-
-
-def _standard_input() -> PatientReader | None:
-    """Return the process's standard input; None where it was replaced by something in memory.
-
-    Raises:
-        UsageError: it is closed.
-    """
-    if sys.stdin is None:
-        raise UsageError("-: standard input is closed; pipe a video into it or name a file")
-    try:
-        return PatientReader(sys.stdin.fileno())
-    except (io.UnsupportedOperation, OSError):
-        return None
-
-
-def _reason(error: av.FFmpegError) -> str:
-    return (error.strerror or type(error).__name__).lower()
-
-
-def _video_stream(container: InputContainer, origin: _Origin) -> VideoStream:
-    stream = best_video(container)
-    if stream is None or container.format.name == "tty":  # FFmpeg draws any text file as a terminal would
-        raise UsageError(f"{origin.label}: has no video in it; name a video")
-    if stream.codec_context is None:
-        raise VosctlError(f"{origin.label}: its video codec is not known here; convert it to H.264 first")
-    return stream
-
-
-def _describe(
-    container: InputContainer, stream: VideoStream, first: av.VideoFrame, size: tuple[int, int], origin: _Origin
-) -> SourceInfo:
-    height, width = size
-    rate = nominal_frame_rate(stream.guessed_rate, stream.average_rate)
-    count = stream.frames or _estimated_count(container, stream, rate)
-    return SourceInfo(
-        name=origin.name,
-        width=width,
-        height=height,
-        frame_rate=rate,
-        time_base=first.time_base or stream.time_base or 1 / (rate or Fraction(25)),
-        frame_count=None if origin.live else count or None,
-        audio_path=str(origin.file) if origin.file is not None and container.streams.audio else None,
-        container_path=str(origin.file) if origin.file is not None else None,
-        live=origin.live,
-    )
-
-
-def _estimated_count(container: InputContainer, stream: VideoStream, rate: Fraction | None) -> int:
-    """About how many frames there will be, by the header; 0 when it does not say."""
-    end = claimed_end(container, stream)
-    if end is None or not rate:
-        return 0
-    return max(0, round((end - Fraction(container.start_time or 0, av.time_base)) * rate))
-
-
-def _pixel_aspect(stream: VideoStream, on_its_side: bool) -> Fraction:
-    """Return the width over height of an upright pixel."""
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    return 1 / aspect if on_its_side else Fraction(aspect)
