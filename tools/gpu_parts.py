@@ -22,7 +22,7 @@ from vosctl.engine import create_engine
 from vosctl.errors import VosctlError
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
 from vosctl.types import Labels, RGBImage
-from vosctl.video.planar import Coding, Picture, PlanarPicture
+from vosctl.video.planar import Coding, Picture, PlanarPicture, rgb_of_planes
 
 WARMUP = 8
 SHOWN = 24  # frames that are drawn; they are shown forwards and backwards
@@ -57,7 +57,8 @@ def planes_of(image: RGBImage) -> PlanarPicture:
     height, width = image.shape[:2]
     flat = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), np.uint8)
     cb, cr = flat[height:].reshape(2, height // 2, width // 2)
-    return PlanarPicture((flat[:height], cb, cr), Coding("bt601", full_range=False), lambda: image)
+    planes, coding = (flat[:height], cb, cr), Coding("bt601", full_range=False)
+    return PlanarPicture(planes, coding, lambda: rgb_of_planes(planes, coding))
 
 
 def precisions(device: str) -> list[Any]:

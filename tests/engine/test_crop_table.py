@@ -56,7 +56,7 @@ def matrices_of(looks):
 @pytest.mark.parametrize("crop", CROPS)
 def test_crops_of_rgb_are_those_of_the_plain_path(frame, crop):
     matrices, _, _ = matrices_of([Look(1, crop, crop)])
-    found = cut_rgb(torch.from_numpy(frame), torch.tensor(FILL, dtype=torch.float32))(matrices, SIZE)
+    found = cut_rgb(torch.from_numpy(frame), FILL)(matrices, SIZE)
     wanted = crop_of(crop).cut(frame).astype(np.float32)
     difference = np.abs(found[0].permute(1, 2, 0).numpy() - wanted)
     assert difference.max() <= 2.0  # levels: the plain path rounds after each halving
@@ -67,8 +67,7 @@ def test_crops_of_rgb_are_those_of_the_plain_path(frame, crop):
 def test_crops_of_planes_are_those_of_the_plain_path(picture, crop):
     matrices, _, _ = matrices_of([Look(1, crop, crop)])
     luma, chroma = torch.from_numpy(picture.planes[0]), torch.from_numpy(np.stack(picture.planes[1:]))
-    fill = torch.tensor(picture.coding.encode(FILL), dtype=torch.float32)
-    found = cut_planes(luma, chroma, fill, torch.from_numpy(picture.coding.rgb_matrix()))(matrices, SIZE)
+    found = cut_planes(luma, chroma, FILL, picture.coding)(matrices, SIZE)
     wanted = crop_of(crop).cut(picture).astype(np.float32)
     difference = np.abs(found[0].permute(1, 2, 0).numpy() - wanted)
     assert difference.mean() <= 1.0  # the plain path rounds luma and chroma, which weigh up to 2.1

@@ -9,7 +9,7 @@ from vosctl.demo import demo_clip
 from vosctl.engine import create_engine
 from vosctl.engine.devices import resolve_placement
 from vosctl.engine.torch_recording import Recordings, recorder_for
-from vosctl.tracking.device_follower import ArrivingFrame
+from vosctl.tracking.arriving import ArrivingFrame
 from vosctl.video.masks import read_indexed_png
 from vosctl.video.sources import open_source
 

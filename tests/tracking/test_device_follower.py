@@ -12,7 +12,7 @@ from tests.helpers.frames import square_frame
 from tests.helpers.late_queue import LateQueue
 from vosctl import Tracker, TrackingSettings
 from vosctl.errors import UsageError
-from vosctl.tracking.device_follower import ArrivingFrame, Settled
+from vosctl.tracking.arriving import ArrivingFrame, Settled
 from vosctl.tracking.scene_change import SceneChange
 from vosctl.video.planar import Coding, PlanarPicture
 
@@ -238,5 +238,3 @@ def test_the_scene_is_looked_at_once_a_frame():
 def test_what_cannot_follow_on_its_device_says_so(bright_engine):
     with pytest.raises(UsageError, match="`on_device=True`: the fake engine cannot; use `engine='torch'`"):
         Tracker(bright_engine, TrackingSettings(on_device=True))
-    with pytest.raises(UsageError, match="`on_device=True`: is for objects in crops"):
-        TrackingSettings(window=False, on_device=True)

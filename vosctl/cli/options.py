@@ -130,14 +130,12 @@ class TrackingRequest:
         """
         from vosctl.tracking import TrackingSettings
 
-        if self.on_device and (self.paper_protocol or self.window == "off"):
-            raise UsageError("--on-device: is for objects in crops; leave --window off and --paper-protocol out")
         if self.paper_protocol:
             if self.window == "on" or self.scales or self.window_size:
                 raise UsageError(
                     "--paper-protocol: leave --window, --window-size and --scales out, it sets them itself"
                 )
-            return TrackingSettings.paper()
+            return TrackingSettings.paper(on_device=self.on_device)
         if self.window == "off" and self.window_size:
             raise UsageError("--window-size: has no meaning with --window off")
         try:

@@ -136,8 +136,117 @@ class CropsOnDevice(Protocol):
         ...
 
 
-class OpensCrops(Protocol):
+@dataclass(frozen=True, slots=True)
+class FrameGeometry:
+    """How full frames are padded and scaled for the network.
+
+    Attributes:
+        size: height and width of the frames.
+        padded: height and width with their padding, zeros.
+        top: rows of padding above.
+        left: columns of padding on the left.
+        sizes: height and width that the network sees, for each scale.
+    """
+
+    size: tuple[int, int]
+    padded: tuple[int, int]
+    top: int
+    left: int
+    sizes: tuple[tuple[int, int], ...]
+
+    @property
+    def rows(self) -> slice:
+        """The frame's rows in a padded one."""
+        return slice(self.top, self.top + self.size[0])
+
+    @property
+    def columns(self) -> slice:
+        """The frame's columns in a padded one."""
+        return slice(self.left, self.left + self.size[1])
+
+    @property
+    def padding(self) -> tuple[int, int, int, int]:
+        """What is padded: left, right, top, bottom."""
+        below, right = self.padded[0] - self.rows.stop, self.padded[1] - self.columns.stop
+        return self.left, right, self.top, below
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeObject:
+    """One object that is followed on the full frame, as it is carried to the device.
+
+    Attributes:
+        states: the engine's states of it, one a scale.
+        probability: (padded height, padded width), its last soft mask.
+    """
+
+    states: tuple[Any, ...]
+    probability: SoftMask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundInFrame:
+    """What was found of N objects in one full frame.
+
+    Attributes:
+        areas: (N,), pixels labelled with the object.
+        score: (N,), their mean probability; 0 where there are none.
+        boxes: (N, 4), x, y, width, height of those.
+        arrive: waits for the labelled frame and its opacity, and returns them.
+    """
+
+    areas: NDArray[np.int64]
+    score: NDArray[np.float32]
+    boxes: NDArray[np.int64]
+    arrive: Callable[[], tuple[Labels, Alpha]]
+
+
+class FramesOnDevice(Protocol):
+    """Objects that are followed on the full frame, in frames of one size, on a device. For one thread at a time.
+
+    Attributes:
+        notes: see `CropsOnDevice`.
+    """
+
+    notes: list[str]
+
+    def take(self, objects: Sequence[WholeObject], union: tuple[Any, ...] | None = None) -> None:
+        """Follow these objects, in this order, and no others.
+
+        Args:
+            objects: the objects.
+            union: states of the union of all, one a scale: it is followed too where there are several, and the
+                background is what it leaves. None merges the objects alone.
+        """
+        ...
+
+    def send(self, picture: Picture) -> None:
+        """Send the next frame up."""
+        ...
+
+    def look(self, ids: Sequence[int], yields: Sequence[bool]) -> Callable[[], FoundInFrame]:
+        """Begin to follow the objects into the frame that was sent; waits for nothing.
+
+        Args:
+            ids: of the objects.
+            yields: for each of them whether it takes nothing away from those that do not.
+
+        Returns:
+            What waits for what is found, and returns it.
+        """
+        ...
+
+    def give(self) -> list[SoftMask]:
+        """Return the objects' masks after the last frame, padded."""
+        ...
+
+
+class FollowsOnDevice(Protocol):
     """An engine that follows on its device."""
+
+    def open_frames(self, geometry: FrameGeometry) -> FramesOnDevice:
+        """Return room for objects in full frames of one size."""
+        ...
 
     def open_crops(self, height: int, width: int, size: int, fill: RGB) -> CropsOnDevice:
         """Return room for objects in frames of one size.

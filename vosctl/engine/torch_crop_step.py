@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from vosctl.engine.crop_table import BACK, CUT, FLAGS, PAIR, ROW
+from vosctl.engine.torch_merging import EPSILON, box_ends, odds_of
+from vosctl.engine.torch_pictures import decoded, decoding_matrix, rounded, rounded_fill
 from vosctl.engine.torch_sampling import linear_taps, sampled, taps
 from vosctl.network.base import PropagationNetwork, State
+from vosctl.types import RGB
+from vosctl.video.planar import Coding
 
-EPSILON = 1e-7  # as in `vosctl.tracking.merging`
 VISIBLE = 5  # as in `vosctl.tracking.compositing`
 FIGURES = 10  # own pixels, presence, guided, pixels, their probabilities' sum, labels, and their box: x, y to x, y
-FAR = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,15 +150,10 @@ def merge(own: Tensor, pairs: Tensor) -> Tensor:
     counts = (pairs[..., 3] > 0)[..., None, None]
     others = torch.where(counts, sampled(own[None], rows, columns), 0)  # (N, N, S, S): [i, j] is j in i's crop
     background = ((1 - own) * (1 - others).prod(1)).clamp(EPSILON, 1 - EPSILON)
-    odds = torch.where(counts, _odds(others), 0).sum(1)
-    mine = _odds(own)
+    odds = torch.where(counts, odds_of(others), 0).sum(1)
+    mine = odds_of(own)
     merged = mine / (mine + odds + background / (1 - background))
     return torch.where(counts.any(1), merged, own)
-
-
-def _odds(probability: Tensor) -> Tensor:
-    probability = probability.clamp(EPSILON, 1 - EPSILON)
-    return probability / (1 - probability)
 
 
 def _remember(slots: Slots, remember: Tensor) -> None:
@@ -172,7 +169,7 @@ def _figures(
     """Return (N, FIGURES) float32."""
     count = len(ids)
     mine = labels == ids[:, None, None]  # (N, H, W)
-    lows, highs = zip(*(_ends(mine.any(axis)) for axis in (2, 1)), strict=True)
+    lows, highs = zip(*(box_ends(mine.any(axis)) for axis in (2, 1)), strict=True)
     columns = (
         (own > 0.5).sum((1, 2)),
         presence,
@@ -185,49 +182,44 @@ def _figures(
     return torch.cat((figures, torch.stack((lows[1], lows[0], highs[1], highs[0]), 1).float()), 1)
 
 
-def _ends(lines: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the first and one past the last True of (N, L)."""
-    places = torch.arange(lines.shape[1], device=lines.device)
-    return torch.where(lines, places, FAR).amin(1), torch.where(lines, places + 1, 0).amax(1)
-
-
-def cut_planes(luma: Tensor, chroma: Tensor, fill: Tensor, matrix: Tensor) -> Cut:
+def cut_planes(luma: Tensor, chroma: Tensor, fill: RGB, coding: Coding) -> Cut:
     """Return what cuts crops out of a frame's planes.
 
     Args:
         luma: (H, W) uint8.
         chroma: (2, H/2, W/2) uint8.
-        fill: (3,) float32, luma, Cb and Cr outside the frame.
-        matrix: (3, 4) float32, from luma, Cb, Cr and 1 to red, green and blue.
+        fill: the colour outside the frame.
+        coding: what the planes' numbers stand for.
     """
+    matrix = decoding_matrix(coding, luma.device)
+    outside = rounded_fill(coding.encode(fill), luma.device)
 
     def cut(matrices: Tensor, size: int) -> Tensor:
         (height, width), (half_height, half_width) = luma.shape, chroma.shape[1:]
-        full = sampled(luma.float() - fill[0], matrices[:, 0, :, :height], matrices[:, 1, :, :width])
+        full = sampled(luma.float() - outside[0], matrices[:, 0, :, :height], matrices[:, 1, :, :width])
         half = sampled(
-            chroma.float() - fill[1:, None, None],
+            chroma.float() - outside[1:, None, None],
             matrices[:, 2, None, :, :half_height],
             matrices[:, 3, None, :, :half_width],
         )
-        planes = torch.cat((full[:, None], half), 1) + fill[:, None, None]
-        rgb = torch.baddbmm(matrix[None, :, 3:], matrix[None, :, :3].expand(len(planes), 3, 3), planes.flatten(2))
-        return rgb.view(len(planes), 3, size, size).clamp(0, 255)
+        return decoded(rounded(torch.cat((full[:, None], half), 1) + outside[:, None, None]), matrix)
 
     return cut
 
 
-def cut_rgb(frame: Tensor, fill: Tensor) -> Cut:
+def cut_rgb(frame: Tensor, fill: RGB) -> Cut:
     """Return what cuts crops out of a frame.
 
     Args:
         frame: (H, W, 3) uint8 RGB.
-        fill: (3,) float32, the colour outside the frame.
+        fill: the colour outside the frame.
     """
+    outside = rounded_fill(fill, frame.device)
 
     def cut(matrices: Tensor, size: int) -> Tensor:
         height, width = frame.shape[:2]
-        planes = frame.permute(2, 0, 1).float() - fill[:, None, None]
+        planes = frame.permute(2, 0, 1).float() - outside[:, None, None]
         rows, columns = matrices[:, 0, None, :, :height], matrices[:, 1, None, :, :width]
-        return sampled(planes, rows, columns) + fill[:, None, None]
+        return rounded(sampled(planes, rows, columns) + outside[:, None, None])
 
     return cut

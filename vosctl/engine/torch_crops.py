@@ -15,11 +15,12 @@ from vosctl.engine.devices import Placement
 from vosctl.engine.memory import memory_errors
 from vosctl.engine.on_device import Carried, Found, Look, bucket_of
 from vosctl.engine.torch_crop_step import CropStep, Cut, Outcome, Slots, cut_planes, cut_rgb
+from vosctl.engine.torch_pictures import DevicePictures, Sent
 from vosctl.engine.torch_recording import Recorder, Recordings
 from vosctl.engine.torch_transfers import Arriving, Queue, Transfers
 from vosctl.network.base import PropagationNetwork, State
 from vosctl.types import RGB, RGBImage, SoftMask
-from vosctl.video.planar import Coding, Picture, PlanarPicture
+from vosctl.video.planar import Picture
 
 
 class TorchCrops:
@@ -51,13 +52,18 @@ class TorchCrops:
         self.tells_presence = network.presence is not None
         self._network = network
         self._placement = placement
-        self._height, self._width, self._size, self._fill = height, width, size, fill
+        self._height, self._width, self._size = height, width, size
         self._transfers = Transfers(queue)
         self._slots: dict[int, Slots] = {}  # by bucket, so that a recording stays good when objects come and go
         self._states: dict[int, list[State]] = {}  # those in the slots
         self._recordings: Recordings[Outcome] = Recordings(recorder, self.notes)
-        self._frames: dict[object, tuple[tuple[Tensor, ...], Cut]] = {}  # by what a picture is: where it is put
-        self._sent: tuple[object, Cut] | None = None  # what kind of picture is there, and what cuts crops out of it
+        self._sent: Sent[Cut] | None = None
+        self._pictures = DevicePictures(
+            placement.device,
+            self._transfers,
+            lambda luma, chroma, coding: cut_planes(luma, chroma, fill, coding),
+            lambda frame: cut_rgb(frame, fill),
+        )
         self._bucket = 0
         self._objects = 0
 
@@ -85,25 +91,24 @@ class TorchCrops:
     def send(self, picture: Picture) -> Picture:
         """See `CropsOnDevice.send`."""
         with memory_errors("sending a frame to the device"):
-            kind, cut, kept = self._upload(picture)
-        self._sent = kind, cut
-        return kept
+            self._sent = self._pictures.send(picture)
+        return self._sent.picture
 
     @torch.inference_mode()
     def look(self, looks: Sequence[Look]) -> Callable[[], Found]:
         """See `CropsOnDevice.look`."""
         if self._sent is None:
             raise ValueError("no frame was sent")
-        (kind, cut), self._sent = self._sent, None
+        sent, self._sent = self._sent, None
         slots = self._slots[self._bucket]
         doing = f"a step of the network for {len(looks)} objects"
         with memory_errors(doing):
             table = self._transfers.staging(slots.table)
             fill_table(table, looks, self._bucket, self._size)
             self._transfers.up(slots.table)
-            step = CropStep(self._network, slots, cut, self._height, self._width, self._placement.dtype)
+            step = CropStep(self._network, slots, sent.use, self._height, self._width, self._placement.dtype)
             run = self._recordings.get(
-                (self._bucket, kind), f"the step for {self._bucket} objects", step, slots.changing
+                (self._bucket, sent.kind), f"the step for {self._bucket} objects", step, slots.changing
             )
             outcome = run()
             found = self._transfers.down(outcome.figures, outcome.masks)
@@ -156,37 +161,6 @@ class TorchCrops:
         slots = self._slots[self._bucket]
         image = slots.image[index].round().byte().permute(1, 2, 0).contiguous()
         return image.cpu().numpy(), slots.own[index].float().cpu().numpy()
-
-    def _upload(self, picture: Picture) -> tuple[object, Cut, Picture]:
-        """Send a picture up; return what kind it is, what cuts crops out of it there, and the picture as it is kept."""
-        if isinstance(picture, PlanarPicture):
-            kind: object = picture.coding
-            if kind not in self._frames:
-                self._frames[kind] = self._planes(picture)
-            (luma, chroma), cut = self._frames[kind]
-            np.copyto(self._transfers.staging(luma), picture.planes[0])
-            for staging, plane in zip(self._transfers.staging(chroma), picture.planes[1:], strict=True):
-                np.copyto(staging, plane)
-            self._transfers.up(luma)
-            self._transfers.up(chroma)
-            return kind, cut, picture
-        if "rgb" not in self._frames:
-            frame = self._empty(picture.shape, torch.uint8)
-            fill = torch.tensor(self._fill, dtype=torch.float32, device=self._placement.device)
-            self._frames["rgb"] = (frame,), cut_rgb(frame, fill)
-        (frame,), cut = self._frames["rgb"]
-        kept: RGBImage = self._transfers.staging(frame)
-        np.copyto(kept, picture)
-        self._transfers.up(frame)
-        return "rgb", cut, kept
-
-    def _planes(self, picture: PlanarPicture) -> tuple[tuple[Tensor, ...], Cut]:
-        coding: Coding = picture.coding
-        luma = self._empty(picture.planes[0].shape, torch.uint8)
-        chroma = self._empty((2, *picture.planes[1].shape), torch.uint8)
-        fill = torch.tensor(coding.encode(self._fill), dtype=torch.float32, device=self._placement.device)
-        matrix = torch.from_numpy(coding.rgb_matrix()).to(self._placement.device)
-        return (luma, chroma), cut_planes(luma, chroma, fill, matrix)
 
     def _room(self, state: State) -> Slots:
         count, size = self._bucket, self._size

@@ -14,7 +14,9 @@ from vosctl.engine.arguments import check_batch, check_reference
 from vosctl.engine.base import EngineInfo, StateBatch, Step
 from vosctl.engine.devices import Placement
 from vosctl.engine.memory import memory_errors
+from vosctl.engine.on_device import FrameGeometry
 from vosctl.engine.torch_crops import TorchCrops
+from vosctl.engine.torch_frames import TorchFrames
 from vosctl.engine.torch_recording import Recorder, recorder_for
 from vosctl.engine.torch_transfers import Queue, queue_for
 from vosctl.network.base import PropagationNetwork, State
@@ -75,10 +77,17 @@ class TorchEngine:
             return Step(probability[:, 0].float().cpu().numpy(), tuple(states), presence)
 
     def open_crops(self, height: int, width: int, size: int, fill: RGB) -> TorchCrops:
-        """See `OpensCrops.open_crops`."""
+        """See `FollowsOnDevice.open_crops`."""
         device = self._placement.device
         recorder, queue = self._recorder_for(device), self._queue_for(device)
         return TorchCrops(self._network, self._placement, height, width, size, fill, recorder, queue)
+
+    def open_frames(self, geometry: FrameGeometry) -> TorchFrames:
+        """See `FollowsOnDevice.open_frames`."""
+        device = self._placement.device
+        return TorchFrames(
+            self._network, self._placement, geometry, self._recorder_for(device), self._queue_for(device)
+        )
 
     def _image(self, images: NDArray[Any]) -> Tensor:
         """Return (N, H, W, 3) bytes or floats to (N, 3, H, W) in [0, 1], channels last in memory as they came."""

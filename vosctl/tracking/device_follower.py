@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.engine.base import Engine
-from vosctl.engine.on_device import Carried, CropsOnDevice, Found, Look, OpensCrops, Square
+from vosctl.engine.on_device import Carried, CropsOnDevice, FollowsOnDevice, Found, Look, Square
 from vosctl.errors import VosctlError
+from vosctl.tracking.arriving import ArrivingFrame, Settled
 from vosctl.tracking.crop import FILL, Crop, main_box
 from vosctl.tracking.crop_follower import CropFollower
 from vosctl.tracking.cropped_object import CroppedObject
@@ -25,49 +26,8 @@ from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.tracking.search import View
-from vosctl.types import Alpha, Box, Labels, Mask
+from vosctl.types import Box, Mask
 from vosctl.video.planar import Picture
-
-
-class ArrivingFrame(TrackedFrame):
-    """A frame that is under way: whoever asks for its objects, labels or opacity first waits for them."""
-
-    __slots__ = ("_settled",)
-    _settled: Callable[[], Settled]
-    arrives_later = True
-
-    @classmethod
-    def of(cls, settled: Callable[[], Settled]) -> TrackedFrame:
-        """Return the frame whose result will be what `settled` waits for."""
-        frame = object.__new__(cls)
-        object.__setattr__(frame, "_settled", settled)
-        object.__setattr__(frame, "state", None)
-        return frame
-
-    def __getattr__(self, name: str) -> object:
-        if name not in ("objects", "labels", "alpha"):
-            raise AttributeError(name)
-        settled = self._settled()
-        object.__setattr__(self, "objects", settled.objects)
-        if name != "objects":
-            labels, alpha = settled.arrive()
-            object.__setattr__(self, "labels", labels)
-            object.__setattr__(self, "alpha", alpha)
-        found: object = object.__getattribute__(self, name)
-        return found
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Settled:
-    """What came of a frame.
-
-    Attributes:
-        objects: see `TrackedFrame`.
-        arrive: waits for labels and opacity, and returns them.
-    """
-
-    objects: tuple[TrackedObject, ...]
-    arrive: Callable[[], tuple[Labels, Alpha]]
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +64,14 @@ class DeviceFollower(CropFollower):
     """
 
     def __init__(
-        self, engine: Engine[Any], opens: OpensCrops, height: int, width: int, size: int, *, resumable: bool = False
+        self,
+        engine: Engine[Any],
+        opens: FollowsOnDevice,
+        height: int,
+        width: int,
+        size: int,
+        *,
+        resumable: bool = False,
     ) -> None:
         super().__init__(engine, height, width, size, resumable=resumable)
         self._crops: CropsOnDevice = opens.open_crops(height, width, size, FILL)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.engine.base import Engine, Step
+from vosctl.engine.on_device import FrameGeometry
 from vosctl.types import RGBImage, SoftMask
 
 Array = NDArray[Any]
@@ -72,6 +73,13 @@ class MultiScale:
         top, left = self._borders()
         return values[..., top : top + self.height, left : left + self.width]
 
+    @property
+    def geometry(self) -> FrameGeometry:
+        """How frames are padded and scaled, for what does it on a device."""
+        height, width = (padded_size(size, self.engine.stride) for size in (self.height, self.width))
+        sizes = tuple(self._scaled((height, width), scale) for scale in self.scales)
+        return FrameGeometry((self.height, self.width), (height, width), *self._borders(), sizes)
+
     def _borders(self) -> tuple[int, int]:
         stride = self.engine.stride
         return (
@@ -89,8 +97,15 @@ class MultiScale:
         right = padded_size(self.width, stride) - self.width - left
         return cv2.copyMakeBorder(values, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
 
+    def _scaled(self, padded: tuple[int, int], scale: float) -> tuple[int, int]:
+        """Return the height and width of a padded frame at a scale."""
+        if scale == 1.0:
+            return padded
+        height, width = (padded_size(int(size * scale), self.engine.stride) for size in padded)
+        return height, width
+
     def _resize(self, values: Array, scale: float) -> Array:
         if scale == 1.0:
             return values
-        height, width = (padded_size(int(size * scale), self.engine.stride) for size in values.shape[:2])
+        height, width = self._scaled((values.shape[0], values.shape[1]), scale)
         return cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)

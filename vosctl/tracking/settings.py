@@ -18,7 +18,8 @@ class TrackingSettings:
         window_size: side in pixels the crop is resampled to, a multiple of 32; 0 takes the network's own.
         scales: full frame only: the scales the frame is run at; the probabilities are averaged.
         paper_protocol: full frame with the official padding, scales and merging of objects, step by step.
-        on_device: cut, merge and label where the network computes, so that frames go up and masks come down once; for
+        on_device: cut or scale, merge and label where the network computes, so that frames go up and masks come down
+            once, and a frame's result is waited for when the next one is under way (`TrackedFrame.arrives_later`); for
             the torch engine. The masks differ a little from those of the plain path.
     """
 
@@ -37,12 +38,10 @@ class TrackingSettings:
             raise UsageError(
                 "`paper_protocol=True`: is full frame at scales 0.5, 0.75 and 1.0; leave `window` and `scales` out"
             )
-        if self.on_device and not self.window:
-            raise UsageError("`on_device=True`: is for objects in crops; leave `window` out")
         if self.window and self.scales != (1.0,):
             raise UsageError("`scales`: is for the full frame; add `window=False`")
 
     @classmethod
-    def paper(cls) -> TrackingSettings:
+    def paper(cls, *, on_device: bool = False) -> TrackingSettings:
         """Return the protocol of the paper's tables."""
-        return cls(window=False, scales=PAPER_SCALES, paper_protocol=True)
+        return cls(window=False, scales=PAPER_SCALES, paper_protocol=True, on_device=on_device)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vosctl.engine import Engine, create_engine
 from vosctl.engine.backend import PrecisionWord, ProviderWord
 from vosctl.engine.base import EngineInfo
-from vosctl.engine.on_device import OpensCrops
+from vosctl.engine.on_device import FollowsOnDevice
 from vosctl.errors import UsageError
 from vosctl.tracking.arguments import (
     checked_frame,
@@ -27,6 +27,7 @@ from vosctl.tracking.arguments import (
 )
 from vosctl.tracking.crop_follower import CropFollower
 from vosctl.tracking.device_follower import DeviceFollower
+from vosctl.tracking.device_frames import DeviceFrameFollower
 from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
 from vosctl.tracking.follower import Follower
 from vosctl.tracking.full_frame_follower import FullFrameFollower
@@ -134,7 +135,7 @@ class Tracker:
     @property
     def notes(self) -> list[str]:
         """What is not done as it could be on the device, and why, one line each."""
-        return self._follower.notes if isinstance(self._follower, DeviceFollower) else []
+        return self._follower.notes if isinstance(self._follower, DeviceFollower | DeviceFrameFollower) else []
 
     @property
     def objects(self) -> tuple[int, ...]:
@@ -268,17 +269,20 @@ class Tracker:
 
     def _new_follower(self, height: int, width: int, first: tuple[Picture, Labels] | None = None) -> Follower:
         """Return a follower without objects; the paper's protocol needs the first frame and its labels."""
+        opens = cast(FollowsOnDevice, self._engine) if self._settings.on_device else None
         if self.crop_size is not None:
-            if self._settings.on_device:
-                opens = cast(OpensCrops, self._engine)
+            if opens is not None:
                 return DeviceFollower(self._engine, opens, height, width, self.crop_size, resumable=self.resumable)
             return CropFollower(self._engine, height, width, self.crop_size, resumable=self.resumable)
         multi_scale = MultiScale(self._engine, height, width, self._settings.scales)
-        if first is None:
-            return FullFrameFollower(multi_scale, resumable=self.resumable)
-        frame, labels = first
-        union = multi_scale.pad((labels > 0).astype(np.float32))
-        return FullFrameFollower(multi_scale, multi_scale.encode_reference(rgb_of(frame), union))
+        union = None
+        if first is not None:
+            frame, labels = first
+            mask = multi_scale.pad((labels > 0).astype(np.float32))
+            union = multi_scale.encode_reference(rgb_of(frame), mask)
+        if opens is not None:
+            return DeviceFrameFollower(multi_scale, opens, union, resumable=self.resumable)
+        return FullFrameFollower(multi_scale, union, resumable=self.resumable)
 
     def _started(self) -> Follower:
         if self._follower is None:
