@@ -32,6 +32,30 @@ def test_an_unknown_command(invoke):
     assert "No such command 'segmnet'" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--nope"], "No such option '--nope'; see `cli --help`"),
+        (["segmnet"], "No such command 'segmnet'; see `cli --help`"),
+        (["segment", "in.mp4", "--every", "0"], "0 is not in the range x>=1; see `cli segment --help`"),
+        (["segment", "in.mp4", "--frist-mask", "a"], "(Did you mean one of: '--first-mask', "),
+        (["segment", "in.mp4", "--box", "1,2"], "give x,y,width,height in pixels, such as 220,60,180,400; see `cli s"),
+        (["segment", "in.mp4", "--first-mask"], "requires an argument"),
+        (["segment", "a", "b", "c"], "Got unexpected extra arguments (b c); see `cli segment --help`"),
+        (["batch", "in"], "Missing option '-o' / '--output'; see `cli batch --help`"),
+        (["weights", "nope"], "No such command 'nope'; see `cli weights --help`"),
+        (["weights", "info"], "Missing argument 'NAME'; see `cli weights info --help`"),
+    ],
+)
+def test_what_is_mistyped_is_told_in_one_line(invoke, arguments, line):
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (told,) = result.stderr.splitlines()
+    assert told.startswith("Error: ")
+    assert line in told
+
+
 def test_help_imports_nothing_heavy():
     """Neither the group's help nor a command's may load a network runtime, OpenCV or PyAV."""
     code = (

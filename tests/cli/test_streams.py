@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.helpers.frames import write_video
+from tests.helpers.frames import square_frame, write_video
 from vosctl.video.masks import write_indexed_png
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full")  # noqa: PTH110
@@ -45,6 +45,18 @@ def test_standard_error_that_takes_nothing_changes_nothing(tmp_path):
 def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path):
     status, errors = run("--help | head -1", tmp_path)
     assert (status, errors) == (0, "")
+
+
+@pytest.mark.parametrize("options", ["--json --masks masks", "--rle -"])
+def test_a_reader_of_results_that_has_seen_enough_ends_the_run(tmp_path, options):
+    frames = [square_frame(64, 96, (1, (230, 40, 40), 8 + i % 60, 16, 24)) for i in range(200)]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in frames])
+    write_indexed_png(tmp_path / "m.png", frames[0][1])
+    command = (
+        f"segment clip.mp4 --first-mask m.png -q --window-size 96 {options} | head -n 2 > part; exit ${{PIPESTATUS[0]}}"
+    )
+    assert run(command, tmp_path) == (141, "")
+    assert len((tmp_path / "part").read_text().splitlines()) == 2
 
 
 def test_standard_input_that_is_closed(tmp_path):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from vosctl import __version__
-from vosctl.cli.command import fail
+from vosctl.cli.command import MistypedError, fail
 from vosctl.cli.wording import Wording
-from vosctl.errors import VosctlError
+from vosctl.errors import OutputClosedError, VosctlError
 from vosctl.interrupts import Interrupted, pending
 from vosctl.unforeseen import explained
 
@@ -46,16 +47,24 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before the command."""
+        with _in_one_line():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; every failure ends as one line and an exit status."""
         try:
-            return super().invoke(ctx)
+            with _in_one_line():
+                return super().invoke(ctx)
         except VosctlError as error:
             fail(ctx, error, Wording())
         except (KeyboardInterrupt, click.Abort) as error:
             _end_interrupted(ctx, error.exit_code if isinstance(error, Interrupted) else 130)
-        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit):
             raise
+        except BrokenPipeError:  # whoever reads standard output has seen enough
+            ctx.exit(OutputClosedError.exit_code)
         except Exception as error:
             if (number := pending()) is not None:  # a library has turned the interrupt into an error of its own
                 _end_interrupted(ctx, 128 + number)
@@ -79,6 +88,17 @@ def cli() -> None:
 
     Give the object's mask in the first frame; get its mask in every later frame, in constant memory.
     """
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Have what click cannot read of a command line told in one line."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        raise MistypedError(error) from error
 
 
 def _end_interrupted(context: click.Context, status: int) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
@@ -18,6 +18,23 @@ class CommandError(click.ClickException):
     def __init__(self, error: VosctlError, wording: Wording) -> None:
         super().__init__(wording(str(error)))
         self.exit_code = error.exit_code  # type: ignore[misc]
+
+
+class MistypedError(click.UsageError):
+    """A command line that click cannot read, in one line like every other error, with where to read more."""
+
+    def __init__(self, error: click.UsageError) -> None:
+        super().__init__(error.message, error.ctx)
+        self._error = error
+
+    def format_message(self) -> str:
+        """Return what is wrong, and the command whose help says what is right."""
+        line = " ".join(self._error.format_message().split()).rstrip(".")
+        return line if self.ctx is None else f"{line}; see `{self.ctx.command_path} --help`"
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it."""
+        click.echo(f"Error: {self.format_message()}", err=file is None, file=file)
 
 
 def fail(context: click.Context, error: VosctlError, wording: Wording) -> NoReturn:

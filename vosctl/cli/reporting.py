@@ -136,7 +136,8 @@ class Reporter(Events):
         if self._as_json:
             self._event("summary", **_summary_fields(summary))
         elif not self._quiet:
-            speed = f"{summary.frames} frames, {summary.frames_per_second:.1f} fps end to end"
+            counted = f"{summary.frames} frame{'s' if summary.frames != 1 else ''}"
+            speed = f"{counted}, {summary.frames_per_second:.1f} fps end to end"
             if summary.engine is not None:
                 speed += (
                     f"; tracking p50 {summary.p50 * 1e3:.1f} ms, p95 {summary.p95 * 1e3:.1f} ms a frame; "
