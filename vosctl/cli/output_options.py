@@ -14,7 +14,7 @@ from vosctl.cli.options import ReportingRequest
 from vosctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from vosctl.video.encodings import PipeFormat
+    from vosctl.video.encodings import EncoderWord, PipeFormat
     from vosctl.video.frames import SourceInfo
     from vosctl.video.sinks import OutputRequest
     from vosctl.video.sinks.base import AnnotationFormat
@@ -45,6 +45,7 @@ class OutputOptions:
     annotation_format: AnnotationFormat = "coco"
     object_names: tuple[str, ...] = ()
     pipe_format: PipeFormat = "matroska"
+    encoder: EncoderWord = "auto"
 
     def request(self, info: SourceInfo) -> OutputRequest:
         """Return the outputs; an overlay named after the source where none is asked for."""
@@ -80,6 +81,7 @@ class OutputOptions:
             audio=not self.no_audio,
             object_names=ObjectNames.parse(self.object_names).by_id,
             pipe_format=self.pipe_format,
+            encoder=self.encoder,
         )
 
     def check(self, reporting: ReportingRequest) -> None:
@@ -172,6 +174,13 @@ _drawn_options = (
     ),
     *output_path_options,
     *composed_options,
+    click.option(
+        "--encoder",
+        type=click.Choice(["auto", "libx264", "h264_nvenc", "hevc_nvenc"]),
+        default="auto",
+        show_default=True,
+        help="What compresses .mp4, .mov and .mkv: the CPU (auto, libx264), or an NVIDIA GPU in H.264 or HEVC.",
+    ),
     click.option("--no-audio", is_flag=True, help="Write no sound."),
 )
 drawn_output_options = grouped("outputs", OutputOptions, *_drawn_options)

@@ -61,6 +61,13 @@ def _fields(request: type[Any]) -> set[str]:
     show_default=True,
     help="Follow objects backwards too from what is said of them in later frames, or forwards only.",
 )
+@click.option(
+    "--decoder",
+    type=click.Choice(["auto", "cpu", "nvdec"]),
+    default="auto",
+    show_default=True,
+    help="What decodes the video: the CPU (auto, cpu), or an NVIDIA GPU.",
+)
 @range_options
 @tracking_options
 @engine_options
@@ -73,6 +80,7 @@ def segment(
     resume: Path | None,
     max_frames: int | None,
     direction: Literal["both", "forward"],
+    decoder: Literal["auto", "cpu", "nvdec"],
     part: RangeRequest,
     tracking: TrackingRequest,
     engine: EngineRequest,
@@ -126,6 +134,7 @@ def segment(
             prompts=prompts,
             direction=direction,
             events=reporter,
+            decoder=decoder,
         ).run()
 
 

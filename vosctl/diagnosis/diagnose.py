@@ -20,7 +20,13 @@ CHECKS: Checks = {
         accelerators.check_openvino,
         engines.compare_engines,
     ),
-    "Video": (video.check_encoders, video.check_decoders, video.check_opencv, video.check_cameras),
+    "Video": (
+        video.check_encoders,
+        video.check_decoders,
+        video.check_nvidia_video,
+        video.check_opencv,
+        video.check_cameras,
+    ),
     "Weights": (weights.check_weights, weights.check_segmentation),
 }
 """Checks by the heading they are shown under."""

@@ -109,6 +109,43 @@ def _has_decoder(name: str) -> bool:
     return True
 
 
+def check_nvidia_video(probe: Probe) -> list[Finding]:
+    """Decode the packaged clip and open the encoders on an NVIDIA GPU, where there is one; neither is needed."""
+    from vosctl.demo import made_clip
+    from vosctl.engine.providers import has_nvidia_gpu
+
+    if not has_nvidia_gpu():
+        return [ok("NVDEC, NVENC", "not tried: there is no NVIDIA GPU")]
+    return [try_nvdec(made_clip()[0]), *try_nvenc()]
+
+
+def try_nvdec(clip: Path) -> Finding:
+    """Decode a frame of a clip on the GPU."""
+    from vosctl.errors import VosctlError
+    from vosctl.video.sources import open_source
+
+    try:
+        with open_source(str(clip), decoder="nvdec") as source:
+            next(iter(source))
+    except VosctlError as problem:
+        return ok("NVDEC", f"cannot be used, videos are decoded on the CPU: {reason(problem)}")
+    return ok("NVDEC", "decodes, with `decoder='nvdec'`")
+
+
+def try_nvenc() -> list[Finding]:
+    """Open the GPU's encoders."""
+    from vosctl.video.encodings import ENCODERS
+    from vosctl.video.hardware import why_not_encode
+
+    findings = []
+    for word, encoding in ENCODERS.items():
+        if encoding.on_gpu:
+            problem = why_not_encode(encoding)
+            told = f"opens, with `encoder={word!r}`" if problem is None else f"cannot be used: {problem}"
+            findings.append(ok(word, told))
+    return findings
+
+
 def check_opencv(probe: Probe) -> list[Finding]:
     """Check whether OpenCV can show windows."""
     found = re.search(r"GUI:\s*(\S+)", probe.load("cv2").getBuildInformation())

@@ -26,7 +26,7 @@ from vosctl.summary import Summary
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import SourceIdentity, Track, TrackHeader
 from vosctl.types import Labels
-from vosctl.video.encodings import PipeFormat
+from vosctl.video.encodings import EncoderWord, PipeFormat
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.planar import Picture
 from vosctl.video.sinks import OutputRequest
@@ -225,6 +225,7 @@ def render(
     overwrite: bool = False,
     audio: bool = True,
     pipe_format: PipeFormat = "matroska",
+    encoder: EncoderWord = "auto",
     max_frames: int | None = None,
     events: Events | None = None,
 ) -> Summary:
@@ -251,6 +252,7 @@ def render(
         audio: copy the source's sound into the videos.
         pipe_format: of a video that goes to standard output ("-") or a pipe: "matroska" with times, sound and
             transparency, or "y4m" with none of them.
+        encoder: of .mp4, .mov and .mkv.
         max_frames: stop after so many frames.
         events: hears of the run.
 
@@ -283,5 +285,6 @@ def render(
         overwrite=overwrite,
         audio=audio,
         pipe_format=pipe_format,
+        encoder=encoder,
     )
     return RenderJob(track, source, request, max_frames, events or Events()).run()

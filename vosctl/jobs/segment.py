@@ -45,8 +45,9 @@ from vosctl.time_line import PlaceLike, Span
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
 from vosctl.tracks.header import TrackHeader
 from vosctl.types import Labels, RealBox
-from vosctl.video.encodings import PipeFormat
+from vosctl.video.encodings import EncoderWord, PipeFormat
 from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.hardware import DecoderWord
 from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
 from vosctl.video.sinks.checks import check_outputs
@@ -85,6 +86,7 @@ class SegmentJob:
         direction: "both" follows objects backwards too from what is said of them in later frames, where the source is
             seekable: the video is then read twice. "forward" follows them from there on only.
         events: hears of the run.
+        decoder: what decodes the video: "cpu", or "nvdec" on an NVIDIA GPU; "auto" is the CPU.
     """
 
     source: StrPath
@@ -98,6 +100,7 @@ class SegmentJob:
     prompts: tuple[TimedPrompt, ...] = ()
     direction: Direction = "both"
     events: Events = field(default_factory=Events)
+    decoder: DecoderWord = "auto"
 
     def run(self) -> Summary:
         """Decode, track and write, side by side, to the end of the source.
@@ -114,7 +117,7 @@ class SegmentJob:
         if self.prompts and self.tracking.paper_protocol:
             raise UsageError("`paper_protocol=True`: takes its objects from the first frame only; leave `prompts` out")
         check_max_frames(self.max_frames)
-        with open_source(os.fspath(self.source), frame_rate=self.frame_rate) as opened:
+        with open_source(os.fspath(self.source), frame_rate=self.frame_rate, decoder=self.decoder) as opened:
             source = opened if self.span.is_whole else RangedSource(opened, self.span)
             given = self._given(source)
             request = self._request(source.info)
@@ -247,6 +250,7 @@ def segment(
     overwrite: bool = False,
     audio: bool = True,
     pipe_format: PipeFormat = "matroska",
+    encoder: EncoderWord = "auto",
     tracking: TrackingSettings | None = None,
     engine: EngineSettings | Engine[Any] | None = None,
     frame_rate: Fraction | None = None,
@@ -256,6 +260,7 @@ def segment(
     every: int = 1,
     prompts: StrPath | Sequence[TimedPrompt] = (),
     direction: Direction = "both",
+    decoder: DecoderWord = "auto",
     events: Events | None = None,
 ) -> Summary:
     """Follow the objects of the first frame through a video, and write what is asked for; see `SegmentJob`.
@@ -288,6 +293,8 @@ def segment(
         audio: copy the source's sound into the videos.
         pipe_format: of a video that goes to standard output ("-") or a pipe: "matroska" with times, sound and
             transparency, or "y4m" with none of them.
+        encoder: of .mp4, .mov and .mkv: "libx264", or "h264_nvenc" or "hevc_nvenc" on an NVIDIA GPU; "auto" is the
+            first.
         tracking: how objects are followed.
         engine: what runs the network: settings, or an engine that was made.
         frame_rate: images per second, where the source is images.
@@ -298,6 +305,7 @@ def segment(
         prompts: what is said of objects at places on the time line, see `TimedPrompt`; or a file of it, see
             `vosctl.prompts.prompt_file`.
         direction: "both" follows objects backwards too from what is said of them in later frames; "forward" does not.
+        decoder: see `SegmentJob`.
         events: hears of the run.
 
     Returns:
@@ -335,6 +343,7 @@ def segment(
             overwrite=overwrite,
             audio=audio,
             pipe_format=pipe_format,
+            encoder=encoder,
         ),
         tracking=tracking or TrackingSettings(),
         engine=engine or EngineSettings(),
@@ -344,6 +353,7 @@ def segment(
         prompts=prompts_of(prompts),
         direction=direction,
         events=events or Events(),
+        decoder=decoder,
     ).run()
 
 

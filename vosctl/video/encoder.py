@@ -119,7 +119,8 @@ class VideoWriter:
             width, height = width + width % 2, height + height % 2
         if self._encoding.largest and max(width, height) > self._encoding.largest:
             raise VosctlError(
-                f"{self._shown}: H.264 holds up to {self._encoding.largest} pixels a side and the video is "
+                f"{self._shown}: {self._encoding.called} holds up to "
+                f"{self._encoding.largest} pixels a side and the video is "
                 f"{width}x{height}; write .webm, whose VP9 holds more, or pictures (`masks`)"
             )
         stream.width, stream.height = width, height
@@ -129,6 +130,8 @@ class VideoWriter:
         if self._encoding.pixel_format.startswith("yuva") and self._container.format.name in ("webm", "matroska"):
             stream.metadata["alpha_mode"] = "1"
         context: VideoCodecContext = stream.codec_context
+        if self._encoding.tag and self._target.muxer in ("mp4", "mov"):
+            context.codec_tag = self._encoding.tag
         context.time_base = self._info.time_base
         context.bit_rate = 0
         context.sample_aspect_ratio = self._info.pixel_aspect

@@ -27,6 +27,9 @@ class VideoEncoding:
         options: the encoder's own options.
         even_size: whether width and height must be even; odd ones are padded by repeating the last column or row.
         largest: the most pixels a side may have; 0 when nothing sets a limit that matters.
+        called: the format in words, as what sets its limits.
+        on_gpu: whether an NVIDIA GPU encodes.
+        tag: FFmpeg's name of the codec in MP4 and QuickTime; empty for the usual one.
     """
 
     codec: str
@@ -34,6 +37,9 @@ class VideoEncoding:
     options: dict[str, str] = field(default_factory=dict)
     even_size: bool = False
     largest: int = 0
+    called: str = "H.264"
+    on_gpu: bool = False
+    tag: str = ""
 
 
 # Measured at 1080p on one core: `ultrafast` takes 9 ms a frame, and with CABAC and deblocking 10.5 ms for 29 % fewer
@@ -45,6 +51,35 @@ H264 = VideoEncoding(
     even_size=True,
     largest=16384,
 )
+# Constant quality, at about the size that `H264` gives; without B frames, as there. Not measured on a GPU yet.
+_NVENC_OPTIONS = {"preset": "p4", "rc": "vbr", "cq": "23", "bf": "0"}
+H264_NVENC = VideoEncoding(
+    "h264_nvenc",
+    "yuv420p",
+    _NVENC_OPTIONS,
+    even_size=True,
+    largest=4096,
+    called="NVENC's H.264",
+    on_gpu=True,
+)
+HEVC_NVENC = VideoEncoding(
+    "hevc_nvenc",
+    "yuv420p",
+    _NVENC_OPTIONS,
+    even_size=True,
+    largest=8192,
+    called="NVENC's HEVC",
+    on_gpu=True,
+    tag="hvc1",  # the only one that Apple's players take
+)
+EncoderWord = Literal["auto", "libx264", "h264_nvenc", "hevc_nvenc"]
+ENCODERS: dict[EncoderWord, VideoEncoding] = {
+    "auto": H264,
+    "libx264": H264,
+    "h264_nvenc": H264_NVENC,
+    "hevc_nvenc": HEVC_NVENC,
+}
+"""How .mp4, .mov and .mkv are compressed, by what `encoder` takes."""
 _VP9_OPTIONS = {"crf": "24", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0"}
 VP9 = VideoEncoding("libvpx-vp9", "yuv420p", _VP9_OPTIONS)
 VP9_ALPHA = VideoEncoding("libvpx-vp9", "yuva420p", {**_VP9_OPTIONS, "auto-alt-ref": "0"})

@@ -136,7 +136,13 @@ def plane_of(frame: VideoFrame, index: int, channels: int = 1) -> Plane:
 
 
 def planes_of(frame: VideoFrame) -> Planes:
-    """Return the three planes of a PyAV frame without their padding, as views that keep it alive."""
+    """Return the three planes of a PyAV frame without their padding, as views that keep it alive.
+
+    Chroma of "nv12" lies in one plane, Cb and Cr in turns, and is copied.
+    """
+    if frame.format.name == "nv12":
+        cb, cr = cv2.split(np.ascontiguousarray(plane_of(frame, 1, 2)))
+        return plane_of(frame, 0), np.asarray(cb, np.uint8), np.asarray(cr, np.uint8)
     return plane_of(frame, 0), plane_of(frame, 1), plane_of(frame, 2)
 
 

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, get_args
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.colours import ColourRequest, ObjectColours
 from vosctl.video.edges import Edges
-from vosctl.video.encodings import PipeFormat
+from vosctl.video.encodings import EncoderWord, PipeFormat
 from vosctl.video.frames import Frame
 from vosctl.video.names import ObjectNames
 
@@ -113,6 +113,7 @@ class OutputRequest:
         edges: how the mattes of matte, cutout and composite are to be.
         object_names: what the objects are called in the annotations.
         pipe_format: the form of a video that goes to standard output (`-`), a pipe or a device.
+        encoder: what compresses .mp4, .mov and .mkv without transparency.
     """
 
     overlay: Path | None = None
@@ -133,6 +134,7 @@ class OutputRequest:
     edges: Edges = field(default_factory=Edges)
     object_names: ObjectNames = field(default_factory=ObjectNames)
     pipe_format: PipeFormat = "matroska"
+    encoder: EncoderWord = "auto"
 
     @classmethod
     def of(
@@ -149,6 +151,7 @@ class OutputRequest:
         audio: bool = True,
         object_names: Mapping[int, str] | None = None,
         pipe_format: PipeFormat = "matroska",
+        encoder: EncoderWord = "auto",
     ) -> OutputRequest:
         """Return the request that says the same in single values, as programs and the command line have them.
 
@@ -164,6 +167,7 @@ class OutputRequest:
             audio: whether the source's sound is copied.
             object_names: see `ObjectNames`.
             pipe_format: of what goes to standard output or a pipe.
+            encoder: of .mp4, .mov and .mkv.
 
         Raises:
             UsageError: a colour or a name is none, or the edges cannot be made.
@@ -179,4 +183,5 @@ class OutputRequest:
             edges=Edges(grow, feather, clean_edges),
             object_names=ObjectNames(object_names or {}),
             pipe_format=pipe_format,
+            encoder=encoder,
         )

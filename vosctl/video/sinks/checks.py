@@ -10,6 +10,7 @@ from vosctl.video.backgrounds import background_file
 from vosctl.video.colours import ColourRequest
 from vosctl.video.edges import Edges
 from vosctl.video.encodings import ANIMATIONS, CONTAINERS, PIPE_FORMATS
+from vosctl.video.hardware import check_encoder
 from vosctl.video.leftovers import find, is_claim
 from vosctl.video.places import Place, descriptor_of, place_of, without_links
 from vosctl.video.sinks.base import (
@@ -29,6 +30,8 @@ OUTPUTS = ("overlay", "masks", "matte", "cutout", "rle", "composite", "annotatio
 """The outputs, by the name of their option, in the order in which they are opened."""
 STREAMED = ("overlay", "matte", "cutout", "rle", "composite")
 """Those that can go to standard output, a pipe or a device."""
+ENCODED = ("overlay", "matte", "composite")
+"""Those that `encoder` is for."""
 ALPHA_CONTAINERS = (".mov", ".webm", ".webp")
 """Extensions of the video files that can hold transparency."""
 
@@ -55,6 +58,7 @@ def check_outputs(request: OutputRequest) -> None:
 
     Raises:
         UsageError: one of them cannot be written, would replace something it may not, or collides with another.
+        VosctlError: the encoder that is asked for does not open here.
     """
     _check_looks(request)
     for name, path in requested(request).items():
@@ -82,6 +86,23 @@ def check_outputs(request: OutputRequest) -> None:
     if isinstance(request.colors, ColourRequest) and request.colors and request.overlay is None:
         raise UsageError("`colors`: are the overlay's; ask for one with `overlay`, or leave them out")
     _check_collisions(request)
+    _check_encoder(request)
+
+
+def _check_encoder(request: OutputRequest) -> None:
+    if request.encoder == "auto":
+        return
+    check_encoder(request.encoder)
+    videos = {
+        name: path
+        for name, path in requested(request).items()
+        if name in ENCODED and not is_stream(path) and path.suffix.lower() not in ANIMATIONS
+    }
+    for name, path in videos.items():
+        if path.suffix.lower() == ".webm":
+            raise UsageError(f"`encoder`: is for .mp4, .mov and .mkv, and `{name}` is VP9 in {path}; name another file")
+    if not videos:
+        raise UsageError("`encoder`: is for an `overlay`, `matte` or `composite` in .mp4, .mov or .mkv; leave it out")
 
 
 def _check_looks(request: OutputRequest) -> None:

@@ -10,7 +10,7 @@ from vosctl.tracks.header import TrackHeader
 from vosctl.video import encodings
 from vosctl.video.backgrounds import open_background
 from vosctl.video.encoder import VideoWriter
-from vosctl.video.encodings import VideoEncoding
+from vosctl.video.encodings import EncoderWord, VideoEncoding
 from vosctl.video.frames import SourceInfo
 from vosctl.video.leftovers import clean
 from vosctl.video.sinks.annotations import CocoSink, CvatSink, LabelMeSink, YoloSink
@@ -82,12 +82,12 @@ def _open_track(path: Path, request: OutputRequest, header: TrackHeader) -> Trac
     return TrackSink(path, None if request.append else header, overwrite=request.overwrite)
 
 
-def _encodings(path: Path) -> tuple[VideoEncoding, VideoEncoding]:
+def _encodings(path: Path, encoder: EncoderWord) -> tuple[VideoEncoding, VideoEncoding]:
     """Return how pictures without and with transparency are compressed in an output."""
     if is_stream(path):
         return encodings.RAW, encodings.RAW_ALPHA
     suffix = path.suffix.lower()
-    return _OPAQUE.get(suffix, encodings.H264), _WITH_ALPHA.get(suffix, encodings.PRORES_4444)
+    return _OPAQUE.get(suffix, encodings.ENCODERS[encoder]), _WITH_ALPHA.get(suffix, encodings.PRORES_4444)
 
 
 def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn: Callable[[str], None]) -> Sink:
@@ -100,7 +100,7 @@ def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn:
         warn=warn,
         pipe_format=request.pipe_format if is_stream(path) else None,
     )
-    opaque, transparent = _encodings(path)
+    opaque, transparent = _encodings(path, request.encoder)
     match name:
         case "overlay":
             return OverlaySink(writer(opaque), request.colors, warn)

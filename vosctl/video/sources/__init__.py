@@ -9,7 +9,7 @@ import glob
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.sources.animation import AnimationSource, is_animated
@@ -17,6 +17,9 @@ from vosctl.video.sources.base import NETWORK_TIMEOUT, Source
 from vosctl.video.sources.images import DEFAULT_FRAME_RATE, ImageSource, images_in, is_image
 from vosctl.video.sources.pictures import IMAGE_SUFFIXES
 from vosctl.video.sources.ranged import RangedSource
+
+if TYPE_CHECKING:
+    from vosctl.video.hardware import DecoderWord
 
 __all__ = ["IMAGE_SUFFIXES", "RangedSource", "Source", "open_source"]
 
@@ -30,6 +33,7 @@ def open_source(
     stdin: BinaryIO | None = None,
     frame_rate: Fraction | None = None,
     timeout: float = NETWORK_TIMEOUT,
+    decoder: DecoderWord = "auto",
 ) -> Source:
     """Open a source of frames and decode its first one.
 
@@ -39,13 +43,14 @@ def open_source(
         stdin: what "-" reads; the process's standard input by default. Need not be seekable.
         frame_rate: images per second, 24 by default; an animated image is shown as it says. A video has its own.
         timeout: seconds to wait for a network address to answer, and for data later on.
+        decoder: what decodes a video: "cpu", or "nvdec" on an NVIDIA GPU; "auto" is the CPU.
 
     Returns:
         A context manager and an iterable of `Frame`, usable once.
 
     Raises:
         UsageError: nothing of that name exists, or it holds no pictures.
-        VosctlError: it exists and cannot be read.
+        VosctlError: it exists and cannot be read, or the decoder is not to be had.
     """
     try:
         source = _open_images(spec, frame_rate)
@@ -54,21 +59,26 @@ def open_source(
             f"{spec}: cannot be opened: {(error.strerror or str(error)).lower()}; check the path"
         ) from error
     if source is not None:
+        if decoder not in ("auto", "cpu"):
+            source.close()
+            raise UsageError(f"`decoder={decoder!r}`: is for videos, and {spec} is images; leave it out")
         return source
     if frame_rate is not None:
         raise UsageError(f"`frame_rate`: is for images, and {spec} is a video, which has its own; leave it out")
-    from vosctl.video.sources.stream import VideoSource  # training reads pictures only, where there may be no PyAV
+    from vosctl.video.hardware import hardware_decoder  # training reads pictures only, where there may be no PyAV
+    from vosctl.video.sources.stream import VideoSource
 
+    hardware = hardware_decoder(decoder)
     if spec == "-":
-        return VideoSource.from_stdin(stdin)
+        return VideoSource.from_stdin(stdin, hardware)
     scheme, separator, _ = spec.partition("://")
     if separator:
         if scheme.lower() not in NETWORK_SCHEMES:
             raise UsageError(
                 f"{scheme}://: not a kind of address that can be read; give rtsp://, http:// or https://, or a path"
             )
-        return VideoSource.from_address(spec, timeout)
-    return VideoSource.from_file(Path(spec))
+        return VideoSource.from_address(spec, timeout, hardware)
+    return VideoSource.from_file(Path(spec), hardware)
 
 
 def _open_images(spec: str, frame_rate: Fraction | None) -> Source | None:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -22,7 +23,7 @@ class Origin:
     """Where the video comes from: its short name, its name in messages (no passwords), its file if it is one.
 
     What comes over a network and is not live is a file at a server: it ends where it says, not where the connection
-    does.
+    does. `hardware` decodes it; None for the CPU.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Origin:
     network: bool = False
     live: bool = False
     advice: str = "check that it plays in a video player"
+    hardware: HWAccel | None = None
 
 
 def reason_of(error: av.FFmpegError) -> str:
@@ -51,6 +53,17 @@ def video_stream(container: InputContainer, origin: Origin) -> VideoStream:
     if stream.codec_context is None:
         raise VosctlError(f"{origin.label}: its video codec is not known here; convert it to H.264 first")
     return stream
+
+
+def check_hardware(stream: VideoStream, origin: Origin) -> None:
+    """Make sure that a stream of which a picture was decoded is decoded where it was asked for.
+
+    Raises:
+        VosctlError: FFmpeg took the CPU.
+    """
+    context = stream.codec_context
+    if origin.hardware is not None and not context.is_hwaccel:
+        raise VosctlError(f"{origin.label}: the GPU does not decode its {context.name}; use `decoder='cpu'`")
 
 
 def describe(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -97,13 +98,16 @@ def index_of_times(times: FrameTimes) -> FrameIndex:
     return FrameIndex(times, np.empty((0, 2), np.int64))
 
 
-def frames_from(path: Path, index: FrameIndex, begin: int) -> Iterator[tuple[int, VideoFrame]]:
+def frames_from(
+    path: Path, index: FrameIndex, begin: int, hardware: HWAccel | None = None
+) -> Iterator[tuple[int, VideoFrame]]:
     """Decode a file from the key frame before a frame on, and give the frames from there on, with their numbers.
 
     Args:
         path: the file.
         index: its index, with key frames.
         begin: the first frame wanted.
+        hardware: what decodes it; None for the CPU.
 
     Raises:
         av.FFmpegError: the file cannot be opened any more.
@@ -111,7 +115,7 @@ def frames_from(path: Path, index: FrameIndex, begin: int) -> Iterator[tuple[int
     first = int(index.times.pts[begin])
     number = int(np.searchsorted(index.keys[:, 0], first, side="right")) - 1
     while True:
-        frames = _decoded(path, index, number, begin)
+        frames = _decoded(path, index, number, begin, hardware)
         head = next(frames, None)
         if head is None:
             return
@@ -123,9 +127,12 @@ def frames_from(path: Path, index: FrameIndex, begin: int) -> Iterator[tuple[int
     yield from frames
 
 
-def _decoded(path: Path, index: FrameIndex, key: int, begin: int) -> Iterator[tuple[int, VideoFrame]]:
+def _decoded(
+    path: Path, index: FrameIndex, key: int, begin: int, hardware: HWAccel | None
+) -> Iterator[tuple[int, VideoFrame]]:
     pts = index.times.pts
-    with open_container(f"file:{path}") as container:
+    settings = {} if hardware is None else {"hwaccel": hardware}
+    with open_container(f"file:{path}", **settings) as container:
         stream = best_video(container)
         if stream is None:
             return

@@ -20,7 +20,7 @@ _KNOWN_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
 
 # Those that planes may have, by the names used here.
 _MATRIX_NAMES = {1: "bt709", 5: "bt601", 6: "bt601"}
-_PLANAR_FORMATS = frozenset({"yuv420p", "yuvj420p"})
+_PLANAR_FORMATS = frozenset({"yuv420p", "yuvj420p", "nv12"})  # the last one is what GPUs decode to
 
 # Without these swscale cuts off instead of rounding: pictures come out darker by 1 to 2 of 255.
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
 from vosctl.errors import UsageError, VosctlError
@@ -26,7 +27,7 @@ from vosctl.video.sources.base import NETWORK_TIMEOUT, Source
 from vosctl.video.sources.completeness import ends_within_packet, missing
 from vosctl.video.sources.containers import ContinuousPackets, open_container
 from vosctl.video.sources.decoding import Decoder
-from vosctl.video.sources.description import Origin, describe, pixel_aspect_of, reason_of, video_stream
+from vosctl.video.sources.description import Origin, check_hardware, describe, pixel_aspect_of, reason_of, video_stream
 from vosctl.video.sources.frame_index import FrameIndex, frames_from, index_by_packets, index_of_times
 from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.picture import PictureReader
@@ -72,6 +73,7 @@ class VideoSource(Source):
         if first is None:
             advice = _ADVICE_FOR_MP4 if origin.network and "mp4" in container.format.name else origin.advice
             raise VosctlError(f"{origin.label}: not one frame of it can be decoded; {advice}")
+        check_hardware(self._stream, origin)
         self.info = replace(
             describe(container, self._stream, first, self._reader.upright_size(first), origin),
             pixel_aspect=pixel_aspect_of(self._stream, self._reader.is_on_its_side(first)),
@@ -91,8 +93,12 @@ class VideoSource(Source):
             self._notes.append(f"{origin.label}: its sound cannot be copied; only a file's can")
 
     @classmethod
-    def from_file(cls, path: Path) -> VideoSource:
+    def from_file(cls, path: Path, hardware: HWAccel | None = None) -> VideoSource:
         """Open a video file.
+
+        Args:
+            path: the file.
+            hardware: what decodes it; None for the CPU.
 
         Raises:
             UsageError: it is no video.
@@ -101,15 +107,18 @@ class VideoSource(Source):
         # A pipe (also one that the shell made) can be opened once, and the sound would be read by opening it again.
         file = path if path.is_file() else None
         # The prefix keeps a colon in a file name from being read as a protocol.
-        return cls._open(f"file:{path}", Origin(name=path.stem, label=str(path), file=file))
+        return cls._open(f"file:{path}", Origin(path.stem, str(path), file, hardware=hardware))
 
     @classmethod
-    def from_address(cls, address: str, timeout: float = NETWORK_TIMEOUT) -> VideoSource:
+    def from_address(
+        cls, address: str, timeout: float = NETWORK_TIMEOUT, hardware: HWAccel | None = None
+    ) -> VideoSource:
         """Open an rtsp:// or http(s):// address.
 
         Args:
             address: the address.
             timeout: seconds to wait for an answer, and for data later on.
+            hardware: see `from_file`.
 
         Raises:
             UsageError: it is not written as an address is.
@@ -133,15 +142,17 @@ class VideoSource(Source):
             network=True,
             live=live,
             advice="check the address",
+            hardware=hardware,
         )
         return cls._open(address, origin, timeout=timeout, options={"rtsp_transport": "tcp"} if live else {})
 
     @classmethod
-    def from_stdin(cls, stdin: BinaryIO | None = None) -> VideoSource:
+    def from_stdin(cls, stdin: BinaryIO | None = None, hardware: HWAccel | None = None) -> VideoSource:
         """Read y4m, Matroska, or anything that can be recognised and decoded as it arrives.
 
         Args:
             stdin: what is read; the process's standard input by default, whose reading can be interrupted.
+            hardware: see `from_file`.
 
         Raises:
             UsageError: standard input is closed or a terminal, or holds no video.
@@ -152,7 +163,7 @@ class VideoSource(Source):
         if stream.isatty():
             raise UsageError("-: standard input is a terminal; pipe a video into it or name a file")
         advice = "pipe y4m, Matroska or MPEG-TS into it (most mp4 files cannot be read from a pipe)"
-        origin = Origin(name="stdin", label="standard input", advice=advice)
+        origin = Origin(name="stdin", label="standard input", advice=advice, hardware=hardware)
         if reader is not None:
             return cls._open(reader, origin, reader.stop, buffer_size=_STDIN_BUFFER)
         return cls._open(_Pipe(stream), origin, buffer_size=_STDIN_BUFFER)
@@ -172,6 +183,8 @@ class VideoSource(Source):
     ) -> VideoSource:
         begun = time.monotonic()
         container: InputContainer | None = None
+        if origin.hardware is not None:
+            settings = {**settings, "hwaccel": origin.hardware}
         try:
             container = open_container(target, **settings)
             # What comes over http and has no length is live: a camera's MJPEG, for one.
@@ -187,7 +200,17 @@ class VideoSource(Source):
             absurd = origin.file is not None and error.errno == errno.EBUSY
             if absurd or isinstance(error, av.InvalidDataError):
                 raise VosctlError(f"{origin.label}: cannot be read as a video; {origin.advice}") from error
+            if origin.hardware is not None:
+                raise VosctlError(
+                    f"{origin.label}: the GPU does not decode it ({reason_of(error)}); use `decoder='cpu'`"
+                ) from error
             raise VosctlError(f"{origin.label}: cannot be read: {reason_of(error)}; {origin.advice}") from error
+        except RuntimeError as error:  # PyAV, of a codec that the GPU does not decode
+            if container is not None:
+                container.close()
+            if origin.hardware is None:
+                raise
+            raise VosctlError(f"{origin.label}: the GPU does not decode it; use `decoder='cpu'`") from error
         except VosctlError:
             if container is not None:
                 container.close()
@@ -231,13 +254,13 @@ class VideoSource(Source):
         index, path = self._find_index(), self._origin.file
         assert path is not None
         if len(index.keys) == 0:
-            with VideoSource.from_file(path) as again:
+            with VideoSource.from_file(path, self._origin.hardware) as again:
                 yield from islice(again, begin, None)
             return
         self._lacking = index.lacking
         self._reader.keep_rotation()
         try:
-            for number, picture in frames_from(path, index, begin):
+            for number, picture in frames_from(path, index, begin, self._origin.hardware):
                 self._count = number + 1
                 self._decoder.damaged += picture.is_corrupt
                 yield self._frame(number, picture, int(index.times.pts[number]))
