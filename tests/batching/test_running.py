@@ -80,7 +80,10 @@ def test_what_is_half_written_is_removed(clips):
 
     result = run_job(job(outputs={"masks": "out/masks", "overlay": "out/o.mp4"}), Fails())
     assert (result.error, result.frames) == ("enough", 5)
-    assert [path.name for path in Path("out").rglob("*") if path.is_file()] == []
+    assert not Path("out").exists()
+    Path("out").mkdir()
+    run_job(job(outputs={"masks": "out/a/masks", "overlay": "out/a/o.mp4"}), Fails())
+    assert list(Path("out").iterdir()) == [], "a folder that was there stays"
 
 
 def test_jobs_can_be_sent_to_other_processes(clips):

@@ -12,11 +12,12 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 from vosctl.batching.executor import BatchEvents, make_engine
 from vosctl.batching.job import BatchJob
 from vosctl.batching.result import JobResult
-from vosctl.batching.running import remove_left
+from vosctl.batching.running import missing_folders, remove_left
 from vosctl.batching.waiting import Waiting
 from vosctl.batching.worker import Frames, MakeEngine, Message, Ready, Unable, blocked_signals, work
 from vosctl.engine.base import EngineInfo
@@ -41,6 +42,7 @@ class Worker:
         job: the one under way.
         ready: whether it takes jobs.
         begun: `time.monotonic()` when the job was given.
+        missing: folders that were to be made for its outputs then.
         stopped: `time.monotonic()` when it was told to end, since the job took too long; None before.
     """
 
@@ -52,6 +54,7 @@ class Worker:
         self.job: BatchJob | None = None
         self.ready = False
         self.begun = 0.0
+        self.missing: list[Path] = []
         self.stopped: float | None = None
         with blocked_signals():
             self.process.start()
@@ -59,7 +62,7 @@ class Worker:
 
     def give(self, job: BatchJob) -> None:
         """Have it run a job."""
-        self.job, self.begun = job, time.monotonic()
+        self.job, self.begun, self.missing = job, time.monotonic(), missing_folders(job)
         with suppress(OSError):  # it has died; that is seen from its end
             self.connection.send(job)
 
@@ -219,7 +222,7 @@ class Processes:
                 self._workers.remove(worker)
                 how = worker.end(PATIENCE)
                 if job is not None:
-                    remove_left(job)
+                    remove_left(job, worker.missing)
                     yield replace(worker.result(job), state="failed", error=self._too_long(worker) or how)
                 elif not worker.ready:
                     self._false_starts += 1
@@ -268,7 +271,7 @@ class Processes:
         self._workers.remove(worker)
         worker.end()
         if worker.job is not None:
-            remove_left(worker.job)
+            remove_left(worker.job, worker.missing)
             yield worker.result(worker.job)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from vosctl.jobs.recording import direction_of, is_same_request
 from vosctl.jobs.rendering import RenderJob
 from vosctl.jobs.resuming import ResumeJob
 from vosctl.jobs.segment import SegmentJob
+from vosctl.remote import is_remote
 from vosctl.summary import Summary
 from vosctl.tracking import TrackedFrame
 from vosctl.tracks import Track, TrackHeader
@@ -112,6 +113,7 @@ class _Run:
     def __init__(self, job: BatchJob, engine: Engine[Any], heard: _Heard) -> None:
         self._job, self._engine, self._heard = job, engine, heard
         self._progress = None if job.progress is None else Path(job.progress)
+        self._missing = missing_folders(job)
 
     def run(self) -> Summary:
         segment = self._job.segment_job(self._engine, self._heard)
@@ -193,12 +195,33 @@ class _Run:
                     rmtree(path)
                 else:
                     path.unlink()
+        remove_empty(self._missing)
 
 
-def remove_left(job: BatchJob) -> None:
-    """Remove what a process that was killed left of a job's outputs, but for the track that it can go on from."""
+def missing_folders(job: BatchJob) -> list[Path]:
+    """Return the folders that are to be made for a job's outputs, the lowest first."""
+    paths = [Path(path) for path in job.outputs.values() if not is_remote(path)]
+    folders = {folder for path in paths for folder in path.parents if not folder.exists()}
+    return sorted(folders, key=lambda folder: len(folder.parts), reverse=True)
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove the folders in which nothing is, those above them last."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def remove_left(job: BatchJob, missing: Iterable[Path] = ()) -> None:
+    """Remove what a process that was killed left of a job's outputs, but for the track that it can go on from.
+
+    Args:
+        job: the job.
+        missing: folders that were made for it, the lowest first; see `missing_folders`.
+    """
     for path in job.outputs.values():
         clean(Path(path))
+    remove_empty(missing)
 
 
 def _said(error: Exception) -> str:

@@ -126,7 +126,7 @@ class BatchReporter(BatchEvents):
             fps = round(summary.frames_per_second, 2)
             results = None if summary.results is None else str(summary.results)
             self._event("summary", **counts, failed=failed, seconds=round(summary.seconds, 3), fps=fps, results=results)
-        elif not self._quiet:
+        elif not self._quiet and (summary.results is not None or summary.done or summary.failed):
             where = "" if summary.results is None else f"; results in {summary.results}"
             self._say(
                 f"{_counts(summary)}; {summary.frames} frames in {_clock(summary.seconds)}, "
