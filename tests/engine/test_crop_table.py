@@ -50,34 +50,34 @@ def matrices_of(looks):
     table = np.zeros(table_length(len(looks)), np.float32)
     fill_table(table, looks, len(looks), SIZE)
     cut, back, _, pairs = map(torch.from_numpy, parts_of(table, len(looks)))
-    return taps(cut, SIZE, max(HEIGHT, WIDTH)), back, pairs
+    return cut, taps(cut, SIZE, max(HEIGHT, WIDTH)), back, pairs
 
 
 @pytest.mark.parametrize("crop", CROPS)
 def test_crops_of_rgb_are_those_of_the_plain_path(frame, crop):
-    matrices, _, _ = matrices_of([Look(1, crop, crop)])
-    found = cut_rgb(torch.from_numpy(frame), FILL)(matrices, SIZE)
+    table, matrices, _, _ = matrices_of([Look(1, crop, crop)])
+    found = cut_rgb(torch.from_numpy(frame), FILL)(table, matrices)
     wanted = crop_of(crop).cut(frame).astype(np.float32)
     difference = np.abs(found[0].permute(1, 2, 0).numpy() - wanted)
     assert difference.max() <= 2.0  # levels: the plain path rounds after each halving
-    assert difference.mean() <= 0.5
+    assert (difference == 0).mean() >= (0.88 if crop[2] >= 2 * SIZE else 0.995)
 
 
 @pytest.mark.parametrize("crop", CROPS)
 def test_crops_of_planes_are_those_of_the_plain_path(picture, crop):
-    matrices, _, _ = matrices_of([Look(1, crop, crop)])
+    table, matrices, _, _ = matrices_of([Look(1, crop, crop)])
     luma, chroma = torch.from_numpy(picture.planes[0]), torch.from_numpy(np.stack(picture.planes[1:]))
-    found = cut_planes(luma, chroma, FILL, picture.coding)(matrices, SIZE)
+    found = cut_planes(luma, chroma, FILL, picture.coding)(table, matrices)
     wanted = crop_of(crop).cut(picture).astype(np.float32)
     difference = np.abs(found[0].permute(1, 2, 0).numpy() - wanted)
-    assert difference.mean() <= 1.0  # the plain path rounds luma and chroma, which weigh up to 2.1
-    assert np.percentile(difference, 99) <= 4.0
+    assert difference.max() <= 4.0  # the plain path rounds luma and chroma, which weigh up to 2.1, after each halving
+    assert (difference == 0).mean() >= (0.88 if crop[2] >= 2 * SIZE else 0.97)
 
 
 @pytest.mark.parametrize(("crop", "seen_in"), [((40, 30, 64), (31, 33, 70)), ((0, 0, 128), (20, 40, 50))])
 def test_masks_are_carried_from_crop_to_crop_as_by_the_plain_path(crop, seen_in):
     mask = np.random.default_rng(1).random((SIZE, SIZE), dtype=np.float32)
-    matrices, _, _ = matrices_of([Look(1, crop, seen_in)])
+    _, matrices, _, _ = matrices_of([Look(1, crop, seen_in)])
     rows, columns = matrices[:, 4, :, :SIZE], matrices[:, 5, :, :SIZE]
     found = sampled(torch.from_numpy(mask)[None], rows, columns)[0].numpy()
     wanted = crop_of(crop).resample(mask, crop_of(seen_in))
@@ -87,7 +87,7 @@ def test_masks_are_carried_from_crop_to_crop_as_by_the_plain_path(crop, seen_in)
 
 def test_a_mask_that_stays_in_its_crop_is_not_changed():
     mask = torch.rand((1, SIZE, SIZE), generator=torch.Generator().manual_seed(0))
-    matrices, _, _ = matrices_of([Look(1, (13, 7, 90), (13, 7, 90))])
+    _, matrices, _, _ = matrices_of([Look(1, (13, 7, 90), (13, 7, 90))])
     found = sampled(mask, matrices[:, 4, :, :SIZE], matrices[:, 5, :, :SIZE])
     np.testing.assert_allclose(found.numpy(), mask.numpy(), atol=1e-5)
 
@@ -96,7 +96,7 @@ def test_a_mask_that_stays_in_its_crop_is_not_changed():
 def test_masks_go_back_to_the_frame_as_by_the_plain_path(crop):
     _, labels = square_frame(SIZE, SIZE, (1, (255, 255, 255), 20, 14, 30))
     levels = (labels * 255).astype(np.uint8)
-    _, back, _ = matrices_of([Look(1, crop, crop)])
+    _, _, back, _ = matrices_of([Look(1, crop, crop)])
     matrices = taps(back, max(HEIGHT, WIDTH), SIZE)
     found = sampled(torch.from_numpy(levels).float()[None], matrices[:, 0, :HEIGHT], matrices[:, 1, :WIDTH])[0]
     wanted = crop_of(crop).to_frame(levels, 0, 0, WIDTH, HEIGHT)
@@ -113,7 +113,7 @@ def test_merging_is_that_of_the_plain_path():
     looks = [
         Look(index, crop, crop, given_up) for index, (crop, given_up) in enumerate(zip(crops, yields, strict=True))
     ]
-    _, _, pairs = matrices_of(looks)
+    _, _, _, pairs = matrices_of(looks)
     found = merge(torch.from_numpy(own), pairs).numpy()
     first, second = (crop_of(crop) for crop in crops[:2])
     np.testing.assert_array_equal(found[0], own[0])  # what yields takes nothing away

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from vosctl.engine.crop_table import BACK, CUT, FLAGS, PAIR, ROW
 from vosctl.engine.torch_merging import EPSILON, box_ends, odds_of
-from vosctl.engine.torch_pictures import decoded, decoding_matrix, rounded, rounded_fill
-from vosctl.engine.torch_sampling import linear_taps, sampled, taps
+from vosctl.engine.torch_pictures import decoded, decoding_matrix, rounded_fill
+from vosctl.engine.torch_sampling import linear_taps, resized, sampled, taps
 from vosctl.network.base import PropagationNetwork, State
 from vosctl.types import RGB
 from vosctl.video.planar import Coding
@@ -65,8 +65,8 @@ class Outcome:
     canvas: Tensor
 
 
-Cut = Callable[[Tensor, int], Tensor]
-"""Cuts crops out of a frame that is on the device: matrices (N, 6, S, L) and the size, to (N, 3, S, S), 0..255."""
+Cut = Callable[[Tensor, Tensor], Tensor]
+"""Cuts crops out of a frame: rows (N, CUT, ROW) and their matrices (N, CUT, S, L), to (N, 3, S, S), 0..255."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +101,7 @@ class CropStep:
         ids, active = flags[:, 0], flags[:, 2] > 0
         _remember(slots, flags[:, 1] > 0)
         matrices = taps(cut, size, max(self.height, self.width, size))
-        image = self.cut(matrices, size)
+        image = self.cut(cut, matrices)
         guidance = sampled(slots.before, matrices[:, 4, :, :size], matrices[:, 5, :, :size])
         own, presence = self._shown(image, guidance)
         merged = merge(own, pairs)
@@ -194,15 +194,13 @@ def cut_planes(luma: Tensor, chroma: Tensor, fill: RGB, coding: Coding) -> Cut:
     matrix = decoding_matrix(coding, luma.device)
     outside = rounded_fill(coding.encode(fill), luma.device)
 
-    def cut(matrices: Tensor, size: int) -> Tensor:
-        (height, width), (half_height, half_width) = luma.shape, chroma.shape[1:]
-        full = sampled(luma.float() - outside[0], matrices[:, 0, :, :height], matrices[:, 1, :, :width])
-        half = sampled(
-            chroma.float() - outside[1:, None, None],
-            matrices[:, 2, None, :, :half_height],
-            matrices[:, 3, None, :, :half_width],
-        )
-        return decoded(rounded(torch.cat((full[:, None], half), 1) + outside[:, None, None]), matrix)
+    def cut(table: Tensor, matrices: Tensor) -> Tensor:
+        parts = []
+        for first, planes, fill in ((0, luma[None], outside[:1]), (2, chroma, outside[1:])):
+            height, width = planes.shape[1:]
+            rows, columns = matrices[:, first, :, :height], matrices[:, first + 1, :, :width]
+            parts.append(resized(planes.float() - fill[:, None, None], table[:, first], rows, columns, fill))
+        return decoded(torch.cat(parts, 1), matrix)
 
     return cut
 
@@ -216,10 +214,9 @@ def cut_rgb(frame: Tensor, fill: RGB) -> Cut:
     """
     outside = rounded_fill(fill, frame.device)
 
-    def cut(matrices: Tensor, size: int) -> Tensor:
+    def cut(table: Tensor, matrices: Tensor) -> Tensor:
         height, width = frame.shape[:2]
         planes = frame.permute(2, 0, 1).float() - outside[:, None, None]
-        rows, columns = matrices[:, 0, None, :, :height], matrices[:, 1, None, :, :width]
-        return rounded(sampled(planes, rows, columns) + outside[:, None, None])
+        return resized(planes, table[:, 0], matrices[:, 0, :, :height], matrices[:, 1, :, :width], outside)
 
     return cut
