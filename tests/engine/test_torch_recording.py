@@ -95,6 +95,28 @@ def test_recorded_steps_give_what_plain_ones_do_while_objects_come_and_go():
         assert set(np.unique(labels)) - {0} == set(range(1, count + 1))
 
 
+def test_objects_with_two_references_have_a_recording_of_their_own():
+    def corrected(recorder):
+        tracker = tracker_with(recorder)
+        results = []
+        for step, (frame, labels) in enumerate(frames([2] * 14)):
+            if step == 0:
+                result = tracker.start(frame, labels)
+            elif step == 5:
+                result = tracker.step(frame + np.uint8(9), labels, [1])
+            else:
+                result = tracker.step(frame)
+            words = [(one.id, one.status) for one in result.objects]
+            results.append((result.labels.copy(), result.alpha.copy(), words))
+        assert tracker.references == {1: 2, 2: 1}
+        return results
+
+    recorder = ReplayRecorder()
+    assert_same(corrected(recorder), corrected(None))
+    assert recorder.recorded == 3, "for two objects, the one that is not corrected, and two of which one has two"
+    assert recorder.played >= 10
+
+
 def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_says_why():
     objects = [2] * 6
     tracker = tracker_with(FailingRecorder())

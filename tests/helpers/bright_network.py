@@ -14,9 +14,11 @@ from vosctl.network.table import NetworkDescription
 
 
 class BrightObjectNetwork(PropagationNetwork):
-    """Marks what has the colour of the reference; tells presence, where asked to, by whether there is any."""
+    """Marks what has the colour of a reference, and tells presence, where asked to, by whether there is any."""
 
-    description = NetworkDescription("bright", 96, ("colour",), "tests.helpers.bright_network:BrightObjectNetwork")
+    description = NetworkDescription(
+        "bright", 96, ("colour",), "tests.helpers.bright_network:BrightObjectNetwork", side_by_side=("colour",)
+    )
 
     def __init__(self, *, tells_presence: bool = False) -> None:
         super().__init__()
@@ -27,8 +29,9 @@ class BrightObjectNetwork(PropagationNetwork):
         return (torch.where(mask.sum() > 0, colour, 99.0),)
 
     def propagate(self, image, mask, *state):
-        (colour,) = state
-        near = ((image - colour).abs().amax(1, keepdim=True) < 40 / 255).to(image.dtype)
+        (colours,) = state  # (N, 3, references, 1)
+        distances = torch.stack([(image - one[:, :, None]).abs().amax(1) for one in colours.unbind(2)], 1)
+        near = (distances.amin(1, keepdim=True) < 40 / 255).to(image.dtype)
         return near * 0.93 + 0.02
 
     def propagate_with_presence(self, image, mask, *state):

@@ -14,7 +14,7 @@ import pytest
 import vosctl
 from tests.helpers.frames import square_frame, write_video
 from tests.helpers.prompts import ColourPromptEngine
-from tests.jobs.test_resuming import BLUE, RED, SoftEngine, StopsAfter, assert_same_tracks, said
+from tests.jobs.test_resuming import BLUE, RED, PairEngine, SoftEngine, StopsAfter, assert_same_tracks, said
 from tests.tracking.test_states import MemoryEngine
 from vosctl.jobs.correcting import Stretch, stretches
 from vosctl.jobs.resuming import resume
@@ -70,25 +70,53 @@ def test_what_is_followed_anew(new, earlier, direction, forwards, backwards):
     assert [{(one.start, one.end) for one in ways} for ways in found] == [forwards, backwards]
 
 
+@pytest.mark.parametrize(
+    ("new", "earlier", "direction", "forwards", "backwards"),
+    [
+        # the first place stays as it was: as without
+        ([(50, 1)], {1: [0]}, "both", {(50, 100)}, {(50, 0)}),
+        ([(90, 1)], {1: [0, 80]}, "both", {(90, 100)}, {(90, 80)}),
+        ([(50, 2)], {1: [0]}, "both", {(50, 100)}, {(50, -1)}),
+        # another first place: all of it
+        ([(50, 1)], {1: [80]}, "both", {(50, 80), (80, 100)}, {(50, -1), (80, 50)}),
+        ([(50, 1)], {1: [80]}, "forward", {(50, 80), (80, 100)}, set()),
+        ([(0, 1)], {1: [0, 80]}, "both", {(0, 80), (80, 100)}, {(0, -1), (80, 0)}),
+    ],
+)
+def test_what_is_followed_anew_where_the_first_place_counts_everywhere(new, earlier, direction, forwards, backwards):
+    found = stretches(new, earlier, (-1, 100), direction, by_first=True)
+    assert [{(one.start, one.end) for one in ways} for ways in found] == [forwards, backwards]
+
+
 def test_a_stretch_holds_its_start_and_not_its_end():
     assert [number for number in range(9) if Stretch(1, 3, 6).holds(number)] == [3, 4, 5]
     assert [number for number in range(9) if Stretch(1, 6, 3).holds(number)] == [4, 5, 6]
 
 
-PLACES = [([0], [20]), ([0, 30], [20]), ([0], [12, 35]), ([30], [10]), ([0, 10, 20, 30], [15]), ([0, 20], [20, 25])]
+PLACES = [
+    ([0], [20]),
+    ([0, 30], [20]),
+    ([0], [12, 35]),
+    ([30], [10]),
+    ([0, 10, 20, 30], [15]),
+    ([0, 20], [20, 25]),
+    ([30, 35], [8]),
+    ([0, 20, 33], [0]),
+]
 
 
 @pytest.mark.parametrize("direction", ["both", "forward"])
 @pytest.mark.parametrize(("earlier", "new"), PLACES)
-def test_one_object_is_as_if_all_had_been_said_at_once(clip, earlier, new, direction):
+@pytest.mark.parametrize("engine", [SoftEngine, PairEngine])
+def test_one_object_is_as_if_all_had_been_said_at_once(clip, earlier, new, direction, engine):
     """The first of the places is that of the other square, so that every frame changes with what is followed."""
     first = [vosctl.TimedPrompt.of(place, 1, mask=clip[place] == 1) for place in earlier]
     later = [vosctl.TimedPrompt.of(place, 1, mask=clip[place] == 2) for place in new]
     kept = [prompt for prompt, place in zip(first, earlier, strict=True) if place not in new]
-    tracked("whole.vostrack", [*kept, *later], direction=direction)
-    tracked("a.vostrack", first, direction=direction)
+    tracked("whole.vostrack", [*kept, *later], direction=direction, engine=engine())
+    tracked("a.vostrack", first, direction=direction, engine=engine())
     before = Path("a.vostrack").read_bytes()
-    summary = resume("a.vostrack", prompts=later, engine=SoftEngine())
+    summary = resume("a.vostrack", prompts=later, engine=engine())
     assert_same_tracks("whole.vostrack", "a.vostrack")
     assert Path("a.vostrack").read_bytes() != before
     assert summary.outputs == (Path("a.vostrack"),)
@@ -132,14 +160,15 @@ def test_clicks_correct_what_the_track_shows(clip):
     assert [(entry["at"], "rle" in entry) for entry in entries] == [(0, True), (20, True)]
 
 
+@pytest.mark.parametrize("engine", [SoftEngine, PairEngine])
 @pytest.mark.parametrize("places", [[10], [STATE_INTERVAL + 3], [STATE_INTERVAL + 12], [COUNT - 4]])
-def test_a_run_that_was_stopped_goes_on_with_what_is_said_now(clip, places):
+def test_a_run_that_was_stopped_goes_on_with_what_is_said_now(clip, places, engine):
     """The state that it goes on from is corrected too, whether the new place is before or after it."""
     later = [vosctl.TimedPrompt.of(place, 1, mask=clip[place] == 2) for place in places]
-    tracked("whole.vostrack", [*said(clip, (0, 1)), *later])
+    tracked("whole.vostrack", [*said(clip, (0, 1)), *later], engine=engine())
     with pytest.raises(vosctl.VosctlError, match="enough"):
-        tracked("a.vostrack", said(clip, (0, 1)), events=StopsAfter(STATE_INTERVAL + 8))
-    resume("a.vostrack", prompts=later, engine=SoftEngine(), outputs=vosctl.OutputRequest(masks=Path("masks")))
+        tracked("a.vostrack", said(clip, (0, 1)), engine=engine(), events=StopsAfter(STATE_INTERVAL + 8))
+    resume("a.vostrack", prompts=later, engine=engine(), outputs=vosctl.OutputRequest(masks=Path("masks")))
     assert_same_tracks("whole.vostrack", "a.vostrack")
     assert len(list(Path("masks").iterdir())) == COUNT
 

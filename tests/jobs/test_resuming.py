@@ -127,6 +127,40 @@ class SoftEngine(BrightObjectEngine):
         return Step((0.75 * near + 0.25 * before).astype(np.float32), tuple(states))
 
 
+class PairEngine(SoftEngine):
+    """Reads two references of an object, of which each adds to the mask; half of all pairs agree, by their images."""
+
+    one_reference = ""
+
+    def __init__(self):
+        super().__init__()
+        self.joined = 0
+        self._encoded = []
+
+    def encode_reference(self, image, mask):
+        self._encoded.append((image, mask))
+        return super().encode_reference(image, mask)[None]
+
+    def agree(self, first):
+        """Whether what was first shown, in this image, agrees with what comes later."""
+        return first.sum() % 2 == 1
+
+    def join_references(self, first, second):
+        self.joined += 1
+        return np.concatenate((first, second))
+
+    def propagate(self, images, masks, states):
+        if len(images) == 1 and not masks.any():
+            for image, mask in self._encoded:
+                if np.array_equal(image, images[0]):
+                    return Step((mask if self.agree(image) else 1 - mask)[None], tuple(states))
+        found = []
+        for image, mask, state in zip(images, masks, states, strict=True):
+            pictures, guides = (np.repeat(one[None], len(state), axis=0) for one in (image, mask))
+            found.append(super().propagate(pictures, guides, list(state)).probabilities.mean(axis=0))
+        return Step(np.stack(found), tuple(states))
+
+
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_soft_masks_that_grow_out_of_those_before(clip, settings):
     given: dict[str, Any] = {"engine": SoftEngine(), "tracking": settings}
@@ -246,14 +280,15 @@ def said(clip, *places):
 
 @pytest.mark.parametrize("count", [3, 14, STATE_INTERVAL + 7, 2 * STATE_INTERVAL + 12])
 @pytest.mark.parametrize("direction", ["forward", "both"])
-def test_prompts_in_later_frames(clip, count, direction):
+@pytest.mark.parametrize("engine", [SoftEngine, PairEngine])
+def test_prompts_in_later_frames(clip, count, direction, engine):
     """Before the stop and after it; with soft masks, so that any difference shows."""
     prompts = said(clip, (2, 1), (9, 2), (STATE_INTERVAL + 5, 1), (COUNT - 5, 2))
-    given: dict[str, Any] = {"prompts": prompts, "direction": direction, "engine": SoftEngine()}
+    given: dict[str, Any] = {"prompts": prompts, "direction": direction, "engine": engine()}
     vosctl.segment("clip.mp4", track="whole.vostrack", **given)
     with pytest.raises(vosctl.VosctlError, match="enough"):
         vosctl.segment("clip.mp4", track="a.vostrack", events=StopsAfter(count), **given)
-    resume("a.vostrack", engine=SoftEngine())
+    resume("a.vostrack", engine=engine())
     assert_same_tracks("whole.vostrack", "a.vostrack")
     with Track(Path("whole.vostrack")) as track:
         assert [one.id for one in track[0].objects] == ([] if direction == "forward" else [1, 2])

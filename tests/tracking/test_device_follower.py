@@ -238,3 +238,22 @@ def test_the_scene_is_looked_at_once_a_frame():
 def test_what_cannot_follow_on_its_device_says_so(bright_engine):
     with pytest.raises(UsageError, match="`on_device=True`: the fake engine cannot; use `engine='torch'`"):
         Tracker(bright_engine, TrackingSettings(on_device=True))
+
+
+def test_objects_with_one_and_with_two_references_are_followed_on_the_device(trackers):
+    shade = (200, 20, 20)
+    squares = [(1, RED, 20, 30, 30), (2, BLUE, 110, 50, 40)]
+    both(trackers, "start", *square_frame(120, 200, *squares))
+    both(trackers, "step", square_frame(120, 200, *squares)[0])
+    frame, labels = square_frame(120, 200, (1, shade, 22, 30, 30), squares[1])
+    both(trackers, "step", frame, np.where(labels == 1, labels, 0))
+    assert [tracker.references for tracker in trackers] == 2 * [{1: 2, 2: 1}]
+    for step in range(1, 6):
+        colour = RED if step % 2 else shade
+        frame, labels = square_frame(120, 200, (1, colour, 22 + 3 * step, 30, 30), squares[1])
+        result = both(trackers, "step", frame)
+        assert on_device(result)
+        assert (result.labels == labels).mean() > 0.97
+    both(trackers, "remove", 1)
+    assert on_device(both(trackers, "step", frame))
+    assert trackers[1].references == {2: 1}

@@ -35,7 +35,7 @@ _OPTIONS: tuple[str, ...] = (
     *("annotation_format", "grow", "feather", "clean_edges", "audio"),
 )
 _SPAN = ("start", "end", "every")
-_TRACKING = ("window", "window_size", "scales")
+_TRACKING = ("window", "window_size", "scales", "references")
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,7 @@ READERS: dict[str, Callable[[str, object], Value]] = {
     "window": _flag,
     "window_size": _whole,
     "scales": _scales,
+    "references": _whole,
     "colors": _text,
     "background": _text,
     "annotation_format": _one_of(ANNOTATION_FORMATS),

@@ -16,9 +16,9 @@ from vosctl.cli.options import (
     EngineRequest,
     ReportingRequest,
     TrackingRequest,
+    correcting_options,
     engine_options,
     reporting_options,
-    tracking_options,
 )
 from vosctl.cli.places import RangeRequest, range_options
 from vosctl.cli.ray import RayRequest, ray_options
@@ -191,7 +191,7 @@ work_options = grouped(
 @ray_options
 @look_options
 @range_options
-@tracking_options
+@correcting_options
 @engine_options
 @reporting_options
 def batch(

@@ -121,6 +121,7 @@ class TrackingRequest:
     scales: str | None = None
     paper_protocol: bool = False
     on_device: bool = False
+    references: Literal["1", "2"] = "2"
 
     def settings(self) -> TrackingSettings:
         """Return how objects are to be followed.
@@ -145,13 +146,15 @@ class TrackingRequest:
                 f"--scales {self.scales}: give numbers separated by commas, such as 0.5,0.75,1.0"
             ) from None
         return TrackingSettings(
-            window=self.window != "off", window_size=self.window_size, scales=numbers, on_device=self.on_device
+            window=self.window != "off",
+            window_size=self.window_size,
+            scales=numbers,
+            on_device=self.on_device,
+            references=1 if self.references == "1" else 2,
         )
 
 
-tracking_options = grouped(
-    "tracking",
-    TrackingRequest,
+_TRACKING = (
     click.option(
         "--window",
         type=click.Choice(["on", "off"]),
@@ -181,7 +184,17 @@ tracking_options = grouped(
         help="Cut, merge and label where the network computes, with --engine torch: for a GPU.",
     ),
 )
+_REFERENCES = click.option(
+    "--references",
+    type=click.Choice(["1", "2"]),
+    default="2",
+    show_default=True,
+    help="Masks that an object is known by once it is corrected: the first beside the last one, or the last alone.",
+)
+tracking_options = grouped("tracking", TrackingRequest, *_TRACKING)
 """--window, --window-size, --scales, --paper-protocol, --on-device, as a `TrackingRequest` named `tracking`."""
+correcting_options = grouped("tracking", TrackingRequest, *_TRACKING, _REFERENCES)
+"""The same, and --references, where objects may be corrected."""
 
 
 @dataclass(frozen=True, slots=True)

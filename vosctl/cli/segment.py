@@ -16,10 +16,10 @@ from vosctl.cli.options import (
     EngineRequest,
     ReportingRequest,
     TrackingRequest,
+    correcting_options,
     engine_options,
     frame_rate,
     reporting_options,
-    tracking_options,
 )
 from vosctl.cli.output_options import OutputOptions, output_options
 from vosctl.cli.places import RangeRequest, range_options
@@ -69,7 +69,7 @@ def _fields(request: type[Any]) -> set[str]:
     help="What decodes the video: the CPU (auto, cpu), or an NVIDIA GPU.",
 )
 @range_options
-@tracking_options
+@correcting_options
 @engine_options
 @reporting_options
 def segment(

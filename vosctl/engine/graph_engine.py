@@ -14,6 +14,7 @@ from vosctl.engine.arguments import check_batch, check_reference
 from vosctl.engine.base import EngineInfo, StateBatch, Step
 from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.engine.memory import memory_errors
+from vosctl.engine.references import ReferenceStates, one_of_network, side_by_side
 from vosctl.errors import UsageError
 
 State = tuple[NDArray[np.float32], ...]
@@ -29,15 +30,23 @@ class GraphEngine(ABC):
     Args:
         info: what was chosen.
         metadata: what the graphs say of themselves.
+        one_size: why the graphs run on states of one size only, see `JoinsReferences.one_reference`; empty where they
+            do not.
     """
 
-    def __init__(self, info: EngineInfo, metadata: GraphMetadata) -> None:
+    def __init__(self, info: EngineInfo, metadata: GraphMetadata, one_size: str = "") -> None:
         self.info = info
         self.takes_float = False
         self.stride = metadata.stride
         self.crop_size = metadata.size[0] if metadata.size and len(set(metadata.size)) == 1 else metadata.crop_size
         self._metadata = metadata
         self._lock = Lock()  # the buffers of a step are the engine's own, and are filled anew by each
+        beside = side_by_side(metadata.network)
+        names = metadata.state_names
+        self._references: ReferenceStates[NDArray[np.float32]] = ReferenceStates(names, beside, np.concatenate)
+        if metadata.size is not None:
+            one_size = "graphs that were exported for a fixed size read one reference of an object"
+        self.one_reference = one_of_network(metadata.network, beside) or one_size
         self._batch = StateBatch(self._place_all)
 
     @abstractmethod
@@ -62,6 +71,10 @@ class GraphEngine(ABC):
         self._check_size(image[None])
         with self._lock, memory_errors("encoding a reference"):
             return self._run_reference(np.ascontiguousarray(image[None]), np.ascontiguousarray(mask[None]))
+
+    def join_references(self, first: State, second: State) -> State:
+        """See `JoinsReferences.join_references`."""
+        return self._references.join(first, second)
 
     def propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
         """See `Engine.propagate`."""
@@ -94,9 +107,7 @@ class GraphEngine(ABC):
         """Place the states in batches of as many as the step graph takes."""
         count = self._count(len(states))
         batches = [states[start : start + count] for start in range(0, len(states), count)]
-        return [
-            self._place(tuple(np.concatenate(tensors) for tensors in zip(*batch, strict=True))) for batch in batches
-        ]
+        return [self._place(self._references.batch(batch)) for batch in batches]
 
     def _check_size(self, images: NDArray[Any]) -> None:
         """Refuse images of another size than the one a graph is fixed to."""

@@ -27,7 +27,9 @@ class OnnxEngine(GraphEngine):
     def __init__(self, graphs: GraphPair, weights: str) -> None:
         metadata, provider = graphs.metadata, graphs.provider
         device = f"{provider.name}:{provider.index}" if provider.memory == "cuda" else provider.name
-        super().__init__(EngineInfo("onnx", weights, metadata.network, device, metadata.precision), metadata)
+        info = EngineInfo("onnx", weights, metadata.network, device, metadata.precision)
+        one_size = "" if provider.takes_any_size else f"{provider.name} reads one reference of an object"
+        super().__init__(info, metadata, one_size)
         self._graphs = graphs
         self._binding = graphs.step.io_binding()
 

@@ -60,6 +60,11 @@ class Provider:
         return PROVIDERS[self.word]
 
     @property
+    def takes_any_size(self) -> bool:
+        """Whether tensors may change their size from call to call at no cost; others compile for the sizes they see."""
+        return self.word in {"cpu", "cuda"}
+
+    @property
     def memory(self) -> str:
         """Where its tensors live, in ONNX Runtime's words."""
         return "cuda" if self.word in {"cuda", "tensorrt"} else "cpu"

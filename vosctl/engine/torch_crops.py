@@ -14,6 +14,7 @@ from vosctl.engine.crop_table import fill_table, table_length
 from vosctl.engine.devices import Placement
 from vosctl.engine.memory import memory_errors
 from vosctl.engine.on_device import Carried, Found, Look, bucket_of
+from vosctl.engine.references import ReferenceStates
 from vosctl.engine.torch_crop_step import CropStep, Cut, Outcome, Slots, cut_planes, cut_rgb
 from vosctl.engine.torch_pictures import DevicePictures, Sent
 from vosctl.engine.torch_recording import Recorder, Recordings
@@ -22,6 +23,9 @@ from vosctl.network.base import PropagationNetwork, State
 from vosctl.types import RGB, RGBImage, SoftMask
 from vosctl.video.planar import Picture
 
+Room = tuple[int, tuple[torch.Size, ...]]
+"""For how many objects there is room, and the shape of their states: those of two references are larger."""
+
 
 class TorchCrops:
     """See `CropsOnDevice`.
@@ -29,6 +33,7 @@ class TorchCrops:
     Args:
         network: the network, on its device.
         placement: device and precision.
+        references: joins reference states.
         height: of the frames in pixels.
         width: of the frames in pixels.
         size: side in pixels of the crops as the network sees them.
@@ -41,6 +46,7 @@ class TorchCrops:
         self,
         network: PropagationNetwork,
         placement: Placement,
+        references: ReferenceStates[Tensor],
         height: int,
         width: int,
         size: int,
@@ -54,8 +60,10 @@ class TorchCrops:
         self._placement = placement
         self._height, self._width, self._size = height, width, size
         self._transfers = Transfers(queue)
-        self._slots: dict[int, Slots] = {}  # by bucket, so that a recording stays good when objects come and go
-        self._states: dict[int, list[State]] = {}  # those in the slots
+        self._references = references
+        # by room, so that a recording stays good when objects come and go
+        self._slots: dict[Room, Slots] = {}
+        self._states: dict[Room, list[State]] = {}  # those in the slots
         self._recordings: Recordings[Outcome] = Recordings(recorder, self.notes)
         self._sent: Sent[Cut] | None = None
         self._pictures = DevicePictures(
@@ -64,28 +72,30 @@ class TorchCrops:
             lambda luma, chroma, coding: cut_planes(luma, chroma, fill, coding),
             lambda frame: cut_rgb(frame, fill),
         )
-        self._bucket = 0
+        self._room: Room = (0, ())
         self._objects = 0
 
     @torch.inference_mode()
     def take(self, objects: Sequence[Carried]) -> None:
         """See `CropsOnDevice.take`."""
-        self._objects, self._bucket = len(objects), bucket_of(len(objects))
-        slots = self._slots.get(self._bucket)
+        states = self._references.even([cast(State, one.state) for one in objects])
+        bucket = bucket_of(len(objects))
+        self._objects, self._room = len(objects), (bucket, tuple(tensor.shape[1:] for tensor in states[0]))
+        slots = self._slots.get(self._room)
         if slots is None:
-            with memory_errors(f"making room for {self._bucket} objects on the device"):
-                slots = self._slots[self._bucket] = self._room(objects[0].state)
-            self._states[self._bucket] = []
-        known = self._states[self._bucket]
-        for index, one in enumerate(objects):
+            with memory_errors(f"making room for {bucket} objects on the device"):
+                slots = self._slots[self._room] = self._made_room(bucket, states[0])
+            self._states[self._room] = []
+        known = self._states[self._room]
+        for index, (one, state) in enumerate(zip(objects, states, strict=True)):
             if index >= len(known) or known[index] is not one.state:
-                for batch, tensor in zip(slots.states, one.state, strict=True):
+                for batch, tensor in zip(slots.states, state, strict=True):
                     batch[index : index + 1].copy_(tensor)
             slots.after[index].copy_(torch.tensor(one.probability))
             if one.sure is not None and one.sure_image is not None:
                 slots.sure[index].copy_(torch.tensor(one.sure))
                 slots.sure_image[index].copy_(torch.tensor(one.sure_image).permute(2, 0, 1))
-        self._states[self._bucket] = [cast(State, one.state) for one in objects]
+        self._states[self._room] = [cast(State, one.state) for one in objects]
 
     @torch.inference_mode()
     def send(self, picture: Picture) -> Picture:
@@ -100,16 +110,14 @@ class TorchCrops:
         if self._sent is None:
             raise ValueError("no frame was sent")
         sent, self._sent = self._sent, None
-        slots = self._slots[self._bucket]
+        slots, (bucket, _) = self._slots[self._room], self._room
         doing = f"a step of the network for {len(looks)} objects"
         with memory_errors(doing):
             table = self._transfers.staging(slots.table)
-            fill_table(table, looks, self._bucket, self._size)
+            fill_table(table, looks, bucket, self._size)
             self._transfers.up(slots.table)
             step = CropStep(self._network, slots, sent.use, self._height, self._width, self._placement.dtype)
-            run = self._recordings.get(
-                (self._bucket, sent.kind), f"the step for {self._bucket} objects", step, slots.changing
-            )
+            run = self._recordings.get((self._room, sent.kind), f"the step for {bucket} objects", step, slots.changing)
             outcome = run()
             found = self._transfers.down(outcome.figures, outcome.masks)
             drawn = self._transfers.down(outcome.canvas)
@@ -124,14 +132,14 @@ class TorchCrops:
     @torch.inference_mode()
     def give(self, remember: Sequence[bool], *, before: bool) -> list[Carried]:
         """See `CropsOnDevice.give`."""
-        slots = self._slots[self._bucket]
+        slots = self._slots[self._room]
         kept = torch.tensor([False if before else bool(one) for one in remember], device=self._placement.device)
         count = self._objects
         probability = (slots.before if before else slots.after)[:count].cpu().numpy()
         sure = torch.where(kept[:, None, None], slots.own[:count], slots.sure[:count]).cpu().numpy()
         images = torch.where(kept[:, None, None, None], slots.image[:count], slots.sure_image[:count])
         shown = images.round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        states = self._states[self._bucket]
+        states = self._states[self._room]
         return [Carried(states[index], probability[index], sure[index], shown[index]) for index in range(count)]
 
     def _found(self, figures: NDArray[np.float32], masks: NDArray[np.uint8], drawn: Arriving) -> Found:
@@ -158,12 +166,12 @@ class TorchCrops:
 
     @torch.inference_mode()
     def _shown(self, index: int) -> tuple[RGBImage, SoftMask]:
-        slots = self._slots[self._bucket]
+        slots = self._slots[self._room]
         image = slots.image[index].round().byte().permute(1, 2, 0).contiguous()
         return image.cpu().numpy(), slots.own[index].float().cpu().numpy()
 
-    def _room(self, state: State) -> Slots:
-        count, size = self._bucket, self._size
+    def _made_room(self, count: int, state: State) -> Slots:
+        size = self._size
         states = tuple(
             torch.zeros((count, *tensor.shape[1:]), dtype=tensor.dtype, device=tensor.device) for tensor in state
         )

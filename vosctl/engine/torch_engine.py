@@ -15,6 +15,7 @@ from vosctl.engine.base import EngineInfo, StateBatch, Step
 from vosctl.engine.devices import Placement
 from vosctl.engine.memory import memory_errors
 from vosctl.engine.on_device import FrameGeometry
+from vosctl.engine.references import ReferenceStates, one_of_network
 from vosctl.engine.torch_crops import TorchCrops
 from vosctl.engine.torch_frames import TorchFrames
 from vosctl.engine.torch_recording import Recorder, recorder_for
@@ -52,7 +53,10 @@ class TorchEngine:
         self._recorder_for, self._queue_for = recorder, queue
         network = fold_batch_norms(network.eval())
         self._network = network.to(placement.device, placement.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._batch = StateBatch(_concatenate)
+        beside = network.description.side_by_side
+        self._references: ReferenceStates[Tensor] = ReferenceStates(network.state_names, beside, _concatenate)
+        self.one_reference = one_of_network(network.name, beside)
+        self._batch = StateBatch(self._references.batch)
 
     @torch.inference_mode()
     def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
@@ -76,11 +80,16 @@ class TorchEngine:
                 presence = told.float().cpu().numpy()
             return Step(probability[:, 0].float().cpu().numpy(), tuple(states), presence)
 
+    @torch.inference_mode()
+    def join_references(self, first: State, second: State) -> State:
+        """See `JoinsReferences.join_references`."""
+        return self._references.join(first, second)
+
     def open_crops(self, height: int, width: int, size: int, fill: RGB) -> TorchCrops:
         """See `FollowsOnDevice.open_crops`."""
         device = self._placement.device
         recorder, queue = self._recorder_for(device), self._queue_for(device)
-        return TorchCrops(self._network, self._placement, height, width, size, fill, recorder, queue)
+        return TorchCrops(self._network, self._placement, self._references, height, width, size, fill, recorder, queue)
 
     def open_frames(self, geometry: FrameGeometry) -> TorchFrames:
         """See `FollowsOnDevice.open_frames`."""
@@ -100,5 +109,5 @@ class TorchEngine:
         return torch.from_numpy(np.ascontiguousarray(masks)).to(self._placement.device, self._placement.dtype)[:, None]
 
 
-def _concatenate(states: Sequence[State]) -> State:
-    return tuple(torch.cat(tensors) for tensors in zip(*states, strict=True))
+def _concatenate(tensors: Sequence[Tensor], axis: int) -> Tensor:
+    return torch.cat(tuple(tensors), axis)

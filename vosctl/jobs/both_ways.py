@@ -12,6 +12,7 @@ from typing import Literal
 from vosctl.interrupts import check
 from vosctl.jobs.blending import Part, put_together, share_ahead
 from vosctl.jobs.prompted import PromptedTracker
+from vosctl.jobs.references import show_first
 from vosctl.prompts.first_objects import Tell
 from vosctl.prompts.schedule import Schedule
 from vosctl.tracking import TrackedFrame, Tracker
@@ -55,6 +56,7 @@ def follow_backwards(
     anchors = schedule.anchors()
     first = schedule.first or 0
     numbers = [number for number in range(first, max(anchors) + 1, every_of(source)) if number >= (down_to or 0)]
+    show_first(tracker, source, schedule)
     kept: dict[int, PackedResult] = {}
     for frame in frames_backwards(source, numbers):
         check()

@@ -18,6 +18,7 @@ from vosctl.interrupts import check
 from vosctl.jobs.blending import Part, only, put_together, share_ahead
 from vosctl.jobs.both_ways import Direction, every_of
 from vosctl.jobs.recording import direction_of, said_of, scheduled
+from vosctl.jobs.references import show_first, tell_of_first_left_out, tell_of_one_reference
 from vosctl.prompts.entries import Entry
 from vosctl.prompts.first_objects import Tell
 from vosctl.prompts.schedule import Schedule
@@ -62,6 +63,8 @@ def stretches(
     earlier: Mapping[int, Sequence[int]],
     ends: tuple[int, int],
     direction: Direction,
+    *,
+    by_first: bool = False,
 ) -> tuple[set[Stretch], set[Stretch]]:
     """Return the ways forwards and the ways back that have to be followed anew.
 
@@ -70,13 +73,17 @@ def stretches(
         earlier: by object, the frames in which anything was said of it when the track was made, rising.
         ends: the number before the first frame, and the number after the last one that is there.
         direction: which ways objects are followed.
+        by_first: whether the place where an object is first said counts wherever it is followed: where that is a new
+            one all its ways are followed anew.
     """
     forwards: set[Stretch] = set()
     backwards: set[Stretch] = set()
-    new = list(new)
-    for number, key in new:
+    anew = set(new)
+    fresh = {key for number, key in anew if by_first and number <= min(earlier.get(key, (number,)))}
+    anew |= {(number, key) for key in fresh for number in earlier.get(key, ())}
+    for number, key in anew:
         old = earlier.get(key, ())
-        places = sorted({*old, *(place for place, other in new if other == key)})
+        places = sorted({*old, *(place for place, other in anew if other == key)})
         before = max((place for place in places if place < number), default=None)
         after = min((place for place in places if place > number), default=None)
         forwards.add(Stretch(key, number, ends[1] if after is None else min(after, ends[1])))
@@ -102,6 +109,7 @@ class Correction:
         new: what is said now, looked at.
         union: both, without what was said in a frame in which it is said anew.
         state: that a run that was stopped is gone on with: the number of the frame after which it is, and the state.
+        note: told what of it is left aside.
 
     Attributes:
         forwards: the ways forwards that are followed anew.
@@ -120,6 +128,7 @@ class Correction:
         new: Schedule,
         union: Schedule,
         state: tuple[int, TrackerState] | None,
+        note: Tell,
     ) -> None:
         self._track, self._source, self._tracker, self._union = track, source, tracker, union
         self._first, self._every, self._known = union.first or 0, every_of(source), len(track)
@@ -129,8 +138,9 @@ class Correction:
         for number, _ in fresh:
             self._given(number)
         ends = self._first - self._every, self._first + self._known * self._every
-        self.forwards, self.backwards = stretches(fresh, earlier.places(), ends, self._direction)
-        self._state = state
+        by_first = not tracker.one_reference
+        self.forwards, self.backwards = stretches(fresh, earlier.places(), ends, self._direction, by_first=by_first)
+        self._state, self._note = state, note
 
     @property
     def objects(self) -> int:
@@ -152,6 +162,7 @@ class Correction:
             VosctlError: the source cannot be read.
             KeyboardInterrupt: interrupted.
         """
+        show_first(self._tracker, self._source, self._union)
         back = dict(self._follow(self._backward_frames(), self.backwards, hear))
         ahead = dict(self._follow(self._forward_frames(), self.forwards, hear))
         results = {}
@@ -192,6 +203,9 @@ class Correction:
             else:
                 result = self._tracker.step(frame.picture, given)
             hear(frame, result)
+            if ways is self.forwards:
+                again = [key for key in self._anchors.get(frame.index, ()) if self._said[key][0] < frame.index]
+                tell_of_first_left_out(self._tracker, frame.index, again, self._note)
             if ways is self.forwards and self._state is not None and self._number(frame.index) == self._state[0]:
                 self._state = self._changed(frame.index, *self._state)
             yield frame.index, PackedResult.of(only(result, {one.object_id for one in ways if one.holds(frame.index)}))
@@ -314,7 +328,8 @@ def correction(
     for number, key in sorted(again.intersection((number, key) for key, n in earlier.places().items() for number in n)):
         note(f"object {key} was said in frame {number} already; what is said now takes its place")
     union = Schedule(source, [*kept, *new.prompts], note=note, warn=warn)
-    return Correction(track, source, tracker, earlier, new, union, _state_of(track, warn))
+    tell_of_one_reference(tracker, union, note)
+    return Correction(track, source, tracker, earlier, new, union, _state_of(track, warn), note)
 
 
 def _state_of(track: Track, warn: Tell) -> tuple[int, TrackerState] | None:

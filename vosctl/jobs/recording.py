@@ -127,7 +127,10 @@ def is_same_request(
 
     Of a mask that was an array it is not known which.
     """
-    there = (header.image_rate, header.prompts, header.span, header.tracking, header.engine.get("used"))
+    how = header.tracking
+    if not prompts and "references" not in how:  # of an earlier release, and without corrections
+        how = {**how, "references": tracking.references}
+    there = (header.image_rate, header.prompts, header.span, how, header.engine.get("used"))
     return there == (
         image_rate,
         _prompts(objects) | _timed(prompts),

@@ -121,6 +121,10 @@ class ResumeJob:
                 raise UsageError(f"{path}: is of the paper's protocol, whose objects are those of the first frame only")
             request = self._request(source, path)
             tracker = self._tracker(path, track.header)
+            if "references" not in track.header.tracking:
+                self.events.note(
+                    f"{path}: is of a release that knew an object by one reference; a correction takes its place"
+                )
             found = correction(
                 track,
                 source,
@@ -157,7 +161,7 @@ class ResumeJob:
 
     def _tracker(self, path: Path, header: TrackHeader) -> Tracker:
         try:
-            tracking = dict(header.tracking)
+            tracking = {"references": 1, **header.tracking}  # releases that do not say it read one
             settings = TrackingSettings(**tracking | {"scales": tuple(tracking["scales"])})  # type: ignore[arg-type]
             used = EngineInfo(**header.engine["used"])  # type: ignore[arg-type]
             asked = header.engine["asked"] or _asked_for(used)

@@ -26,6 +26,7 @@ from vosctl.interrupts import held
 from vosctl.jobs.both_ways import Direction, begin_both_ways, goes_back
 from vosctl.jobs.prompted import PromptedTracker
 from vosctl.jobs.recording import header_of, said_of
+from vosctl.jobs.references import tell_of_one_reference
 from vosctl.jobs.running import (
     check_max_frames,
     expected_frames,
@@ -164,10 +165,12 @@ class SegmentJob:
         schedule = given.schedule
         if schedule is None:
             return given
-        if self.direction == "forward" or not goes_back(source, schedule, self.events.note):
-            return replace(given, follow=PromptedTracker(tracker, schedule).follow)
-        joining = begin_both_ways(tracker, source, schedule, self.events.note)
-        return replace(given, frames=source, follow=PromptedTracker(tracker, schedule, joining).follow)
+        note = self.events.note
+        tell_of_one_reference(tracker, schedule, note)
+        if self.direction == "forward" or not goes_back(source, schedule, note):
+            return replace(given, follow=PromptedTracker(tracker, schedule, note=note).follow)
+        joining = begin_both_ways(tracker, source, schedule, note)
+        return replace(given, frames=source, follow=PromptedTracker(tracker, schedule, joining, note).follow)
 
     def _run(self, source: Source, given: _Given, tracker: Tracker, request: OutputRequest) -> Summary:
         run = run_pipeline(

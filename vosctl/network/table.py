@@ -73,6 +73,9 @@ class NetworkDescription:
         has_presence_head: whether it can have a head that tells whether the object is in the image
             (`PropagationNetwork.add_presence`); such a head is optional in a checkpoint.
         presence_part: first part of the keys of that head.
+        side_by_side: names of the tensors of the reference state in which two references of an object lie side by side,
+            as more places to read from, while of the others there is the mean (`vosctl.engine.references`); empty where
+            the network reads one only.
         own_shapes: shapes of the weights by key, where they are not in the package's `shapes.json`.
     """
 
@@ -90,6 +93,7 @@ class NetworkDescription:
     official: OfficialRelease | None = None
     has_presence_head: bool = False
     presence_part: str = "presence"
+    side_by_side: tuple[str, ...] = ()
     own_shapes: Shapes | None = None
 
     @property
@@ -141,6 +145,8 @@ def _package_shapes() -> dict[str, Shapes]:
     return {name: {key: tuple(shape) for key, shape in shapes.items()} for name, shapes in listed.items()}
 
 
+_READ = ("key", "value", "appearance")
+"""Of the reference state of lite and lite-plus: what is read, or compared with, place by place in any order."""
 LITE = NetworkDescription(
     name="lite",
     crop_size=320,
@@ -149,6 +155,7 @@ LITE = NetworkDescription(
     detached_reference="encoder.blocks.4",
     float_layers=("/stem/Conv", "/stem_mask/Conv", "/head2/Conv"),
     has_presence_head=True,
+    side_by_side=_READ,
 )
 LITE_PLUS = NetworkDescription(
     name="lite-plus",
@@ -158,6 +165,7 @@ LITE_PLUS = NetworkDescription(
     detached_reference="encoder.blocks.6",
     float_layers=("/stem/Conv", "/stem_mask/Conv", "/head2/Conv"),
     has_presence_head=True,
+    side_by_side=_READ,
     grown_from="lite",
     grow="vosctl.network.growth:grow",
 )

@@ -15,10 +15,11 @@ from vosctl.tracking.compositing import ObjectView, composite
 from vosctl.tracking.crop import Crop, main_box, mask_box
 from vosctl.tracking.cropped_object import CroppedObject, Sighting
 from vosctl.tracking.follower import ObjectFollower
-from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, crop_of_box
+from vosctl.tracking.framing import Framing
 from vosctl.tracking.keeping import KeptValue, Reference
 from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.presence import SURE_ABOVE, Belief
+from vosctl.tracking.references import FirstReferences, reference_of
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.scene_change import SceneChange, is_another
 from vosctl.tracking.search import AFTER_CHANGE, View, views_all_over
@@ -41,40 +42,66 @@ class CropFollower(ObjectFollower[CroppedObject]):
         height: height of the frames in pixels.
         width: width of the frames in pixels.
         size: side in pixels the crops are resampled to.
+        references: the objects' first references.
         resumable: whether the references are kept, for `keep`.
     """
 
-    def __init__(self, engine: Engine[Any], height: int, width: int, size: int, *, resumable: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine[Any],
+        height: int,
+        width: int,
+        size: int,
+        references: FirstReferences,
+        *,
+        resumable: bool = False,
+    ) -> None:
         super().__init__(resumable=resumable)
         self._engine = engine
+        self._references = references
         self._height, self._width = height, width
         self._size = size
         self._scene = SceneChange()
         self._search_frames = 0  # for how many frames more the whole frame is searched
 
-    def _referenced(self, frame: Picture, mask: Mask) -> CroppedObject:
+    @property
+    def references(self) -> dict[int, int]:
+        """See `Follower.references`."""
+        return {object_id: 2 if one.joined else 1 for object_id, one in self._objects.items()}
+
+    def remove(self, object_id: int, *, corrected: bool = False) -> None:
+        """See `Follower.remove`."""
+        super().remove(object_id)
+        if not corrected:
+            self._references.forget(object_id)
+
+    def _referenced(self, object_id: int, frame: Picture, mask: Mask, *, alone: bool = False) -> CroppedObject:
         box = mask_box(mask)
         if box is None:
             raise ValueError("the mask is empty")
-        soft = mask.astype(np.float32)
-        reference_crop = crop_of_box(box, REFERENCE_CONTEXT, self._size)
-        framing = Framing.of_box(box, self._size)
-        reference = Reference(reference_crop.cut(frame), reference_crop.cut_mask(soft))
+        reference, framing = reference_of(frame, mask, box, self._size), Framing.of_box(box, self._size)
+        own = self._engine.encode_reference(reference.image, reference.mask)
+        before = self._objects.get(object_id)
+        again = before is not None and before.first is None and object_id in self._given
+        state, first = self._references.take(object_id, reference, own, again=again, alone=alone)
         return CroppedObject(
-            self._engine.encode_reference(reference.image, reference.mask),
-            framing.crop.cut_mask(soft),
+            state,
+            framing.crop.cut_mask(mask.astype(np.float32)),
             framing,
             framing.crop,
             float(np.count_nonzero(mask)),
             colours=colours_of(reference.image, reference.mask),
+            first=first,
+            joined=state is not own,
             reference=reference if self._resumable else None,
         )
 
-    def _restored(self, values: Mapping[str, Any]) -> CroppedObject:
+    def _restored(self, object_id: int, values: Mapping[str, Any]) -> CroppedObject:
         reference: Reference = values["reference"]
         recent: Reference | None = values["recent_reference"]
+        first, joined = values.get("first"), values.get("joined") is True  # an earlier release did not keep them
         return CroppedObject(
-            state=self._engine.encode_reference(reference.image, reference.mask),
+            state=self._references.restore(object_id, reference, first, joined=joined),
             recent=None if recent is None else self._engine.encode_reference(recent.image, recent.mask),
             **values,
         )

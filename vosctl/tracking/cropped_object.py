@@ -33,6 +33,8 @@ class CroppedObject(FollowedObject):
         recent: the engine's state with `sure` for the reference, once the object has been lost: how it last looked.
         recent_reference: what `recent` was made of, where it is to be kept.
         colours: of its reference; None where too little of it is seen there, or in a state of an earlier release.
+        first: the reference that it was first shown by, where that is another than its last one and is kept.
+        joined: whether `state` is of both.
         scene: (9, 16) the scene before the cut by which it was lost, as of `SceneChange.before`; None otherwise.
         belief: what is believed of it; not used where the network does not tell presence.
         frames_lost: for how many frames it has been lost.
@@ -46,6 +48,8 @@ class CroppedObject(FollowedObject):
     recent: Any = None
     recent_reference: Reference | None = None
     colours: Colours | None = None
+    first: Reference | None = None
+    joined: bool = False
     scene: NDArray[np.int16] | None = None
     belief: Belief = field(default_factory=Belief)
     frames_lost: int = 0
@@ -86,10 +90,12 @@ class CroppedObject(FollowedObject):
         """Return the object's presence once what is marked in an image is compared with its colours, of late too."""
         if self.colours is None:
             return presence
-        recent = None
+        first = recent = None
+        if self.joined and self.first is not None:
+            first = colours_of(self.first.image, self.first.mask)
         if self.sure is not None and self.sure_image is not None:
             recent = colours_of(self.sure_image, self.sure.guidance)
-        return compared(presence, colours_of(image, probability), (self.colours, recent))
+        return compared(presence, colours_of(image, probability), (self.colours, first, recent))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,6 +24,7 @@ from vosctl.tracking.crop_follower import CropFollower
 from vosctl.tracking.cropped_object import CroppedObject
 from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.presence import SURE_ABOVE, Belief
+from vosctl.tracking.references import FirstReferences
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.tracking.search import View
 from vosctl.types import Box, Mask
@@ -60,6 +61,7 @@ class DeviceFollower(CropFollower):
         height: height of the frames in pixels.
         width: width of the frames in pixels.
         size: side in pixels the crops are resampled to.
+        references: the objects' first references.
         resumable: whether the references are kept, for `keep`.
     """
 
@@ -70,10 +72,11 @@ class DeviceFollower(CropFollower):
         height: int,
         width: int,
         size: int,
+        references: FirstReferences,
         *,
         resumable: bool = False,
     ) -> None:
-        super().__init__(engine, height, width, size, resumable=resumable)
+        super().__init__(engine, height, width, size, references, resumable=resumable)
         self._crops: CropsOnDevice = opens.open_crops(height, width, size, FILL)
         self._lock = RLock()  # results are asked for on other threads
         self._under_way: UnderWay | None = None
@@ -92,11 +95,11 @@ class DeviceFollower(CropFollower):
             self._fetch()
             super().add(frame, masks)
 
-    def remove(self, object_id: int) -> None:
+    def remove(self, object_id: int, *, corrected: bool = False) -> None:
         """See `Follower.remove`."""
         with self._lock:
             self._fetch()
-            super().remove(object_id)
+            super().remove(object_id, corrected=corrected)
 
     def keep(self) -> TrackerState | None:
         """See `Follower.keep`."""

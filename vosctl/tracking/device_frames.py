@@ -70,7 +70,7 @@ class DeviceFrameFollower(FullFrameFollower):
             self._fetch()
             super().add(frame, masks)
 
-    def remove(self, object_id: int) -> None:
+    def remove(self, object_id: int, *, corrected: bool = False) -> None:
         """See `Follower.remove`."""
         with self._lock:
             self._fetch()

@@ -30,6 +30,11 @@ class Follower(Protocol):
         """The objects followed, ascending."""
         ...
 
+    @property
+    def references(self) -> dict[int, int]:
+        """By how many references each of them is known."""
+        ...
+
     def add(self, frame: Picture, masks: Mapping[int, Mask]) -> None:
         """Take masks as the references of objects, new or followed already; other objects lose the pixels covered.
 
@@ -39,8 +44,12 @@ class Follower(Protocol):
         """
         ...
 
-    def remove(self, object_id: int) -> None:
+    def remove(self, object_id: int, *, corrected: bool = False) -> None:
         """Stop following an object.
+
+        Args:
+            object_id: of the object.
+            corrected: another mask of the same object is added next.
 
         Raises:
             UsageError: no object of that id is followed.
@@ -101,16 +110,21 @@ class ObjectFollower(ABC, Generic[Followed]):
         """Return the numbers of the objects that are followed."""
         return tuple(self._objects)
 
+    @property
+    def references(self) -> dict[int, int]:
+        """See `Follower.references`."""
+        return dict.fromkeys(self._objects, 1)
+
     def add(self, frame: Picture, masks: Mapping[int, Mask]) -> None:
         """See `Follower.add`."""
         for object_id, mask in masks.items():
-            self._objects[object_id] = self._referenced(frame, mask)
+            self._objects[object_id] = self._referenced(object_id, frame, mask)
         self._objects = dict(sorted(self._objects.items()))
         if len(masks) < len(self._objects):
             self._give_way(frame, masks)
         self._given.update(masks)
 
-    def remove(self, object_id: int) -> None:
+    def remove(self, object_id: int, *, corrected: bool = False) -> None:
         """See `Follower.remove`."""
         if object_id not in self._objects:
             followed = ", ".join(map(str, self._objects)) or "none"
@@ -129,7 +143,7 @@ class ObjectFollower(ABC, Generic[Followed]):
                 left = self._given[object_id] & ~covered
                 self._given[object_id] = left
                 if left.any():
-                    self._objects[object_id] = self._referenced(frame, left)
+                    self._objects[object_id] = self._referenced(object_id, frame, left)
                 else:
                     _set_aside(one)
                 continue
@@ -162,7 +176,7 @@ class ObjectFollower(ABC, Generic[Followed]):
             if np.count_nonzero(probability[taken] > 0.5) > CLAIMED * np.count_nonzero(taken):
                 left = self._in_frame(one)
                 if left.any():
-                    self._objects[object_id] = self._referenced(frame, left)
+                    self._objects[object_id] = self._referenced(object_id, frame, left, alone=True)
 
     def keep(self) -> TrackerState | None:
         """See `Follower.keep`: not where the engine has a memory, or the references were not kept."""
@@ -179,13 +193,13 @@ class ObjectFollower(ABC, Generic[Followed]):
     def restore(self, kept: TrackerState) -> None:
         """See `Follower.restore`."""
         try:
-            self._objects = {object_id: self._restored(values) for object_id, values in sorted(kept.objects.items())}
+            self._objects = {key: self._restored(key, values) for key, values in sorted(kept.objects.items())}
             self._restore_more(kept.more)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"the state does not fit: {error}") from error
 
     @abstractmethod
-    def _restored(self, values: Mapping[str, Any]) -> Followed:
+    def _restored(self, object_id: int, values: Mapping[str, Any]) -> Followed:
         """Return an object from the fields that were kept of it."""
 
     def _keep_more(self) -> dict[str, KeptValue]:
@@ -201,8 +215,15 @@ class ObjectFollower(ABC, Generic[Followed]):
         one.state = state
 
     @abstractmethod
-    def _referenced(self, frame: Picture, mask: Mask) -> Followed:
-        """Add an object with `mask`, (H, W) with at least one true pixel, as its reference."""
+    def _referenced(self, object_id: int, frame: Picture, mask: Mask, *, alone: bool = False) -> Followed:
+        """Return an object with `mask`, (H, W) with at least one true pixel, as its reference.
+
+        Args:
+            object_id: of the object, which may be followed already.
+            frame: the last frame.
+            mask: of it there.
+            alone: whether no earlier reference stays beside this one.
+        """
 
     @abstractmethod
     def _as_seen(self, one: Followed, mask: SoftMask) -> SoftMask:

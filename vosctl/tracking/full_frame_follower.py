@@ -35,13 +35,13 @@ class FullFrameFollower(ObjectFollower[FollowedObject]):
         self._multi_scale = multi_scale
         self._union = union
 
-    def _referenced(self, frame: Picture, mask: Mask) -> FollowedObject:
+    def _referenced(self, object_id: int, frame: Picture, mask: Mask, *, alone: bool = False) -> FollowedObject:
         soft = self._multi_scale.pad(mask.astype(np.float32))
         image = rgb_of(frame)
         reference = Reference(image, soft) if self._resumable else None
         return FollowedObject(self._multi_scale.encode_reference(image, soft), soft, reference=reference)
 
-    def _restored(self, values: Mapping[str, Any]) -> FollowedObject:
+    def _restored(self, object_id: int, values: Mapping[str, Any]) -> FollowedObject:
         reference: Reference = values["reference"]
         return FollowedObject(state=self._multi_scale.encode_reference(reference.image, reference.mask), **values)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from vosctl.errors import UsageError
 
 PAPER_SCALES = (0.5, 0.75, 1.0)
+References = Literal[1, 2]
+"""How many references of an object are read at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class TrackingSettings:
         on_device: cut or scale, merge and label where the network computes, so that frames go up and masks come down
             once, and a frame's result is waited for when the next one is under way (`TrackedFrame.arrives_later`); for
             the torch engine. The masks differ a little from those of the plain path.
+        references: of an object in a crop that are read at most: 2 for the first and the latest one, where the network
+            reads two and they agree; with 1 a correction always takes the old one's place.
     """
 
     window: bool = True
@@ -28,6 +33,7 @@ class TrackingSettings:
     scales: tuple[float, ...] = (1.0,)
     paper_protocol: bool = False
     on_device: bool = False
+    references: References = 2
 
     def __post_init__(self) -> None:
         if self.window_size % 32 or not 0 <= self.window_size <= 2048:
@@ -40,6 +46,8 @@ class TrackingSettings:
             )
         if self.window and self.scales != (1.0,):
             raise UsageError("`scales`: is for the full frame; add `window=False`")
+        if self.references not in get_args(References):
+            raise UsageError(f"`references={self.references!r}`: give 1 or 2")
 
     @classmethod
     def paper(cls, *, on_device: bool = False) -> TrackingSettings:

@@ -14,6 +14,7 @@ from vosctl.engine import Engine, create_engine
 from vosctl.engine.backend import PrecisionWord, ProviderWord
 from vosctl.engine.base import EngineInfo
 from vosctl.engine.on_device import FollowsOnDevice
+from vosctl.engine.references import why_one_reference
 from vosctl.errors import UsageError
 from vosctl.tracking.arguments import (
     checked_frame,
@@ -25,14 +26,16 @@ from vosctl.tracking.arguments import (
     checked_word,
     masks_by_id,
 )
+from vosctl.tracking.crop import mask_box
 from vosctl.tracking.crop_follower import CropFollower
 from vosctl.tracking.device_follower import DeviceFollower
 from vosctl.tracking.device_frames import DeviceFrameFollower
 from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
 from vosctl.tracking.follower import Follower
 from vosctl.tracking.full_frame_follower import FullFrameFollower
-from vosctl.tracking.keeping import STATE_INTERVAL, TrackerState
+from vosctl.tracking.keeping import STATE_INTERVAL, Reference, TrackerState
 from vosctl.tracking.multi_scale import MultiScale
+from vosctl.tracking.references import FirstReferences, reference_of
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.settings import TrackingSettings
 from vosctl.types import Labels
@@ -78,6 +81,7 @@ class Tracker:
         if self._settings.on_device and not hasattr(engine, "open_crops"):
             raise UsageError(f"`on_device=True`: the {engine.info.engine} engine cannot; use `engine='torch'`")
         self.resumable = False
+        self._shown: dict[int, Reference] = {}
         self._steps = 0
         self._follower: Follower | None = None
         self._frame_size = (0, 0)
@@ -133,6 +137,11 @@ class Tracker:
         return self._engine.info
 
     @property
+    def settings(self) -> TrackingSettings:
+        """How objects are followed."""
+        return self._settings
+
+    @property
     def notes(self) -> list[str]:
         """What is not done as it could be on the device, and why, one line each."""
         return self._follower.notes if isinstance(self._follower, DeviceFollower | DeviceFrameFollower) else []
@@ -141,6 +150,40 @@ class Tracker:
     def objects(self) -> tuple[int, ...]:
         """Ids of the objects followed, ascending, lost ones included."""
         return () if self._follower is None else self._follower.ids
+
+    @property
+    def one_reference(self) -> str:
+        """Why objects are known by one reference, however often they are corrected; empty where there may be two."""
+        if self._settings.references == 1:
+            return "one reference of an object is asked for"
+        if self.crop_size is None:
+            return "on the full frame one reference of an object is read"
+        return why_one_reference(self._engine)
+
+    @property
+    def references(self) -> dict[int, int]:
+        """How many references each object that is followed is known by, by id; see `TrackingSettings.references`."""
+        return {} if self._follower is None else self._follower.references
+
+    def show(self, frame: Picture, mask: GivenMask, object_id: int) -> None:
+        """Show an object in a frame that is not followed: the first reference of it, from the next `start` on.
+
+        It is what an object's later masks are compared with, and kept beside, in the place of the first that is
+        followed; see `TrackingSettings.references`. Where one reference is read nothing changes.
+
+        Args:
+            frame: of the size of those that are followed.
+            mask: (H, W) bool, or integers that are 0 beside the object.
+            object_id: 1..255.
+
+        Raises:
+            UsageError: an empty mask, or a size or id that does not fit.
+        """
+        frame = checked_frame(frame)
+        marked = checked_labels(mask, frame.shape[:2]) > 0
+        box = mask_box(marked)
+        if self.crop_size is not None and box is not None:
+            self._shown[checked_id(object_id)] = reference_of(frame, marked, box, self.crop_size)
 
     def start(self, frame: Picture, mask: GivenMask) -> TrackedFrame:
         """Begin with the first frame and the objects' masks in it, forgetting whatever was followed before.
@@ -223,7 +266,7 @@ class Tracker:
         frame = checked_frame(frame, self._frame_size)
         masks = masks_by_id(checked_labels(mask, self._frame_size), objects)
         for object_id in set(masks).intersection(follower.ids):
-            follower.remove(object_id)
+            follower.remove(object_id, corrected=True)
         result = follower.step(frame)
         follower.add(frame, masks)
         self._result = with_masks(result, masks)
@@ -271,9 +314,10 @@ class Tracker:
         """Return a follower without objects; the paper's protocol needs the first frame and its labels."""
         opens = cast(FollowsOnDevice, self._engine) if self._settings.on_device else None
         if self.crop_size is not None:
+            size, references = self.crop_size, FirstReferences(self._engine, self._settings.references, self._shown)
             if opens is not None:
-                return DeviceFollower(self._engine, opens, height, width, self.crop_size, resumable=self.resumable)
-            return CropFollower(self._engine, height, width, self.crop_size, resumable=self.resumable)
+                return DeviceFollower(self._engine, opens, height, width, size, references, resumable=self.resumable)
+            return CropFollower(self._engine, height, width, size, references, resumable=self.resumable)
         multi_scale = MultiScale(self._engine, height, width, self._settings.scales)
         union = None
         if first is not None:

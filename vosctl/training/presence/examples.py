@@ -21,6 +21,7 @@ from vosctl.network.presence import STRIDE, Marked, places_of
 from vosctl.tracking.crop_follower import SEEN_PIXELS, CropFollower
 from vosctl.tracking.cropped_object import CroppedObject, Sighting
 from vosctl.tracking.presence import Belief
+from vosctl.tracking.references import FirstReferences
 from vosctl.tracking.search import View
 from vosctl.training.samples import Batch
 from vosctl.types import Mask
@@ -158,7 +159,7 @@ class WatchedFollower(CropFollower):
     """
 
     def __init__(self, engine: RecordingEngine, height: int, width: int, size: int, late: int) -> None:
-        super().__init__(engine, height, width, size)
+        super().__init__(engine, height, width, size, FirstReferences(engine, 1, {}))
         self._recorder = engine
         self._late, self._wrong = late, 0
         self.truth: Mask = np.zeros((height, width), np.bool_)
