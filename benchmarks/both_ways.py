@@ -1,6 +1,6 @@
 """What more masks and the way back bring, and how two runs are best put together: J of annotated clips.
 
-python benchmarks/both_ways.py CLIPS [--weights lite] [--window-size 320] [--rules]
+python benchmarks/both_ways.py CLIPS [--weights lite] [--window-size 320] [--references 1] [--rules]
 
 CLIPS has JPEGImages/SEQUENCE and Annotations/SEQUENCE, one object each. The masks are those of the annotation. Without
 `--rules`, in the first, the middle or the last frame, forwards and both ways; J is the mean over the frames in which no
@@ -47,8 +47,11 @@ def main() -> None:
     parser.add_argument("--weights", default="lite")
     parser.add_argument("--window-size", type=int, default=0)
     parser.add_argument("--rules", action="store_true")
+    parser.add_argument("--references", type=int, default=2)
     arguments = parser.parse_args()
-    tracking = vosctl.TrackingSettings(window_size=arguments.window_size)
+    tracking = vosctl.TrackingSettings(
+        window_size=arguments.window_size, references=1 if arguments.references == 1 else 2
+    )
     columns = [f"{rule}, {count}" for count in MASKS for rule in RULES] if arguments.rules else list(CASES)
     print("| clip | frames | " + " | ".join(columns) + " |")
     means = []

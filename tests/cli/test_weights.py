@@ -203,5 +203,7 @@ def test_list_and_info(invoke):
     assert lite["state"] == "verified"
     expected = sum(v.numel() for k, v in Lite().state_dict().items() if not k.endswith("num_batches_tracked"))
     assert sum(lite["values"].values()) == expected
+    assert lite["references"] == 2
+    assert "references  two of an object" in invoke("weights", "info", "lite").stdout
     for words in (invoke("weights", "list").stdout, invoke("weights", "info", "lite").stdout):
         assert lite["licence"] in words

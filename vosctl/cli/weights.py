@@ -32,6 +32,10 @@ PRESENCE = {
     True: "a head tells whether what is marked is the object, which decides what is lost and found",
     False: "no head: what is lost and found is decided by size and score",
 }
+REFERENCES = {
+    2: "two of an object, its first mask and the latest that corrects it",
+    1: "one of an object; a mask that corrects it takes the old one's place",
+}
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 PIPE_WIDTH = 200
 """Columns of a table when standard output is no terminal: nothing is cut."""
@@ -68,7 +72,7 @@ def list_command(as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def info(name: str, as_json: bool) -> None:
-    """Show everything known of the weights NAME: network, file, digest, presence head, licence, data, quality."""
+    """Show what is known of the weights NAME: network, file, digest, presence, references, licence, data, quality."""
     entry = find_weights(name)
     contents = _contents(entry)
     if as_json:
@@ -83,6 +87,7 @@ def info(name: str, as_json: bool) -> None:
         ("sha256", entry.sha256),
         ("values", ", ".join(f"{count:,} {kind}" for kind, count in contents["values"].items())),
         ("presence", PRESENCE[contents["presence"]]),
+        *([] if contents["references"] is None else [("references", REFERENCES[contents["references"]])]),
         ("licence", entry.licence),
         ("trained on", entry.training_data),
         ("quality", entry.quality),
@@ -199,7 +204,7 @@ def _warn(registry: Registry) -> None:
 
 
 def _contents(entry: WeightsEntry) -> dict[str, Any]:
-    """Return how many tensors the file has, how many values of each type, and whether it has a presence head."""
+    """Return numbers of tensors and values of a file, whether it has a presence head, and what its network reads."""
     from safetensors import SafetensorError, safe_open
 
     values: dict[str, int] = {}
@@ -219,7 +224,10 @@ def _contents(entry: WeightsEntry) -> dict[str, Any]:
     except (SafetensorError, OSError) as error:
         reason = printable(error)
         raise VosctlError(f"{entry.path}: damaged or missing ({reason}); see `vosctl weights verify`") from error
-    return {"tensors": tensors, "values": values, "presence": presence}
+    references = None
+    if description is not None and description.task == "follow":
+        references = 2 if description.side_by_side else 1
+    return {"tensors": tensors, "values": values, "presence": presence, "references": references}
 
 
 def _table(entries: Iterable[WeightsEntry]) -> Table:
