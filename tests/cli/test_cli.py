@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ def test_every_command_has_help(invoke, name):
     result = invoke(name, "-h")
     assert result.exit_code == 0
     assert "Usage:" in result.output
+    assert not re.search(r"\b(INTEGER|FLOAT|DIRECTORY|RANGE|PATH)\b", result.output), "named after a type of click's"
 
 
 def test_version(invoke):

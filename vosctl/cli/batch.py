@@ -141,7 +141,7 @@ work_options = grouped(
         "--timeout",
         type=float,
         metavar="SECONDS",
-        help="End a video that takes longer; it has failed, and the others go on.  [default: any time]",
+        help="End a video that takes longer; it has failed, and the others go on.  [default: none]",
     ),
     click.option("--resume", is_flag=True, help="Leave out what is whole, and go on with what was begun."),
     click.option("--watch", is_flag=True, help="Take new videos as they are complete, until it is interrupted."),

@@ -91,11 +91,26 @@ bench_options = grouped(
         help="The first is written in every case, the others once per size; none only decodes and tracks.",
     ),
     click.option(
-        "--window-size", type=int, default=0, metavar="PIXELS", help="Side of the crops  [default: the network's own]"
+        "--window-size",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="Side of the crops  [default: the network's own]",
     ),
-    click.option("--weights", default="lite", show_default=True, metavar="NAME|FILE", shell_complete=complete_weights),
-    click.option("--frames", type=int, default=60, show_default=True, help="Frames measured in each case."),
-    click.option("--warmup", type=int, default=5, show_default=True, help="Frames before those, not measured."),
+    click.option(
+        "--weights",
+        default="lite",
+        show_default=True,
+        metavar="NAME|FILE",
+        shell_complete=complete_weights,
+        help="Weights of the network that is measured.",
+    ),
+    click.option(
+        "--frames", type=int, metavar="N", default=60, show_default=True, help="Frames measured in each case."
+    ),
+    click.option(
+        "--warmup", type=int, metavar="N", default=5, show_default=True, help="Frames before those, not measured."
+    ),
 )
 
 

@@ -76,7 +76,9 @@ graph_options = grouped(
         show_default=True,
         help="Precision of the graphs.",
     ),
-    click.option("--opset", type=int, default=17, show_default=True, help="Version of the ONNX operators."),
+    click.option(
+        "--opset", type=int, metavar="N", default=17, show_default=True, help="Version of the ONNX operators."
+    ),
     click.option("--calibrate", metavar="VIDEO", help="For int8: a video to take the value ranges from."),
     click.option(
         "--calibrate-mask",

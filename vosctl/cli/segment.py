@@ -43,7 +43,7 @@ def _fields(request: type[Any]) -> set[str]:
     "frame_rate",
     callback=frame_rate,
     metavar="RATE",
-    help="Images per second, where INPUT is images  [default: 24]",
+    help="Images per second, where the source is images  [default: 24]",
 )
 @click.option(
     "--resume",

@@ -20,7 +20,7 @@ NAMED_FOLDER = click.Path(file_okay=False)
 
 
 @click.command(short_help="Train a network on your own objects.", cls=VosctlCommand)
-@click.option("--stage", type=click.IntRange(1, 2), help="1: on stills. 2: on sequences, through time.")
+@click.option("--stage", type=click.IntRange(1, 2), metavar="1|2", help="1: on stills. 2: on sequences, through time.")
 @repeatable(
     "--images",
     type=NAMED_FOLDER,
@@ -43,16 +43,18 @@ NAMED_FOLDER = click.Path(file_okay=False)
     shell_complete=complete_weights,
     help="Weights to start from; lite's also fit lite-plus.  [default: none]",
 )
-@click.option("--hours", type=float, help="Length of the run in time spent training.")
-@click.option("--steps", type=int, help="Length of the run in steps, instead of --hours.")
-@click.option("--batch", type=int, help="Samples per step and process.  [default: 6]")
+@click.option("--hours", type=float, metavar="N", help="Length of the run in hours spent training.")
+@click.option("--steps", type=int, metavar="N", help="Length of the run in steps, instead of --hours.")
+@click.option("--batch", type=int, metavar="N", help="Samples per step and process.  [default: 6]")
 @click.option("--size", type=int, metavar="PIXELS", help="Side of the crop, a multiple of 32.  [default: 256]")
-@click.option("--lr", type=float, help="Largest learning rate.  [default: 0.0003]")
-@click.option("--targets", type=int, help="Target frames per sample in stage 2.  [default: 3]")
-@click.option("--max-skip", type=int, help="Largest step between a sequence's frames.  [default: 3]")
-@click.option("--video-share", type=float, help="Share of stage 2's samples cut from sequences.  [default: 0.6]")
-@click.option("--workers", type=int, help="Processes that make samples.  [default: 1]")
-@click.option("--seed", type=int, help="Seed of the random samples.  [default: 1]")
+@click.option("--lr", type=float, metavar="N", help="Largest learning rate.  [default: 0.0003]")
+@click.option("--targets", type=int, metavar="N", help="Target frames per sample in stage 2.  [default: 3]")
+@click.option("--max-skip", type=int, metavar="N", help="Largest step between a sequence's frames.  [default: 3]")
+@click.option(
+    "--video-share", type=float, metavar="N", help="Share of stage 2's samples cut from sequences.  [default: 0.6]"
+)
+@click.option("--workers", type=int, metavar="N", help="Processes that make samples.  [default: 1]")
+@click.option("--seed", type=int, metavar="N", help="Seed of the random samples.  [default: 1]")
 @click.option(
     "--device",
     metavar="auto|cpu|cuda|cuda:N|mps",

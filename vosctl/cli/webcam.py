@@ -75,7 +75,12 @@ feed_options = grouped(
     "camera",
     FeedOptions,
     click.option("--size", type=SizeType(), help="Picture size to request from a camera."),
-    click.option("--fps", type=FiniteRange(min=0, min_open=True), help="Frames per second to request from a camera."),
+    click.option(
+        "--fps",
+        type=FiniteRange(min=0, min_open=True),
+        metavar="RATE",
+        help="Frames per second to request from a camera.",
+    ),
     click.option(
         "--backend",
         type=click.Choice(["auto", "v4l2", "gstreamer", "dshow", "msmf", "avfoundation"]),

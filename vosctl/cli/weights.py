@@ -120,7 +120,7 @@ def verify(context: click.Context, names: tuple[str, ...]) -> None:
 
 @weights.command("import", short_help="Import a checkpoint under a name.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="Name for --weights.")
+@click.option("--name", required=True, metavar="NAME", help="Name for --weights.")
 @click.option("--licence", metavar="TEXT", help="What the weights may be used for.  [default: what the file says]")
 @click.option("--overwrite", is_flag=True, help="Replace imported weights of that name.")
 def import_command(file: Path, name: str, licence: str | None, overwrite: bool) -> None:
