@@ -147,8 +147,8 @@ def test_threads_are_taken_as_asked(tmp_path):
 
 
 def test_a_pickled_checkpoint_runs_too(tmp_path, inputs):
-    arrays = load_file(find_weights("lite").path)
-    torch.save({key: torch.from_numpy(array) for key, array in arrays.items()}, tmp_path / "lite.pth")
+    arrays = load_checkpoint("lite").arrays
+    torch.save({key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}, tmp_path / "lite.pth")
     engine = create_engine(str(tmp_path / "lite.pth"), engine="onnx", device="cpu")
     wanted = TorchEngine(_lite_network(), resolve_placement("cpu", "fp32"), "lite")
     np.testing.assert_allclose(run(engine, *inputs), run(wanted, *inputs), atol=1e-4)

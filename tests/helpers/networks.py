@@ -24,7 +24,7 @@ TINY_STAGES = (
 
 
 def randomise_norms(network: Network) -> Network:
-    """Give every batch norm statistics of its own, so that folding or forgetting one shows."""
+    """Give every batch norm statistics of its own, and what begins as zeros values, so that forgetting one shows."""
     from torch import nn
 
     for module in network.modules():
@@ -33,6 +33,9 @@ def randomise_norms(network: Network) -> Network:
             module.running_var.uniform_(0.5, 2.0)
             module.weight.data.uniform_(0.8, 1.2)
             module.bias.data.uniform_(-0.2, 0.2)
+    for parameter in network.parameters():
+        if not parameter.any():
+            parameter.data.uniform_(-0.2, 0.2)
     return network
 
 

@@ -100,6 +100,24 @@ def test_gradients_flow_through_time_and_not_into_the_references_first_stages():
     assert encoder.blocks[5].expand.weight.grad is not None
 
 
+def test_a_part_that_learns_alone_learns_from_each_target_by_itself():
+    """What flows back through the masks would cost as much as training all of the network."""
+    torch.manual_seed(0)
+
+    def gradient(targets: int, through_time: bool) -> torch.Tensor:
+        network = create_network("lite").train()
+        network.load_state_dict(weights)
+        Objective(network, dice=0.5, through_time=through_time)(batch(targets)).loss.backward()
+        kernel: Any = network.get_parameter("outline.head.weight")
+        return kernel.grad * targets
+
+    weights = create_network("lite").state_dict()
+    first, both = gradient(1, through_time=False), gradient(2, through_time=False)
+    assert not torch.allclose(first, both)  # the second target counts too
+    assert not torch.equal(gradient(2, through_time=True), both)
+    assert torch.equal(gradient(2, through_time=False), both)
+
+
 def test_depthwise_convolutions_stay_out_of_mixed_precision():
     network = create_network("lite")
     keep_depthwise_in_fp32(network)

@@ -83,6 +83,30 @@ def test_lite_plus_starts_as_the_lite_that_is_given(videos: Path, quick: Path, t
     torch.testing.assert_close(weights["encoder.blocks.5.project.weight"], moved, atol=1e-3, rtol=1e-3)
 
 
+def test_a_part_can_learn_alone(videos: Path, quick: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    run(
+        "--settings", quick, "--stage", 2, "--videos", videos, "--init", "lite", "--only", "outline",
+        "-o", folder, "--steps", 2,
+    )  # fmt: skip
+    before, after = load_network("lite").state_dict(), load_network(folder / "last.safetensors").state_dict()
+    moved = {key for key in after if not torch.equal(before[key], after[key])}
+    assert "outline.head.weight" in moved
+    assert all(key.startswith("outline.") for key in moved)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"only": ("outline",)}, "give `init=WEIGHTS`"),
+        ({"only": ("edges",), "init": "lite"}, "has no such part; give one of"),
+    ],
+)
+def test_a_part_that_cannot_learn_alone_is_named(given, words, videos: Path, quick: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match=words):
+        start(quick_settings(quick, videos, **given), tmp_path / "run", lambda: nullcontext(Script()))
+
+
 def test_other_networks_cannot_be_started_from_lite(videos: Path, quick: Path, tmp_path: Path):
     settings = quick_settings(quick, videos, init="lite", network="rgmp")
     with pytest.raises(UsageError, match="is a lite network; add `network='lite'`"):

@@ -18,9 +18,10 @@ from vosctl.weights.checkpoint import HEAD_OF, load_checkpoint, read_checkpoint
 from vosctl.weights.formats import safetensors_bytes
 from vosctl.weights.networks import load_network, save_network
 from vosctl.weights.registry import (
+    HEADS,
     file_sha256,
     find_weights,
-    presence_file,
+    head_file,
     registered_weights,
     shipped_folder,
     shipped_from,
@@ -181,9 +182,9 @@ def test_changed_shipped_weights_are_noticed(tmp_path):
 
 @pytest.fixture
 def lite_arrays():
-    """Lite's own weights, without its head for presence."""
+    """Lite's own weights, without its heads."""
     arrays = read_checkpoint(find_weights("lite").path).arrays
-    return {key: array for key, array in arrays.items() if part_of(key) != "presence"}
+    return {key: array for key, array in arrays.items() if part_of(key) not in HEADS}
 
 
 def write(path, arrays, metadata=None):
@@ -231,6 +232,31 @@ def test_a_presence_head_may_be_there_or_not(tiny_lite, tmp_path):
         del head["presence.bias"]
         with pytest.raises(VosctlError, match=r"presence\.bias is missing"):
             read_checkpoint(write(tmp_path / "c.safetensors", own | head))
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx", "openvino"])
+def test_weights_from_before_the_head_for_outlines_give_their_masks(engine, lite_arrays, tmp_path):
+    """They lack the part, which then corrects nothing: the same in every engine as one whose head is all zeros."""
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    random = np.random.default_rng(2)
+    part = {key: shape for key, shape in find_network("lite").shapes.items() if part_of(key) == "outline"}
+    correcting = {key: random.normal(0, 0.3, shape).astype(np.float32) for key, shape in part.items()}
+    idle = correcting | {key: np.zeros(part[key], np.float32) for key in part if key.startswith("outline.head.")}
+    images = random.integers(0, 256, (1, 64, 96, 3), dtype=np.uint8)
+    masks = np.zeros((1, 64, 96), np.float32)
+    masks[:, 16:48, 16:64] = 1
+
+    def found(name, arrays):
+        path = write(tmp_path / f"{name}.safetensors", arrays)
+        made = create_engine(str(path), engine=engine, device="cpu", precision="fp32")
+        return made.propagate(images, masks, [made.encode_reference(images[0], masks[0])]).probabilities
+
+    np.testing.assert_allclose(found("older", lite_arrays), found("idle", lite_arrays | idle), atol=1e-6)
+    assert np.abs(found("older", lite_arrays) - found("new", lite_arrays | correcting)).max() > 0.01
+    del idle["outline.inner1.bias"]
+    with pytest.raises(VosctlError, match=r"outline\.inner1\.bias is missing"):
+        read_checkpoint(write(tmp_path / "torn.safetensors", lite_arrays | idle))
 
 
 def with_head(folder, trunk=None):
@@ -403,4 +429,6 @@ def test_the_shapes_in_the_package_are_those_of_the_networks(name):
 @pytest.mark.parametrize("name", ["lite", "lite-plus"])
 def test_the_shipped_heads_belong_to_their_weights(name):
     assert load_checkpoint(name).has_presence
-    assert find_weights(name).presence_sha256 == file_sha256(presence_file(find_weights(name).path))
+    entry = find_weights(name)
+    assert entry.heads["presence"]
+    assert {head: file_sha256(head_file(entry.path, head)) for head in entry.heads} == entry.heads

@@ -12,6 +12,7 @@ from vosctl.cli import cli
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.masks import write_indexed_png
 from vosctl.weights.registry import (
+    HEADS,
     find_weights,
     locate_weights,
     read_registry,
@@ -149,22 +150,23 @@ def test_names_that_no_file_can_have(name):
         locate_weights(name)
 
 
-def test_a_head_for_presence_is_verified_with_its_weights(tmp_path):
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_is_verified_with_its_weights(head, tmp_path):
     """It lies in a file of its own beside them; its digest is in the registry too."""
-    for name in ("mine", "mine-presence"):
+    for name in ("mine", f"mine-{head}"):
         (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
-    digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("mine", "mine-presence")}
-    fields = entry(sha256=digests["mine"], presence_sha256=digests["mine-presence"])
+    digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("mine", f"mine-{head}")}
+    fields = entry(sha256=digests["mine"], **{f"{head}_sha256": digests[f"mine-{head}"]})
     (tmp_path / "registry.json").write_text(json.dumps({"mine": fields}))
     with shipped_from(tmp_path):
         assert locate_weights("mine") == tmp_path / "mine.safetensors"
-        (tmp_path / "mine-presence.safetensors").write_bytes(b"other")
-        with pytest.raises(VosctlError, match=r"mine-presence\.safetensors: not the registered weights 'mine'"):
+        (tmp_path / f"mine-{head}.safetensors").write_bytes(b"other")
+        with pytest.raises(VosctlError, match=rf"mine-{head}\.safetensors: not the registered weights 'mine'"):
             locate_weights("mine")
-        (tmp_path / "mine-presence.safetensors").unlink()
-        with pytest.raises(VosctlError, match=r"mine-presence\.safetensors: cannot be read"):
+        (tmp_path / f"mine-{head}.safetensors").unlink()
+        with pytest.raises(VosctlError, match=rf"mine-{head}\.safetensors: cannot be read"):
             locate_weights("mine")
-    (tmp_path / "registry.json").write_text(json.dumps({"mine": fields | {"presence_sha256": "odd"}}))
+    (tmp_path / "registry.json").write_text(json.dumps({"mine": fields | {f"{head}_sha256": "odd"}}))
     with shipped_from(tmp_path), pytest.raises(VosctlError, match="no proper sha256"):
         read_registry()
 

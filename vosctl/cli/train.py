@@ -43,6 +43,11 @@ NAMED_FOLDER = click.Path(file_okay=False)
     shell_complete=complete_weights,
     help="Weights to start from; lite's also fit lite-plus.  [default: none]",
 )
+@repeatable(
+    "--only",
+    metavar="PART",
+    help="Train this part of the network alone, such as lite's outline. May be repeated.  [default: all of it]",
+)
 @click.option("--hours", type=float, metavar="N", help="Length of the run in hours spent training.")
 @click.option("--steps", type=int, metavar="N", help="Length of the run in steps, instead of --hours.")
 @click.option("--batch", type=int, metavar="N", help="Samples per step and process.  [default: 6]")

@@ -12,12 +12,13 @@ import click
 
 from vosctl.cli.command import VosctlGroup
 from vosctl.errors import VosctlError
-from vosctl.network.table import networks, part_of
+from vosctl.network.table import OUTLINE, networks, part_of
 from vosctl.weights.registry import (
+    HEADS,
     Registry,
     WeightsEntry,
     find_weights,
-    presence_file,
+    head_file,
     read_registry,
     retirement,
     user_folder,
@@ -72,7 +73,7 @@ def list_command(as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def info(name: str, as_json: bool) -> None:
-    """Show what is known of the weights NAME: network, file, digest, presence, references, licence, data, quality."""
+    """Show what is known of the weights NAME: network, file, digest, heads, references, licence, data, quality."""
     entry = find_weights(name)
     contents = _contents(entry)
     if as_json:
@@ -88,6 +89,7 @@ def info(name: str, as_json: bool) -> None:
         ("values", ", ".join(f"{count:,} {kind}" for kind, count in contents["values"].items())),
         ("presence", PRESENCE[contents["presence"]]),
         *([] if contents["references"] is None else [("references", REFERENCES[contents["references"]])]),
+        *([("outlines", "drawn at full size by a head of their own")] if contents["outlines"] else []),
         ("licence", entry.licence),
         ("trained on", entry.training_data),
         ("quality", entry.quality),
@@ -204,13 +206,13 @@ def _warn(registry: Registry) -> None:
 
 
 def _contents(entry: WeightsEntry) -> dict[str, Any]:
-    """Return numbers of tensors and values of a file, whether it has a presence head, and what its network reads."""
+    """Return numbers of tensors and values of a file, which heads the weights have, and what their network reads."""
     from safetensors import SafetensorError, safe_open
 
     values: dict[str, int] = {}
     tensors = 0
     description = networks().get(entry.network)
-    presence = presence_file(entry.path).is_file()
+    heads = {head for head in HEADS if head_file(entry.path, head).is_file()}
     try:
         with safe_open(entry.path, framework="numpy") as file:
             for key in file.keys():  # noqa: SIM118 - not a mapping
@@ -220,14 +222,16 @@ def _contents(entry: WeightsEntry) -> dict[str, Any]:
                     count *= length
                 values[part.get_dtype()] = values.get(part.get_dtype(), 0) + count
                 tensors += 1
-                presence |= description is not None and part_of(key) == description.presence_part
+                if description is not None and part_of(key) in description.optional_parts:
+                    heads.add(part_of(key))
     except (SafetensorError, OSError) as error:
         reason = printable(error)
         raise VosctlError(f"{entry.path}: damaged or missing ({reason}); see `vosctl weights verify`") from error
     references = None
     if description is not None and description.task == "follow":
         references = 2 if description.side_by_side else 1
-    return {"tensors": tensors, "values": values, "presence": presence, "references": references}
+    told = {"presence": "presence" in heads, "outlines": OUTLINE in heads}
+    return {"tensors": tensors, "values": values, **told, "references": references}
 
 
 def _table(entries: Iterable[WeightsEntry]) -> Table:

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from vosctl.network.lite import Lite
 from vosctl.network.lite_plus import LitePlus
+from vosctl.network.table import OUTLINE, part_of
 
 _BLOCK = re.compile(r"encoder\.blocks\.(\d+)\.")
 
 
 @torch.no_grad()
 def grow(small: Lite) -> LitePlus:
-    """Return a lite-plus network that gives the same masks as `small`, within rounding.
+    """Return a lite-plus network that gives the same masks as `small` without its head for outlines, within rounding.
 
     What is new is drawn from torch's random state.
     """
@@ -33,6 +34,8 @@ def grow(small: Lite) -> LitePlus:
         tensor.zero_()
     blocks = _block_numbers(small, large)
     for key, tensor in small.state_dict().items():
+        if part_of(key) == OUTLINE:  # a refinement at 1/2 takes its place
+            continue
         key = _BLOCK.sub(lambda match: f"encoder.blocks.{blocks[int(match[1])]}.", key)
         _put_into(grown[key], tensor)
     return large

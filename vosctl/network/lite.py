@@ -7,21 +7,20 @@ networks do (Oh et al., ICCV 2019), with a memory that is only ever the referenc
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vosctl.network.base import IMAGENET_MEAN, IMAGENET_STD, PropagationNetwork, State
 from vosctl.network.efficientnet import LITE0_STAGES, SameConv2d, batch_norm, inverted_residual_stages
+from vosctl.network.outline import OutlineHead
 from vosctl.network.presence import Marked, PresenceHead, places_of
 from vosctl.network.table import LITE
 
 KEY_CHANNELS = 64
 VALUE_CHANNELS = 96
 DECODER_CHANNELS = (48, 64, 96, 128)  # at 1/4, 1/8, 1/16, 1/32
-TAPPED_STAGES = (1, 2, 4, 6)  # whose last blocks give r2, r3, r4 and r5
+TAPPED_STAGES = (0, 1, 2, 4, 6)  # whose last blocks give r1, r2, r3, r4 and r5
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:
@@ -53,9 +52,13 @@ class Encoder(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
+    def normalised(self, image: Tensor) -> Tensor:
+        """Return an image, (N, 3, H, W) in [0, 1], with the mean and deviation of ImageNet's taken out."""
+        return (image - self.mean) / self.std
+
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
-        """Return the tapped features, deepest first: r5, r4, r3, r2 at 1/32, 1/16, 1/8 and 1/4, and any before them."""
-        x = self.stem((image - self.mean) / self.std) + self.stem_mask(mask)
+        """Return the tapped features, deepest first: r5, r4, r3, r2 and r1 at 1/32, 1/16, 1/8, 1/4 and 1/2."""
+        x = self.stem(self.normalised(image)) + self.stem_mask(mask)
         x = F.relu6(self.stem_bn(x))
         features: list[Tensor] = []
         for index, block in enumerate(self.blocks):
@@ -165,10 +168,10 @@ class Lite(PropagationNetwork):
         stages: the trunk, as tuples of expansion, channels, blocks, stride, kernel; seven stages as in Lite0.
         widths: channels of the decoder at 1/4, 1/8, 1/16 and 1/32.
         value_channels: channels of what is read from the reference.
+        outlines: whether it has a head that draws outlines at full size.
     """
 
     description = LITE
-    tapped: ClassVar[tuple[int, ...]] = TAPPED_STAGES
 
     def __init__(
         self,
@@ -176,12 +179,14 @@ class Lite(PropagationNetwork):
         stages: tuple[tuple[int, ...], ...] = LITE0_STAGES,
         widths: tuple[int, int, int, int] = DECODER_CHANNELS,
         value_channels: int = VALUE_CHANNELS,
+        outlines: bool = True,
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(stem_channels, stages, self.tapped)
-        channels = self.encoder.channels[-len(TAPPED_STAGES) :]
+        self.encoder = Encoder(stem_channels, stages, TAPPED_STAGES)
+        r1, *channels = self.encoder.channels
         self.reading = Reading(channels[2], value_channels)
-        self.decoder = Decoder(channels, value_channels, widths)
+        self.decoder = Decoder(tuple(channels), value_channels, widths)
+        self.outline = OutlineHead(r1, widths[0]) if outlines else None
         self.eval()
 
     def _new_presence_head(self) -> PresenceHead:
@@ -196,31 +201,32 @@ class Lite(PropagationNetwork):
 
     def propagate_scales(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """See `PropagationNetwork.propagate_scales`."""
-        logit, (m3, m4, m5) = self._decode(self.encoder(image, mask), state)
+        logit, (m3, m4, m5) = self._decode(image, self.encoder(image, mask), state)
         decoder = self.decoder
         return logit, decoder.head3(F.relu(m3)), decoder.head4(F.relu(m4)), decoder.head5(F.relu(m5))
 
     def propagate(self, image: Tensor, mask: Tensor, *state: Tensor) -> Tensor:
         """See `PropagationNetwork.propagate`."""
-        return torch.sigmoid(self._decode(self.encoder(image, mask), state)[0])
+        return torch.sigmoid(self._decode(image, self.encoder(image, mask), state)[0])
 
     def propagate_with_presence(self, image: Tensor, mask: Tensor, *state: Tensor) -> tuple[Tensor, Tensor]:
         """See `PropagationNetwork.propagate_with_presence`."""
         if self.presence is None:
             raise NotImplementedError("this network has no head that tells presence")
         features = self.encoder(image, mask)
-        probability = torch.sigmoid(self._decode(features, state)[0])
+        probability = torch.sigmoid(self._decode(image, features, state)[0])
         _, r4, r3, *_ = features
         marked = Marked.of(places_of(r4, r3), mask, probability)
         return probability, torch.sigmoid(self.presence(marked, state[-1]))
 
-    def _decode(self, features: tuple[Tensor, ...], state: State) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _decode(self, image: Tensor, features: tuple[Tensor, ...], state: State) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the logit at full size, and the feature maps at 1/8, 1/16 and 1/32."""
         key, value, reference, *_ = state
-        r5, r4, r3, r2, *finer = features
+        r5, r4, r3, r2, r1 = features
         read = self.reading(r4, key, value)
         m2, *deeper = self.decoder(r5, reference, torch.cat((r4, read), dim=1), r3, r2)
-        return self._full_logit(m2, *finer), tuple(deeper)
+        return self._full_logit(image, r1, m2), tuple(deeper)
 
-    def _full_logit(self, m2: Tensor, *_finer: Tensor) -> Tensor:
-        return upsample(self.decoder.head2(F.relu(m2)), 4)
+    def _full_logit(self, image: Tensor, r1: Tensor, m2: Tensor) -> Tensor:
+        logit = upsample(self.decoder.head2(F.relu(m2)), 4)
+        return logit if self.outline is None else logit + self.outline(self.encoder.normalised(image), r1, m2)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vosctl.network.efficientnet import LITE1_STAGES
-from vosctl.network.lite import TAPPED_STAGES, Lite, Refinement, upsample
+from vosctl.network.lite import Lite, Refinement, upsample
 from vosctl.network.table import LITE_PLUS
 
 VALUE_CHANNELS = 128
@@ -32,7 +32,8 @@ class HalfRefinement(nn.Module):
 class LitePlus(Lite):
     """The more accurate network, on an EfficientNet-Lite1 trunk. See `PropagationNetwork` for its calls.
 
-    Whatever lite has is in it at the same place, so that it can be grown from lite (`vosctl.network.growth`).
+    Whatever lite has but its head for outlines is in it at the same place, so that it can be grown from lite
+    (`vosctl.network.growth`).
 
     Args:
         stem_channels: channels of the stem.
@@ -43,7 +44,6 @@ class LitePlus(Lite):
     """
 
     description = LITE_PLUS
-    tapped = (0, *TAPPED_STAGES)
 
     def __init__(
         self,
@@ -53,10 +53,9 @@ class LitePlus(Lite):
         value_channels: int = VALUE_CHANNELS,
         half_channels: int = HALF_CHANNELS,
     ) -> None:
-        super().__init__(stem_channels, stages, widths, value_channels)
+        super().__init__(stem_channels, stages, widths, value_channels, outlines=False)
         self.finest = HalfRefinement(self.encoder.channels[0], widths[0], half_channels)
         self.eval()
 
-    def _full_logit(self, m2: Tensor, *finer: Tensor) -> Tensor:
-        (r1,) = finer
-        return super()._full_logit(m2) + upsample(self.finest(r1, m2), 2)
+    def _full_logit(self, image: Tensor, r1: Tensor, m2: Tensor) -> Tensor:
+        return super()._full_logit(image, r1, m2) + upsample(self.finest(r1, m2), 2)

@@ -28,6 +28,8 @@ Task = Literal["follow", "find"]
 """What a network does: follow an object from frame to frame, or find it in a picture from a box or clicks."""
 
 SHAPES_FILE = Path(__file__).with_name("shapes.json")
+OUTLINE = "outline"
+"""First part of the keys of lite's head for outlines, which lite had not before version 0.3."""
 COUNTER_SUFFIX = ".num_batches_tracked"
 """End of the keys of the batch norms' counters: of no use, and absent from files written before PyTorch 0.4.1."""
 
@@ -76,6 +78,8 @@ class NetworkDescription:
         side_by_side: names of the tensors of the reference state in which two references of an object lie side by side,
             as more places to read from, while of the others there is the mean (`vosctl.engine.references`); empty where
             the network reads one only.
+        added_parts: first parts of the keys of parts that came later and begin as ones that change nothing: older
+            checkpoints lack them.
         own_shapes: shapes of the weights by key, where they are not in the package's `shapes.json`.
     """
 
@@ -94,6 +98,7 @@ class NetworkDescription:
     has_presence_head: bool = False
     presence_part: str = "presence"
     side_by_side: tuple[str, ...] = ()
+    added_parts: tuple[str, ...] = ()
     own_shapes: Shapes | None = None
 
     @property
@@ -102,8 +107,13 @@ class NetworkDescription:
         return self.own_shapes if self.own_shapes is not None else _package_shapes()[self.name]
 
     def is_optional(self, key: str) -> bool:
-        """Return whether a checkpoint may lack a key: a counter, or one of the presence head."""
-        return key.endswith(COUNTER_SUFFIX) or part_of(key) == self.presence_part
+        """Return whether a checkpoint may lack a key: a counter, or one of an optional part."""
+        return key.endswith(COUNTER_SUFFIX) or part_of(key) in self.optional_parts
+
+    @property
+    def optional_parts(self) -> frozenset[str]:
+        """First parts of the keys that a checkpoint has all of, or none."""
+        return frozenset((self.presence_part, *self.added_parts))
 
     @property
     def parts(self) -> frozenset[str]:
@@ -153,9 +163,10 @@ LITE = NetworkDescription(
     state_names=("key", "value", "r5"),
     factory="vosctl.network.lite:Lite",
     detached_reference="encoder.blocks.4",
-    float_layers=("/stem/Conv", "/stem_mask/Conv", "/head2/Conv"),
+    float_layers=("/stem/Conv", "/stem_mask/Conv", "/head2/Conv", "/outline/head/Conv"),
     has_presence_head=True,
     side_by_side=_READ,
+    added_parts=(OUTLINE,),
 )
 LITE_PLUS = NetworkDescription(
     name="lite-plus",

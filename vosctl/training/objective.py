@@ -47,12 +47,15 @@ class Objective(nn.Module):
         network: what is trained.
         dice: weight of the Dice loss.
         outline: extra weight of the pixels near the object's outline.
+        through_time: whether gradients flow back through the masks, from each target to those before it.
     """
 
-    def __init__(self, network: PropagationNetwork, dice: float, outline: float = 0.0) -> None:
+    def __init__(
+        self, network: PropagationNetwork, dice: float, outline: float = 0.0, through_time: bool = True
+    ) -> None:
         super().__init__()
         self.network = network
-        self._dice, self._outline = dice, outline
+        self._dice, self._outline, self._through_time = dice, outline, through_time
         self._in_reference = False
         detached = network.description.detached_reference
         if detached:
@@ -62,7 +65,7 @@ class Objective(nn.Module):
         return output.detach() if self._in_reference else output
 
     def forward(self, batch: Batch) -> Propagated:
-        """Propagate through the targets in turn; gradients flow back through the masks."""
+        """Propagate through the targets in turn."""
         layout = torch.channels_last
         self._in_reference = True
         state = self.network.encode_reference(
@@ -74,7 +77,8 @@ class Objective(nn.Module):
         losses, entropies, dices, ious = [], [], [], []
         for t in range(batch.images.shape[1]):
             if t > 0:
-                guidance = into_crop(probabilities[-1], batch.to_previous[:, t])
+                before = probabilities[-1] if self._through_time else probabilities[-1].detach()
+                guidance = into_crop(before, batch.to_previous[:, t])
             image = (batch.images[:, t].float() / 255).contiguous(memory_format=layout)
             logits = self.network.propagate_scales(image, guidance, *state)
             loss, entropy, dice = mask_loss(

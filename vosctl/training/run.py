@@ -14,7 +14,7 @@ import torch
 
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.base import PropagationNetwork
-from vosctl.network.table import find_network, imported
+from vosctl.network.table import find_network, imported, part_of
 from vosctl.training import distributed
 from vosctl.training.precision import training_placement
 from vosctl.training.reporting import Display, Reporter
@@ -133,6 +133,24 @@ def _tell_weights(folder: RunFolder, screen: Screen) -> None:
 
 
 def _network(settings: TrainingSettings) -> PropagationNetwork:
+    network = _whole_network(settings)
+    if settings.only:
+        _leave_as_it_is(network, settings.only)
+    return network
+
+
+def _leave_as_it_is(network: PropagationNetwork, only: tuple[str, ...]) -> None:
+    """Let only these parts of a network learn, each named as its weights begin: "outline", "decoder.refine2"."""
+    parameters = dict(network.named_parameters())
+    for part in only:
+        if not any(name.startswith(f"{part}.") for name in parameters):
+            known = ", ".join(sorted({part_of(name) for name in parameters}))
+            raise UsageError(f"`only={part!r}`: the {network.name} network has no such part; give one of {known}")
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(any(name.startswith(f"{part}.") for part in only))
+
+
+def _whole_network(settings: TrainingSettings) -> PropagationNetwork:
     wanted = find_network(settings.network)
     if not settings.init:
         return wanted.create()

@@ -21,6 +21,8 @@ class TrainingSettings:
         stage: 1 trains on single targets made from stills, 2 on runs of frames, through time.
         network: "lite", "lite-plus" or "rgmp".
         init: weights to start from, of the same network, or of lite for lite-plus; "" starts from scratch.
+        only: parts of the network that learn, such as "outline" or "decoder.refine2", as the names of its weights
+            begin; the rest stays as it is. Empty: all of it learns.
         images: folders of annotated stills (`images/`, `masks/`).
         videos: folders of annotated sequences in the DAVIS layout (stage 2).
         val: folder of whole sequences in the DAVIS layout that the tracker is tried on; "" for none.
@@ -57,6 +59,7 @@ class TrainingSettings:
     stage: Literal[1, 2]
     network: str = "lite"
     init: str = ""
+    only: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     videos: tuple[str, ...] = ()
     val: str = ""
@@ -100,6 +103,8 @@ class TrainingSettings:
             raise UsageError("`stage=1` trains on stills: give `images=DIR`")
         if self.stage == 2 and not self.videos:
             raise UsageError("`stage=2` trains on sequences: give `videos=DIR`")
+        if self.only and not self.init:
+            raise UsageError("`only` trains a part of a network whose rest stays as it is: give `init=WEIGHTS`")
         if (self.hours > 0) == (self.steps > 0):
             raise UsageError("give the run's length either as `hours` or as `steps`")
         if self.size < 64 or self.size % 32:

@@ -66,7 +66,8 @@ class Trainer:
             torch.backends.cudnn.benchmark = True  # crops are of a few sizes, each of which is seen many times
         if placement.precision == "bf16" and placement.device.type == "cpu":
             keep_depthwise_in_fp32(self._network)
-        objective = Objective(self._network, settings.dice, settings.outline)
+        # parts that learn alone are few and see no later target: nothing flows back through the rest
+        objective = Objective(self._network, settings.dice, settings.outline, through_time=not settings.only)
         self._objective: nn.Module = DistributedDataParallel(objective) if distributed.world() > 1 else objective
         self._optimisation = Optimisation(
             self._network, settings, is_slow=lambda name: name.lower().startswith("encoder.")

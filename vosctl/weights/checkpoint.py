@@ -21,11 +21,11 @@ from vosctl.network.table import (
     part_of,
 )
 from vosctl.weights.formats import Array, read_file
-from vosctl.weights.registry import file_sha256, locate_weights, presence_file
+from vosctl.weights.registry import HEADS, file_sha256, head_file, locate_weights
 from vosctl.weights.text import printable
 
 HEAD_OF = "trunk_sha256"
-"""Metadata of a file with a head for presence alone: digest of the checkpoint whose features it reads."""
+"""Metadata of a file with a head alone: digest of the checkpoint whose features it reads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +87,7 @@ def read_checkpoint(path: Path, task: Task | None = "follow") -> Checkpoint:
         path: a `.safetensors` file, or a pickled state dict (`.pth`, `.pt`, `.ckpt`, `.bin`), which is never run.
         task: what its network must do; None for anything.
 
-    A head for presence may lie in a file of its own beside it (`presence_file`).
+    Its heads may lie in files of their own beside it (`head_file`).
 
     Raises:
         UsageError: its network does something else.
@@ -99,18 +99,19 @@ def read_checkpoint(path: Path, task: Task | None = "follow") -> Checkpoint:
     if task is not None and description.task != task:
         does = DOES_NOT_FOLLOW if task == "follow" else "follows objects and finds none; give `prompt`"
         raise UsageError(f"{path}: a {description.name} network, which {does}")
-    head = presence_file(path)
-    if head.is_file() and not any(part_of(key) == description.presence_part for key in arrays):
-        arrays |= _read_head(head, path)
+    parts = {part_of(key) for key in arrays}
+    for head in description.optional_parts.intersection(HEADS) - parts:
+        if (file := head_file(path, head)).is_file():
+            arrays |= _read_head(file, head, path)
     _check(arrays, description, path)
     return Checkpoint(description.name, arrays, metadata, path, file_sha256(path))
 
 
-def _read_head(head: Path, path: Path) -> dict[str, Array]:
-    """Read the head that lies beside a checkpoint, which it must have been trained on: it reads its features."""
-    arrays, metadata = read_file(head)
+def _read_head(file: Path, head: str, path: Path) -> dict[str, Array]:
+    """Read a head that lies beside a checkpoint, which it must have been trained on: it reads its features."""
+    arrays, metadata = read_file(file)
     if metadata.get(HEAD_OF) != file_sha256(path):
-        raise VosctlError(f"{head}: the head for presence of other weights than {path.name}; move it away")
+        raise VosctlError(f"{file}: the head for {head} of other weights than {path.name}; move it away")
     return arrays
 
 
@@ -121,7 +122,7 @@ def _recognise(arrays: Mapping[str, Array], metadata: Mapping[str, str], path: P
         return known[named]
     parts = {part_of(key) for key in arrays}
     for description in known.values():
-        if parts - {description.presence_part} == description.parts:
+        if parts - description.optional_parts == description.parts:
             return description
     first = printable(next(iter(arrays), "nothing"))
     raise VosctlError(f"{path}: not the weights of a network known here ({', '.join(known)}); its first key is {first}")
@@ -131,11 +132,11 @@ def _check(arrays: Mapping[str, Array], description: NetworkDescription, path: P
     """Check that all keys are there, and no others, then their shapes, then their values."""
     shapes = description.shapes
     name = description.name
-    has_presence = any(part_of(key) == description.presence_part for key in arrays)
+    parts = {part_of(key) for key in arrays}
     for key, shape in shapes.items():
         if key not in arrays:
-            optional = key.endswith(COUNTER_SUFFIX) or (description.is_optional(key) and not has_presence)
-            if not optional:
+            absent = description.is_optional(key) and part_of(key) not in parts  # a part is there whole, or not at all
+            if not (key.endswith(COUNTER_SUFFIX) or absent):
                 raise VosctlError(f"{path}: not the weights of the {name} network: {key} is missing")
         elif arrays[key].shape != shape:
             raise VosctlError(

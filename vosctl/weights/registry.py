@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,8 +21,9 @@ REGISTRY_FILE = "registry.json"
 DEFAULT_WEIGHTS = "lite"
 FACTS = ("licence", "training_data", "quality")
 """What is known of weights besides their values: fields of the registry and of a checkpoint's metadata."""
-PRESENCE_SHA256 = "presence_sha256"
-"""Field of the registry, which may lack: digest of the file with the head for presence (`presence_file`)."""
+HEADS = ("outline", "presence")
+"""First parts of the keys of heads that may lie in a file of their own (`head_file`), by which the registry's field
+`HEAD_sha256`, which may lack, is named."""
 RETIRED = "retired"
 """Field of the registry, which may lack: why weights are no longer recommended, in one sentence."""
 _FIELDS = ("network", "file", "sha256", *FACTS)
@@ -43,7 +44,7 @@ class WeightsEntry:
         training_data: what they were trained on.
         quality: measured quality, in words, with the set it was measured on.
         shipped: True for weights that came with vosctl, False for imported ones.
-        presence_sha256: hex digest of the file beside it with its head for presence; empty where there is none.
+        heads: hex digests of the files beside it with its heads, by `HEADS`, for those that there are.
         retired: why it is no longer recommended, and what to take; empty where it is recommended.
     """
 
@@ -55,7 +56,7 @@ class WeightsEntry:
     training_data: str
     quality: str
     shipped: bool
-    presence_sha256: str = ""
+    heads: Mapping[str, str] = field(default_factory=dict)
     retired: str = ""
 
 
@@ -172,8 +173,8 @@ def _entries(folder: Path, listed: Mapping[str, object], *, shipped: bool) -> di
         if wrong := next((key for key, value in fields.items() if not isinstance(value, str) or not value), None):
             raise ValueError(f"{where} has no {wrong}")
         texts = {key: str(value) for key, value in fields.items()}
-        head = given.get(PRESENCE_SHA256, "")
-        if not _SHA256.fullmatch(texts["sha256"]) or not (head == "" or _SHA256.fullmatch(str(head))):
+        heads = {head: str(given[f"{head}_sha256"]) for head in HEADS if given.get(f"{head}_sha256", "") != ""}
+        if not all(_SHA256.fullmatch(digest) for digest in (texts["sha256"], *heads.values())):
             raise ValueError(f"{where} has no proper sha256")
         retired = given.get(RETIRED, "")
         if not isinstance(retired, str):
@@ -189,7 +190,7 @@ def _entries(folder: Path, listed: Mapping[str, object], *, shipped: bool) -> di
             texts["sha256"],
             **facts,
             shipped=shipped,
-            presence_sha256=str(head),
+            heads=heads,
             retired=printable(retired, 1000),
         )
     return entries
@@ -294,14 +295,13 @@ def verify_entry(entry: WeightsEntry) -> None:
         VosctlError: missing, or another file than the registered one.
     """
     files = {entry.path: entry.sha256}
-    if entry.presence_sha256:
-        files[presence_file(entry.path)] = entry.presence_sha256
+    files |= {head_file(entry.path, head): digest for head, digest in entry.heads.items()}
     for path, sha256 in files.items():
         if file_sha256(path) != sha256:
             cure = "reinstall vosctl" if entry.shipped else "import it again with `vosctl weights import`"
             raise VosctlError(f"{path}: not the registered weights '{entry.name}' (sha256 differs); {cure}")
 
 
-def presence_file(path: Path) -> Path:
-    """Return where a checkpoint's head for presence lies when it is in a file of its own: NAME-presence.safetensors."""
-    return path.with_name(f"{path.stem}-presence.safetensors")
+def head_file(path: Path, head: str) -> Path:
+    """Return where a head of a checkpoint, one of `HEADS`, lies in a file of its own: NAME-HEAD.safetensors."""
+    return path.with_name(f"{path.stem}-{head}.safetensors")

@@ -119,7 +119,7 @@ class RecordingEngine:
         """Propagate (N, 3, H, W) in [0, 1] with guidance (N, 1, H, W); return (N, 1, H, W) float32."""
         features = self._network.encoder(images.to(self._dtype), guidance.to(self._dtype))
         state = tuple(torch.cat(tensors) for tensors in zip(*(one.tensors for one in states), strict=True))
-        probability = torch.sigmoid(self._network._decode(features, state)[0]).float()
+        probability = torch.sigmoid(self._network._decode(images.to(self._dtype), features, state)[0]).float()
         _, r4, r3, *_ = features
         self.last = Marked.of(places_of(r4, r3), guidance, probability)
         return probability
