@@ -43,6 +43,17 @@ def test_the_report_tells_all(tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())[0]["result"]["fps"] == 123.456
 
 
+def test_what_is_aimed_at_stands_beside_what_was_measured(tmp_path):
+    name, aim = "lite, 1 objects, bf16, on_device", "1000"
+    assert gpu_check.AIMS["tracking"][name] == aim
+    outcomes = [Outcome("tracking", 1.0, "", {name: 12.34, "other": 1.0})]
+    write_report(tmp_path, outcomes, {part.name: part.title for part in gpu_check.PARTS})
+    text = (tmp_path / "report.md").read_text()
+    assert f"- {name}: 12.34 (aim: 1000)" in text
+    assert "- other: 1\n" in text
+    assert set(gpu_check.AIMS) <= {part.name for part in gpu_check.PARTS}
+
+
 def test_parts_that_find_no_time_are_left_out(tmp_path):
     run = CliRunner().invoke(gpu_check.main, ["run", "--out", str(tmp_path), "--minutes", "0", "--device", "cpu"])
     assert run.exit_code == 0, run.output

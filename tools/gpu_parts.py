@@ -18,11 +18,17 @@ import numpy as np
 import vosctl
 from vosctl.benchmark.cases import SIZES
 from vosctl.benchmark.clip import MadeClips
+from vosctl.demo import demo_clip
 from vosctl.engine import create_engine
 from vosctl.errors import VosctlError
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
 from vosctl.types import Labels, RGBImage
+from vosctl.video.encoder import VideoWriter
+from vosctl.video.encodings import ENCODERS
+from vosctl.video.hardware import check_encoder
+from vosctl.video.masks import read_indexed_png
 from vosctl.video.planar import Coding, Picture, PlanarPicture, rgb_of_planes
+from vosctl.video.sources import open_source
 
 WARMUP = 8
 SHOWN = 24  # frames that are drawn; they are shown forwards and backwards
@@ -59,6 +65,13 @@ def planes_of(image: RGBImage) -> PlanarPicture:
     cb, cr = flat[height:].reshape(2, height // 2, width // 2)
     planes, coding = (flat[:height], cb, cr), Coding("bt601", full_range=False)
     return PlanarPicture(planes, coding, lambda: rgb_of_planes(planes, coding))
+
+
+def flower(count: int) -> tuple[list[Picture], Labels]:
+    """Return frames of the packaged clip of a flower, and the first one's labels."""
+    video, mask = demo_clip()
+    with open_source(str(video)) as source:
+        return [frame.picture for _, frame in zip(range(count), source, strict=False)], read_indexed_png(mask)
 
 
 def precisions(device: str) -> list[Any]:
@@ -106,19 +119,25 @@ def _said(*command: str) -> str:
 def tests(device: str, frames: int) -> None:
     """Run the tests marked gpu."""
     options = ("-q", "-rs", "-p", "no:cacheprovider", "-p", "no:timeout", "-o", "timeout=0", "-o", "addopts=")
-    said = _said(sys.executable, "-m", "pytest", "-m", "gpu", *options, "--import-mode=importlib", "tests/engine")
+    said = _said(
+        sys.executable, "-m", "pytest", "-m", "gpu", *options, "--import-mode=importlib", "tests/engine/test_gpu.py"
+    )
     told("pytest", "\n".join(said.splitlines()[-60:]))
 
 
 def agreement(device: str, frames: int) -> None:
     """Compare masks and words with those of the CPU in fp32, the plain path."""
-    for count in (1, 3):
-        shown, labels = pictures("480p", count, min(frames, SHOWN))
+    clips = {
+        "flower, a real clip": flower(min(frames, SHOWN)),
+        "demo, 1 object": pictures("480p", 1, min(frames, SHOWN)),
+        "demo, 3 objects": pictures("480p", 3, min(frames, SHOWN)),
+    }
+    for clip, (shown, labels) in clips.items():
         plain = Tracker(create_engine("lite", engine="torch", device="cpu", precision="fp32"))
         plain.start(shown[0], labels)
         wanted = [plain.step(picture) for picture in shown[1:]]
         for precision, way in itertools.product(["fp32", *precisions(device)], WAYS):
-            name = f"{count} objects, {precision}, {way}"
+            name = f"{clip}, {precision}, {way}"
             tried(name, compared, device, precision, WAYS[way], shown, labels, wanted)
 
 
@@ -141,26 +160,35 @@ def compared(
 
 
 def tracking(device: str, frames: int) -> None:
-    """Measure lite in crops, and lite-plus."""
-    for weights, count in (("lite", 1), ("lite", 3), ("lite", 7), ("lite-plus", 1)):
+    """Measure lite in crops."""
+    for count in (1, 3, 7):
         shown, labels = pictures("480p", count)
         for precision, way in itertools.product(precisions(device), WAYS):
-            name = f"{weights}, {count} objects, {precision}, {way}"
-            tried(name, followed, weights, device, precision, WAYS[way], shown, labels, frames)
+            name = f"lite, {count} objects, {precision}, {way}"
+            tried(name, followed, device, precision, WAYS[way], shown, labels, frames)
 
 
 def followed(
-    weights: str,
     device: str,
     precision: Any,
     settings: TrackingSettings,
     shown: Sequence[Picture],
     labels: Labels,
     frames: int,
+    compiled: bool = False,
 ) -> float:
     """Return at how many frames a second an engine follows."""
-    engine = create_engine(weights, engine="torch", device=device, precision=precision)
+    engine = create_engine("lite", engine="torch", device=device, precision=precision, compiled=compiled)
     return rate([Tracker(engine, settings)], shown, [labels], frames)
+
+
+def compiling(device: str, frames: int) -> None:
+    """Measure what `torch.compile` brings, and how long it takes."""
+    shown, labels = pictures("480p", 1)
+    begin = time.perf_counter()
+    tried("on_device, compiled", followed, device, "bf16", ON_DEVICE, shown, labels, frames, True)
+    told("on_device, compiled, all of it in seconds", round(time.perf_counter() - begin, 1))
+    tried("on_device", followed, device, "bf16", ON_DEVICE, shown, labels, frames)
 
 
 def full_frame(device: str, frames: int) -> None:
@@ -170,14 +198,17 @@ def full_frame(device: str, frames: int) -> None:
     """
     few = max(frames // 10, 2)
     usual, paper = TrackingSettings(window=False), TrackingSettings.paper()
+    usual_there, paper_there = TrackingSettings(window=False, on_device=True), TrackingSettings.paper(on_device=True)
     for count in (1, 3):
         shown, labels = pictures("480p", count, 12)
         alone = [(labels == value).astype(np.uint8) for value in range(1, count + 1)]
         for words, precision, settings, masks in (
-            ("full frame", "bf16", usual, [labels]),
+            ("full frame, on_device", "bf16", usual_there, [labels]),
+            ("full frame, plain", "bf16", usual, [labels]),
             ("crops, on_device", "bf16", ON_DEVICE, [labels]),
-            ("paper protocol", "bf16", paper, [labels]),
-            ("paper protocol", "fp32", paper, [labels]),
+            ("paper protocol, on_device", "bf16", paper_there, [labels]),
+            ("paper protocol, on_device", "fp32", paper_there, [labels]),
+            ("paper protocol, plain", "bf16", paper, [labels]),
             ("official structure", "fp32", paper, alone),
         ):
             tried(f"{count} objects, {words}, {precision}", random_rgmp, device, precision, settings, shown, masks, few)
@@ -221,39 +252,35 @@ def video(device: str, frames: int) -> None:
         clips = MadeClips(Path(place))
         for size in ("480p", "1080p", "4k"):
             clip, _ = clips.write(size, 1, max(frames // 2, 2))
-            for decoder in ("cpu", "cuda"):
+            for decoder in ("cpu", "nvdec"):
                 tried(f"decoding, {size}, {decoder}", decoded, clip, decoder)
-            for codec in ("libx264", "h264_nvenc", "hevc_nvenc"):
-                tried(f"encoding, {size}, {codec}", encoded, clip, codec)
+            for encoder in ("libx264", "h264_nvenc", "hevc_nvenc"):
+                tried(f"encoding, {size}, {encoder}", encoded, clip, encoder)
 
 
-def decoded(clip: Path, decoder: str) -> float:
-    """Return at how many frames a second a video is decoded into memory of the host."""
-    import av
-    from av.codec.hwaccel import HWAccel
+def decoded(clip: Path, decoder: Any) -> float:
+    """Return at how many frames a second a video is decoded into planes in memory of the host."""
+    with open_source(str(clip), decoder=decoder) as source:
+        frames = iter(source)
+        next(frames)
+        begin = time.perf_counter()
+        count = sum(isinstance(frame.picture, PlanarPicture) for frame in frames)
+        return count / (time.perf_counter() - begin)
 
-    chosen = None if decoder == "cpu" else HWAccel(decoder, allow_software_fallback=False)
+
+def encoded(clip: Path, encoder: Any) -> float:
+    """Return at how many frames a second an encoder writes planes, as the overlay does."""
+    check_encoder(encoder)
+    with open_source(str(clip)) as source:
+        shown = list(itertools.islice(source, 24))
+        info = source.info
+    target = clip.with_name(f"{clip.stem}-{encoder}.mkv")
     begin = time.perf_counter()
-    with av.open(str(clip), hwaccel=chosen) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        count = sum(frame.planes[0].buffer_size > 0 for frame in container.decode(video=0))
-    return count / (time.perf_counter() - begin)
-
-
-def encoded(clip: Path, codec: str) -> float:
-    """Return at how many frames a second an encoder writes."""
-    import av
-
-    with av.open(str(clip)) as container:
-        shown = [frame.reformat(format="yuv420p") for frame in itertools.islice(container.decode(video=0), 24)]
-    begin = time.perf_counter()
-    with av.open(str(clip.with_name(f"{codec}.mkv")), "w") as target:
-        stream: Any = target.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = shown[0].width, shown[0].height, "yuv420p"
-        for frame in shown:
-            frame.pts = None
-            target.mux(stream.encode(frame))
-        target.mux(stream.encode(None))
+    writer = VideoWriter(target, info, ENCODERS[encoder], overwrite=True, audio=False, warn=print)
+    for frame in shown:
+        if isinstance(frame.picture, PlanarPicture):
+            writer.write_planes(frame.picture, lambda planes: None, frame)
+    writer.finish()
     return len(shown) / (time.perf_counter() - begin)
 
 
@@ -303,7 +330,9 @@ def bench(device: str, frames: int) -> None:
 def main() -> None:
     """Run one part."""
     name, device, frames = sys.argv[1:]
-    parts = (environment, tests, agreement, tracking, full_frame, end_to_end, video, providers, profile, bench)
+    parts = (
+        environment, tests, agreement, tracking, full_frame, end_to_end, video, providers, compiling, profile, bench
+    )  # fmt: skip
     {part.__name__: part for part in parts}[name](device, int(frames))
 
 

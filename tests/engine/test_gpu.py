@@ -1,5 +1,7 @@
 """What only a CUDA device can show; left out without one. `tools/gpu_check.py` runs them where there is one."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -105,3 +107,31 @@ def test_a_cuda_graph_leaves_what_the_step_changes_as_it_was():
     assert counter.item() == 0
     assert [step().item() for _ in range(3)] == [1, 2, 3]
     assert notes == []
+
+
+@pytest.mark.parametrize("paper", [False, True], ids=["full frame", "paper"])
+def test_full_frames_are_those_of_the_cpu(clip, tiny_rgmp, paper):
+    from tests.helpers.balanced import balance
+    from vosctl.engine.torch_engine import TorchEngine
+
+    frames, mask = clip
+    balance(tiny_rgmp, frames[0].to_rgb(), mask > 0)
+    found = []
+    for device, on_device in (("cpu", False), ("cuda", True)):
+        engine = TorchEngine(copy.deepcopy(tiny_rgmp), resolve_placement(device, "fp32"), "tiny")
+        usual = TrackingSettings(window=False, on_device=on_device)
+        tracker = Tracker(engine, TrackingSettings.paper(on_device=on_device) if paper else usual)
+        found.append(followed((frames[:6], mask), tracker))
+        assert tracker.notes == []
+    assert_agree(*reversed(found))
+
+
+def test_nvdec_gives_the_cpus_pictures():
+    from vosctl.video.hardware import why_no_nvdec
+
+    if (reason := why_no_nvdec()) is not None:
+        pytest.skip(reason)
+    video, _ = demo_clip()
+    with open_source(str(video)) as plain, open_source(str(video), decoder="nvdec") as there:
+        for one, other in zip(plain, there, strict=True):
+            assert np.abs(one.image.astype(int) - other.image).mean() < 1

@@ -45,6 +45,7 @@ class EngineRequest:
     precision: PrecisionWord
     provider: ProviderWord
     threads: int
+    compiled: bool = False
 
     def settings(self) -> EngineSettings:
         """Return the engine to be made."""
@@ -108,8 +109,14 @@ engine_options = grouped(
         metavar="N",
         help="CPU threads of the network  [default: one for each core]",
     ),
+    click.option(
+        "--compile",
+        "compiled",
+        is_flag=True,
+        help="Have torch compile the network first, which takes a while at the start; it is kept in the cache folder.",
+    ),
 )
-"""--weights, --engine, --device, --precision, --provider, --threads, as an `EngineRequest` named `engine`."""
+"""--weights, --engine, --device, --precision, --provider, --threads, --compile: the `EngineRequest` named `engine`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class EngineRequest:
         precision: "auto" or a `Precision`.
         provider: ONNX Runtime's execution provider, "auto" for any.
         threads: CPU threads of the network; 0 takes one for each core.
+        compiled: have torch compile the network first.
     """
 
     weights: str
@@ -40,6 +41,7 @@ class EngineRequest:
     precision: PrecisionWord = "auto"
     provider: ProviderWord = "auto"
     threads: int = 0
+    compiled: bool = False
 
     @property
     def is_folder(self) -> bool:

@@ -28,6 +28,8 @@ def rank_torch(request: EngineRequest, has_gpu: Callable[[], bool] = torch_has_g
     """Rank first where a GPU computes, and last where none does: it is the slowest on a CPU."""
     if request.is_folder or request.provider != "auto":
         return 0
+    if request.compiled:
+        return 6
     wants_gpu = request.precision == "fp16" or request.device not in {"auto", "cpu"}
     return 4 if wants_gpu or (request.device == "auto" and has_gpu()) else 1
 
@@ -74,6 +76,11 @@ def _refuse_provider(request: EngineRequest) -> None:
         )
 
 
+def _refuse_compiling(request: EngineRequest) -> None:
+    if request.compiled:
+        raise UsageError("`compiled=True`: is for the torch engine; leave it out, or use `engine='torch'`")
+
+
 def _create_torch(request: EngineRequest) -> Engine[Any]:
     _refuse_provider(request)
     if request.is_folder:
@@ -84,19 +91,22 @@ def _create_torch(request: EngineRequest) -> Engine[Any]:
     import torch
 
     from vosctl.engine.devices import resolve_placement
+    from vosctl.engine.torch_compiling import torch_compiler
     from vosctl.engine.torch_engine import TorchEngine
     from vosctl.weights.networks import build_network
 
     placement = resolve_placement(request.device, request.precision)
     if request.threads:
         torch.set_num_threads(request.threads)
-    return TorchEngine(build_network(request.checkpoint()), placement, request.weights)
+    network = build_network(request.checkpoint())
+    return TorchEngine(network, placement, request.weights, compiler=torch_compiler() if request.compiled else None)
 
 
 def _create_onnx(request: EngineRequest) -> Engine[Any]:
     from vosctl.engine.onnx_engine import OnnxEngine
     from vosctl.engine.onnx_sessions import open_checkpoint, open_folder
 
+    _refuse_compiling(request)
     provider = resolve_provider(request.provider, request.device)
     if request.is_folder:
         graphs = open_folder(request.path, provider, request.threads)
@@ -117,6 +127,7 @@ def _create_onnx(request: EngineRequest) -> Engine[Any]:
 
 def _create_openvino(request: EngineRequest) -> Engine[Any]:
     _refuse_provider(request)
+    _refuse_compiling(request)
     if request.device not in {"auto", "cpu"}:
         raise UsageError(f"`device={request.device!r}`: the openvino engine runs on the CPU; leave `device` out")
     require("openvino", "`engine='openvino'`")

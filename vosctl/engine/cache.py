@@ -36,6 +36,11 @@ def compiled_folder(folder: Path | None = None) -> Path | None:
     return path if os.access(path, os.W_OK) else None
 
 
+def compiled_by_torch() -> Path:
+    """Return the folder of what `torch.compile` makes, where that is asked for."""
+    return cache_folder() / "torch"
+
+
 def make_compiled_folder() -> None:
     """Make the folder, so that later runs find in it what OpenVINO compiles; not where that is not allowed."""
     with suppress(OSError):

@@ -29,6 +29,7 @@ def create_engine(
     precision: PrecisionWord = "auto",
     provider: ProviderWord = "auto",
     threads: int = 0,
+    compiled: bool = False,
 ) -> Engine[Any]:
     """Load weights into the engine asked for.
 
@@ -41,6 +42,8 @@ def create_engine(
         precision: "auto", "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is exact enough there.
         provider: ONNX Runtime's execution provider, "auto" or a key of `vosctl.engine.providers.PROVIDERS`.
         threads: CPU threads of the network; 0 takes one for each core.
+        compiled: have torch compile the network first, which takes a while at the start; what it makes is kept in the
+            user's cache folder.
 
     Raises:
         UsageError: a word that is not known, or requests that do not go together.
@@ -55,7 +58,7 @@ def create_engine(
     if not isinstance(device, str):
         raise UsageError(f"`device`: give auto, cpu, cuda, cuda:N or mps, not {type(device).__name__}")
     check_threads(threads)
-    request = EngineRequest(name, locate_weights(name), device, precision, provider, threads)
+    request = EngineRequest(name, locate_weights(name), device, precision, provider, threads, compiled)
     with memory_errors(f"loading {name}"):
         backend = choose(engine, request)
         if engine == AUTO and backend.name == "openvino" and precision == "auto":

@@ -21,6 +21,7 @@ class EngineSettings:
         precision: what it computes in.
         provider: ONNX Runtime's execution provider.
         threads: CPU threads of the network; 0 takes one for each core.
+        compiled: have torch compile the network first, which takes a while at the start.
     """
 
     weights: str = "lite"
@@ -29,6 +30,7 @@ class EngineSettings:
     precision: PrecisionWord = "auto"
     provider: ProviderWord = "auto"
     threads: int = 0
+    compiled: bool = False
 
     def create(self) -> Engine[Any]:
         """Load the weights into the engine.

@@ -16,6 +16,7 @@ from vosctl.engine.devices import Placement
 from vosctl.engine.memory import memory_errors
 from vosctl.engine.on_device import FrameGeometry
 from vosctl.engine.references import ReferenceStates, one_of_network
+from vosctl.engine.torch_compiling import Compiler, compile_network
 from vosctl.engine.torch_crops import TorchCrops
 from vosctl.engine.torch_frames import TorchFrames
 from vosctl.engine.torch_recording import Recorder, recorder_for
@@ -34,6 +35,10 @@ class TorchEngine:
         weights: name of the weights, for messages.
         recorder: makes what records steps that follow on the device, by the device.
         queue: makes what does their copies, by the device.
+        compiler: compiles the network at once; None runs it as it is.
+
+    Attributes:
+        preparations: what was made before the first frame, one line each.
     """
 
     takes_float = True
@@ -45,6 +50,7 @@ class TorchEngine:
         weights: str,
         recorder: Callable[[torch.device], Recorder | None] = recorder_for,
         queue: Callable[[torch.device], Queue] = queue_for,
+        compiler: Compiler | None = None,
     ) -> None:
         self.stride = network.stride
         self.crop_size = network.crop_size
@@ -57,6 +63,9 @@ class TorchEngine:
         self._references: ReferenceStates[Tensor] = ReferenceStates(network.state_names, beside, _concatenate)
         self.one_reference = one_of_network(network.name, beside)
         self._batch = StateBatch(self._references.batch)
+        self.preparations: list[str] = []
+        if compiler is not None:
+            self.preparations.append(compile_network(self._network, compiler, self._run_once))
 
     @torch.inference_mode()
     def encode_reference(self, image: NDArray[Any], mask: NDArray[np.float32]) -> State:
@@ -84,6 +93,12 @@ class TorchEngine:
     def join_references(self, first: State, second: State) -> State:
         """See `JoinsReferences.join_references`."""
         return self._references.join(first, second)
+
+    def _run_once(self) -> None:
+        """Run a step of one object, of nothing."""
+        size = self.crop_size
+        image, mask = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.float32)
+        self.propagate(image[None], mask[None], [self.encode_reference(image, mask)])
 
     def open_crops(self, height: int, width: int, size: int, fill: RGB) -> TorchCrops:
         """See `FollowsOnDevice.open_crops`."""

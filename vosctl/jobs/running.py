@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vosctl.engine.base import Engine, EngineInfo
+from vosctl.engine.cache import compiled_by_torch
 from vosctl.engine.idle_gpu import idle_gpu
 from vosctl.engine.providers import Provider
 from vosctl.engine.settings import EngineSettings
@@ -55,6 +56,8 @@ def tell_of_first_build(events: Events, asked: EngineSettings | Engine[Any]) -> 
     """Say, before an engine is made, that its first use takes minutes, where it does."""
     if isinstance(asked, EngineSettings) and (line := Provider(asked.provider).first_build()) is not None:
         events.note(line)
+    if isinstance(asked, EngineSettings) and asked.compiled:
+        events.note(f"torch compiles the network first, which takes a while; it is kept in {compiled_by_torch()}")
 
 
 def warn_of_idle_gpu(events: Events, info: EngineInfo, asked: EngineSettings | Engine[Any]) -> None:

@@ -125,6 +125,8 @@ class SegmentJob:
             check_outputs(request)
             tell_of_first_build(self.events, self.engine)
             tracker = self.make_tracker()
+            for line in tracker.preparations:
+                self.events.note(line)
             tracker.resumable = request.track is not None
             expected = expected_frames(source.info, self.max_frames)
             self.events.started(Started(source.info, tracker.info, given.objects, expected))

@@ -102,6 +102,7 @@ class Tracker:
         precision: PrecisionWord = "auto",
         provider: ProviderWord = "auto",
         threads: int = 0,
+        compiled: bool = False,
         settings: TrackingSettings | None = None,
     ) -> Self:
         """Load weights into an engine, and put a tracker on it.
@@ -113,6 +114,7 @@ class Tracker:
             precision: "auto", "fp32", "bf16", "fp16" or "int8".
             provider: ONNX Runtime's execution provider: "auto" or a key of `vosctl.engine.providers.PROVIDERS`.
             threads: CPU threads of the network; 0 takes one for each core.
+            compiled: have torch compile the network first, which takes a while at the start.
             settings: how objects are followed.
 
         Raises:
@@ -128,6 +130,7 @@ class Tracker:
             precision=checked_word("precision", precision),
             provider=checked_word("provider", provider),
             threads=checked_threads(threads),
+            compiled=compiled,
         )
         return cls(made, settings)
 
@@ -140,6 +143,11 @@ class Tracker:
     def settings(self) -> TrackingSettings:
         """How objects are followed."""
         return self._settings
+
+    @property
+    def preparations(self) -> list[str]:
+        """What the engine had to make before the first frame, one line each."""
+        return list(getattr(self._engine, "preparations", ()))
 
     @property
     def notes(self) -> list[str]:

@@ -1,0 +1,105 @@
+"""`torch.compile`, where it is asked for; a compiler of the test's own stands in but for one slow test."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.helpers.bright_network import BrightObjectNetwork
+from tests.helpers.frames import square_frame
+from vosctl import Tracker, TrackingSettings
+from vosctl.engine import create_engine
+from vosctl.engine.devices import resolve_placement
+from vosctl.engine.settings import EngineSettings
+from vosctl.engine.torch_engine import TorchEngine
+from vosctl.errors import UsageError, VosctlError
+from vosctl.events import Events
+from vosctl.jobs.running import tell_of_first_build
+
+
+class Counting:
+    """Compiles to what counts its calls."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, call):
+        def counted(*arguments):
+            self.calls.append(call.__name__)
+            return call(*arguments)
+
+        return counted
+
+
+def engine_with(compiler, *, tells_presence=False):
+    network = BrightObjectNetwork(tells_presence=tells_presence)
+    return TorchEngine(network, resolve_placement("cpu", "fp32"), "bright", compiler=compiler)
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_what_is_compiled_runs_from_the_start_and_in_every_frame(on_device):
+    compiler = Counting()
+    tracker = Tracker(engine_with(compiler, tells_presence=True), TrackingSettings(on_device=on_device))
+    assert compiler.calls[0] == "propagate_with_presence"
+    (line,) = tracker.preparations
+    assert line.startswith("the network was compiled in ")
+    begun = len(compiler.calls)
+    plain = Tracker(engine_with(None, tells_presence=True), TrackingSettings(on_device=on_device))
+    assert plain.preparations == []
+    for step in range(3):
+        frame, labels = square_frame(96, 128, (1, (230, 40, 40), 20 + 3 * step, 30, 30))
+        if step:
+            np.testing.assert_array_equal(tracker.step(frame).labels, plain.step(frame).labels)
+        else:
+            tracker.start(frame, labels)
+            plain.start(frame, labels)
+    assert len(compiler.calls) >= begun + 2
+
+
+def test_what_cannot_be_compiled_is_refused_in_one_line():
+    def failing(call):
+        def fail(*arguments):
+            raise RuntimeError("no C++ compiler was found\nSet CXX to one")
+
+        return fail
+
+    with pytest.raises(VosctlError, match=r"^`compiled=True`: torch cannot compile .*\(no C\+\+ compiler was found\)"):
+        engine_with(failing)
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_compiling_is_for_torch(engine):
+    with pytest.raises(UsageError, match="`compiled=True`: is for the torch engine; leave it out, or"):
+        create_engine("lite", engine=engine, device="cpu", compiled=True)
+
+
+def test_that_it_takes_a_while_is_said_before(monkeypatch, tmp_path):
+    monkeypatch.setenv("VOSCTL_HOME", str(tmp_path))
+    told: list[str] = []
+
+    class Heard(Events):
+        def note(self, line):
+            told.append(line)
+
+    tell_of_first_build(Heard(), EngineSettings(compiled=True))
+    assert told == [
+        f"torch compiles the network first, which takes a while; it is kept in {tmp_path / 'cache' / 'torch'}"
+    ]
+
+
+@pytest.mark.slow
+def test_torch_compiles_the_network_and_keeps_it(tmp_path, monkeypatch, tiny_lite):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    from vosctl.engine.torch_compiling import torch_compiler
+
+    plain = TorchEngine(tiny_lite, resolve_placement("cpu", "fp32"), "tiny")
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    mask = np.zeros((64, 64), np.float32)
+    mask[20:40, 20:40] = 1
+    plain.crop_size = 64
+    state = plain.encode_reference(image, mask)
+    wanted = plain.propagate(image[None], mask[None], [state]).probabilities
+    compiled = TorchEngine(tiny_lite, resolve_placement("cpu", "fp32"), "tiny", compiler=torch_compiler())
+    found = compiled.propagate(image[None], mask[None], [state]).probabilities
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert any(tmp_path.rglob("*"))
+    torch._dynamo.reset()
