@@ -1,5 +1,7 @@
 """`torch.compile`, where it is asked for; a compiler of the test's own stands in but for one slow test."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -91,7 +93,7 @@ def test_torch_compiles_the_network_and_keeps_it(tmp_path, monkeypatch, tiny_lit
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     from vosctl.engine.torch_compiling import torch_compiler
 
-    plain = TorchEngine(tiny_lite, resolve_placement("cpu", "fp32"), "tiny")
+    plain = TorchEngine(copy.deepcopy(tiny_lite), resolve_placement("cpu", "fp32"), "tiny")
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     mask = np.zeros((64, 64), np.float32)
     mask[20:40, 20:40] = 1
