@@ -68,3 +68,13 @@ def test_an_object_that_is_found_again_is_looked_at_at_once():
     framing = moved(Framing.of_box((100, 100, 80, 80), 64), [(120.0, 100.0, 80.0, 80.0)] * 3).unseen(480, 640)
     found = framing.found((500, 300, 50, 30))
     assert found == Framing.of_box((500, 300, 50, 30), 64)
+
+
+def test_what_is_found_in_its_place_keeps_its_size_though_less_is_seen():
+    framing = Framing.of_box((100, 100, 80, 80), 64).unseen(480, 640)
+    found = framing.found((110, 100, 60, 50))
+    assert found.crop.side == pytest.approx(80 * CONTEXT, abs=4)
+    assert np.allclose(found.crop.center, (140, 125), atol=1.5)
+    assert framing.found((110, 100, 90, 50)) == Framing.of_box((110, 100, 90, 50), 64)
+    small = (130, 130, 30, 20)
+    assert framing.found(small) == Framing.of_box(small, 64)

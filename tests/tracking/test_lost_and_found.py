@@ -1,5 +1,7 @@
 """Tracking with a network that tells whether what it marks is the object."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from tests.helpers.frames import square_frame
 from vosctl.engine import EngineInfo, Step
 from vosctl.tracking import Tracker
 from vosctl.tracking.keeping import TrackerState
-from vosctl.tracking.presence import LOST_BELOW, PATIENCE
+from vosctl.tracking.presence import LOST_BELOW, PATIENCE, TRIAL_BELOW
 from vosctl.tracks.states import pack_state, unpack_state
 
 RED, BLUE, PINK = (230, 40, 40), (40, 40, 230), (230, 40, 140)
@@ -232,6 +234,51 @@ def test_another_of_its_kind_is_not_found_for_it():
     assert iou(result.labels == 1, labels == 1) > 0.85
 
 
+def test_in_the_frame_of_a_cut_another_of_its_kind_is_not_taken_for_it():
+    tracker, frame, labels = started_with_shapes()
+    another, _ = square_frame(240, 400, (1, BLUE, 60, 80, 60), background=SUNNY)
+    for _ in range(8):
+        assert status(tracker.step(another)) == "lost"
+    result = tracker.step(frame)
+    assert status(result) == "tracked"
+    assert iou(result.labels == 1, labels == 1) > 0.85
+
+
+def test_in_the_frame_of_a_cut_it_is_known_by_its_colours():
+    tracker, _, _ = started_with_shapes()
+    again, labels = square_frame(240, 400, (1, RED, 200, 100, 60), background=SUNNY)
+    result = tracker.step(again)
+    assert status(result) == "tracked"
+    assert iou(result.labels == 1, labels == 1) > 0.85
+
+
+class HastyEngine(TellingEngine):
+    """Is sure of whatever it sees, until it is shown where that is."""
+
+    def propagate(self, images, masks, states):
+        step = super().propagate(images, masks, states)
+        guided = masks.reshape(len(masks), -1).any(axis=1)
+        return replace(step, presence=np.where(guided, step.presence, np.float32(0.95)))
+
+
+def test_what_is_found_anywhere_is_looked_at_once_more(engine):
+    tracker = Tracker(HastyEngine())
+    tracker.start(*square_frame(240, 400, (1, RED, 60, 80, 40)))
+    for _ in range(6):
+        assert status(tracker.step(square_frame(240, 400, (1, BLUE, 140, 80, 60))[0])) == "lost"
+    frame, labels = square_frame(240, 400, (1, RED, 140, 80, 60))
+    result = [tracker.step(frame) for _ in range(2)][-1]
+    assert status(result) == "tracked"
+    assert iou(result.labels == 1, labels == 1) > 0.85
+
+
+def test_what_is_found_in_another_scene_is_on_trial(tracker, engine):
+    again, _ = square_frame(240, 400, (1, RED, 60, 80, 40), background=SUNNY)
+    assert status(tracker.step(again)) == "tracked"
+    engine.doubt = TRIAL_BELOW - 0.01
+    assert status(tracker.step(again)) == "lost"
+
+
 def test_colours_are_not_asked_for_while_it_is_followed():
     tracker, _, _ = started_with_shapes()
     another, another_labels = square_frame(240, 400, (1, BLUE, 60, 80, 60))
@@ -275,7 +322,8 @@ def test_colours_are_kept_in_a_state_and_one_without_them_goes_on_without(known)
     state = unpack_state(*pack_state(tracker.keep()))
     if not known:
         left = {name: value for name, value in state.objects[1].items() if name not in ("colours", "scene")}
-        state = TrackerState({1: left}, state.more)
+        more = {name: value for name, value in state.more.items() if name in ("scene", "search_frames")}
+        state = TrackerState({1: left}, more)
     resumed = Tracker(ShapeEngine())
     resumed.restore(state, 240, 400)
     another, _ = square_frame(240, 400, (1, BLUE, 60, 80, 60), background=SUNNY)

@@ -1,12 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
 from vosctl.tracking.presence import (
+    CONFIRMED_ABOVE,
     FOUND_ABOVE,
     FOUND_AFTER_CHANGE_ABOVE,
     FOUND_IN_PLACE_ABOVE,
     GONE_BELOW,
     LOST_BELOW,
     PATIENCE,
+    TRIAL_BELOW,
+    TRIAL_FRAMES,
     Belief,
 )
 
@@ -74,3 +79,26 @@ def test_what_fades_slowly_is_followed_on_and_what_drops_is_not():
 def test_what_was_found_faintly_may_stay_faint():
     found = Belief(lost=True).after(FOUND_IN_PLACE_ABOVE + 0.01)
     assert found.usual == pytest.approx(FOUND_IN_PLACE_ABOVE + 0.01)
+
+
+def test_in_its_place_it_may_be_as_faint_as_it_was():
+    faint = after([0.95 * 0.965**step for step in range(40)])
+    found = replace(faint, lost=True).after(0.9, searching=True)
+    assert found.usual == faint.usual
+    assert not after([LOST_BELOW * 0.6] * 20, found).lost
+    assert replace(faint, lost=True).after(0.9, guided=False).usual == 0.9
+
+
+def test_what_is_found_in_another_scene_is_on_trial_for_a_while():
+    found = Belief(lost=True).after(0.9, elsewhere=True)
+    assert not found.lost
+    assert after([TRIAL_BELOW - 0.01], found).lost
+    assert not after([0.9] * TRIAL_FRAMES, found).trial
+    assert not after([*[0.9] * TRIAL_FRAMES, TRIAL_BELOW - 0.01], found).lost
+    assert not after([TRIAL_BELOW - 0.01], Belief(lost=True).after(0.9)).lost
+
+
+def test_a_second_look_decides():
+    found = Belief(lost=True).after(0.9, guided=False)
+    assert found.confirmed(CONFIRMED_ABOVE - 0.01).lost
+    assert found.confirmed(CONFIRMED_ABOVE + 0.01) == replace(found, usual=CONFIRMED_ABOVE + 0.01)

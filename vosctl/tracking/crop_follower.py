@@ -21,7 +21,7 @@ from vosctl.tracking.merging import soft_aggregation
 from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.references import FirstReferences, reference_of
 from vosctl.tracking.results import TrackedFrame
-from vosctl.tracking.scene_change import SceneChange, is_another
+from vosctl.tracking.scene_change import Change, SceneChange, is_another
 from vosctl.tracking.search import AFTER_CHANGE, View, views_all_over
 from vosctl.types import Mask, SoftMask
 from vosctl.video.planar import Picture
@@ -63,6 +63,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
         self._size = size
         self._scene = SceneChange()
         self._search_frames = 0  # for how many frames more the whole frame is searched
+        self._is_cut = False  # whether the frame is the first one of another scene
 
     @property
     def references(self) -> dict[int, int]:
@@ -107,10 +108,12 @@ class CropFollower(ObjectFollower[CroppedObject]):
         )
 
     def _keep_more(self) -> dict[str, KeptValue]:
-        return {"scene": self._scene.before, "search_frames": self._search_frames}
+        scene = {"scene": self._scene.before, "small": self._scene.small, "moved": self._scene.moved}
+        return {**scene, "search_frames": self._search_frames}
 
     def _restore_more(self, more: Mapping[str, Any]) -> None:
         self._scene.before, self._search_frames = more["scene"], more["search_frames"]
+        self._scene.small, self._scene.moved = more.get("small"), more.get("moved")  # not kept by earlier releases
 
     def _as_seen(self, one: CroppedObject, mask: SoftMask) -> SoftMask:
         return one.seen_in.cut_mask(mask)
@@ -128,23 +131,25 @@ class CropFollower(ObjectFollower[CroppedObject]):
         if not self._objects:
             self._given.clear()
             return composite((), self._height, self._width)
-        before, changed = self._scene.before, self._scene.happened(frame)
-        return self._follow(frame, before, changed)
+        before, change = self._scene.before, self._scene.between(frame)
+        return self._follow(frame, before, change)
 
-    def _follow(self, frame: Picture, before: NDArray[np.int16] | None, changed: bool) -> TrackedFrame:
+    def _follow(self, frame: Picture, before: NDArray[np.int16] | None, change: Change) -> TrackedFrame:
         """Follow the objects into the next frame.
 
         Args:
             frame: the frame.
             before: the scene in the frame before, see `SceneChange.before`.
-            changed: whether it is another one.
+            change: what lies between the two.
         """
+        changed, self._is_cut = change != "none", change == "cut"
         self._given.clear()
         followed = list(self._objects.values())
         self._search_frames = AFTER_CHANGE if changed else max(self._search_frames - 1, 0)
         sightings = self._sight(frame, followed, [one.next_view() for one in followed], changed)
         if self._search_frames:
             sightings = self._search(frame, followed, sightings)
+        sightings = self._confirmed(frame, followed, sightings)
         # what is not the object is no mask, takes nothing from the others, and guides nothing
         claims = [
             np.zeros_like(seen.probability) if seen.belief is not None and seen.belief.lost else seen.probability
@@ -156,10 +161,9 @@ class CropFollower(ObjectFollower[CroppedObject]):
             for (object_id, one), sighting, probability in zip(self._objects.items(), sightings, merged, strict=True)
         ]
         for one in followed:
-            if not one.lost:
-                one.scene = None
-            elif changed and one.frames_lost == 1:
+            if changed and one.scene is None and (one.frames_lost == 1 or one.belief.trial):
                 one.scene = before
+            one.settle()
         return composite(views, self._height, self._width)
 
     def _sight(
@@ -182,12 +186,15 @@ class CropFollower(ObjectFollower[CroppedObject]):
         sightings = []
         for index, (one, view) in enumerate(zip(followed, views, strict=True)):
             probability, belief, told = step.probabilities[index], None, float(presence[index])
+            guided, likely = bool(view.guidance.any()), told
             if step.presence is not None:
-                guided = bool(view.guidance.any())
-                if one.lost and one.scene is not None and (not guided or self._is_elsewhere(one)):
-                    told = one.presence_by_colours(images[index], probability, told)
+                if self._is_cut or (one.lost and one.scene is not None):
+                    likely = one.presence_by_colours(images[index], probability, told)
+                if self._is_elsewhere(one) or not guided:
+                    told = likely
                 belief, told = self._judged(one, _pixels(probability), told, guided=guided, scene_changed=scene_changed)
-            sightings.append(Sighting(view.crop, probability, step.states[index], images[index], belief, told))
+            seen = Sighting(view.crop, probability, step.states[index], images[index], belief, told, likely, guided)
+            sightings.append(seen)
         return sightings
 
     def _judged(
@@ -205,9 +212,11 @@ class CropFollower(ObjectFollower[CroppedObject]):
         return belief, sure
 
     def _is_elsewhere(self, one: CroppedObject) -> bool:
-        """Return whether an object is lost since a cut, and this frame shows another scene than the one before it."""
+        """Return whether this frame shows another scene than that in which an object was last followed."""
+        if not one.frames_lost and not one.belief.trial:
+            return self._is_cut
         now = self._scene.before
-        return one.lost and now is not None and one.scene is not None and is_another(now, one.scene)
+        return now is not None and one.scene is not None and is_another(now, one.scene)
 
     def _search(
         self, frame: Picture, followed: Sequence[CroppedObject], sightings: Sequence[Sighting]
@@ -224,6 +233,36 @@ class CropFollower(ObjectFollower[CroppedObject]):
             if sighting.is_better(best[index], fuller=followed[index].lost):
                 best[index] = sighting
         return best
+
+    def _confirmed(
+        self, frame: Picture, followed: Sequence[CroppedObject], sightings: Sequence[Sighting]
+    ) -> list[Sighting]:
+        """Look once more, as at what is followed, at objects that were found where nothing said that they might be.
+
+        What is something else after all is lost again; of the others the second look, which shows them better, counts.
+        """
+        confirmed = list(sightings)
+        asked = [
+            (index, View(crop, crop.resample(seen.probability, seen.crop)))
+            for index, (one, seen) in enumerate(zip(followed, sightings, strict=True))
+            if (crop := self._crop_to_confirm(one, seen)) is not None
+        ]
+        if not asked:
+            return confirmed
+        lost = [replace(followed[index], lost=True) for index, _ in asked]
+        looks = self._sight(frame, lost, [view for _, view in asked], scene_changed=False)
+        for (index, _), look in zip(asked, looks, strict=True):
+            belief = sightings[index].belief
+            if belief is not None:
+                confirmed[index] = replace(look, belief=belief.confirmed(look.presence), guided=False)
+        return confirmed
+
+    def _crop_to_confirm(self, one: CroppedObject, seen: Sighting) -> Crop | None:
+        """Return the crop of what was found where nothing said that it might be; None when it was not."""
+        if seen.guided or seen.belief is None or seen.belief.lost:
+            return None
+        box = main_box(seen.probability > 0.5)
+        return None if box is None else Framing.of_box(seen.crop.box_in_frame(box), self._size).crop
 
     def _views_all_over(self, one: CroppedObject) -> Iterator[View]:
         side = one.framing.crop.side
@@ -268,7 +307,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
         """Keep how the object looks while it is seen; make a reference of it when it gets lost."""
         if one.sure is None:
             one.sure = View(one.seen_in, one.probability)  # the mask that was given
-        if seen and sighting.presence >= SURE_ABOVE:
+        if seen and sighting.presence >= SURE_ABOVE and not one.belief.trial:
             one.sure, one.sure_image = View(sighting.crop, sighting.probability), sighting.image
         elif not seen and not one.lost and one.sure_image is not None:
             one.recent = self._engine.encode_reference(one.sure_image, one.sure.guidance)

@@ -35,7 +35,8 @@ class CroppedObject(FollowedObject):
         colours: of its reference; None where too little of it is seen there, or in a state of an earlier release.
         first: the reference that it was first shown by, where that is another than its last one and is kept.
         joined: whether `state` is of both.
-        scene: (9, 16) the scene before the cut by which it was lost, as of `SceneChange.before`; None otherwise.
+        scene: (9, 16) the scene before the cut since which it is lost or on trial, as of `SceneChange.before`; None
+            otherwise.
         belief: what is believed of it; not used where the network does not tell presence.
         frames_lost: for how many frames it has been lost.
     """
@@ -86,6 +87,11 @@ class CroppedObject(FollowedObject):
         self.lost = box is None
         self.frames_lost = self.frames_lost + 1 if self.lost else 0
 
+    def settle(self) -> None:
+        """Have the scene in which it is followed for its own, once it is followed beyond a trial."""
+        if not self.lost and not self.belief.trial:
+            self.scene = None
+
     def presence_by_colours(self, image: RGBImage, probability: SoftMask, presence: float) -> float:
         """Return the object's presence once what is marked in an image is compared with its colours, of late too."""
         if self.colours is None:
@@ -109,6 +115,8 @@ class Sighting:
         image: (size, size, 3), what it was shown.
         belief: what it says of the object; None where the network does not tell presence.
         presence: whether what is marked is the object, 0..1; 1 where the network does not tell.
+        likely: the same once its colours were asked too, where they are of use: tells which of several views is best.
+        guided: whether a mask of it from before said where it might be.
     """
 
     crop: Crop
@@ -117,13 +125,15 @@ class Sighting:
     image: RGBImage
     belief: Belief | None
     presence: float
+    likely: float
+    guided: bool
 
     def is_better(self, best: Sighting, *, fuller: bool) -> bool:
         """Return whether the object is found in this view, and better than in the best one before, if found there.
 
         Args:
             best: what the best one before gave.
-            fuller: prefer what shows more of the same thing; otherwise its presence alone counts.
+            fuller: prefer what shows more of the same thing; otherwise how likely it is the object counts alone.
         """
         if self.belief is None or self.belief.lost:
             return False
@@ -131,4 +141,4 @@ class Sighting:
         if fuller and best.belief is not None and not best.belief.lost:
             views = View(self.crop, self.probability), View(best.crop, best.probability)
             more, less = shows_more(*views), shows_more(*reversed(views))
-        return more or (self.presence > best.presence and not less)
+        return more or (self.likely > best.likely and not less)

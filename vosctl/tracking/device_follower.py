@@ -119,14 +119,14 @@ class DeviceFollower(CropFollower):
             if not self._objects:
                 self._fetch()
                 return super().step(frame)
-            before, changed = self._scene.before, self._scene.happened(frame)
+            before, change = self._scene.before, self._scene.between(frame)
             kept = None
-            if self._under_way is not None and not changed:
+            if self._under_way is not None and change == "none":
                 kept = self._crops.send(frame)  # it goes up while the frame before is done
             self._wait()
-            if changed or self._is_plain():
+            if change != "none" or self._is_plain():
                 self._fetch()
-                return self._follow(frame, before, changed)
+                return self._follow(frame, before, change)
             return self._begin(self._crops.send(frame) if kept is None else kept, before)
 
     def _is_plain(self) -> bool:
@@ -166,7 +166,7 @@ class DeviceFollower(CropFollower):
         if any(seen is None for seen in judged):
             self._take_back(before=True)
             now, self._scene.before = self._scene.before, under_way.scene
-            plain = self._follow(under_way.frame, under_way.before, changed=False)
+            plain = self._follow(under_way.frame, under_way.before, "none")
             self._scene.before = now
             under_way.settled = Settled(plain.objects, lambda: (plain.labels, plain.alpha))
             return
@@ -206,10 +206,11 @@ class DeviceFollower(CropFollower):
         crop = one.framing.crop
         if belief is not None:
             one.belief = belief
-            if presence >= SURE_ABOVE:
+            if presence >= SURE_ABOVE and not belief.trial:
                 self._sure_now.add(object_id)
                 self._remembered[object_id] = crop
         one.seen_in = crop
+        one.settle()
         one.move(crop, box, int(found.pixels[index]), self._height, self._width)
         score = float(found.score[index]) * presence
         x, y, width, height = map(int, found.boxes[index])

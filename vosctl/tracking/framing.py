@@ -12,6 +12,7 @@ REFERENCE_CONTEXT = 1.6  # the same for the reference
 MIN_SIDE = 96.0  # pixels
 SMOOTHING = 0.6  # weight of the new crop against the one before
 VELOCITY_SMOOTHING = 0.5  # weight of the box's last move against the moves before
+PLACE = 0.5  # of that side: what is found within this distance, and is not smaller than this, is in its place
 EXTENT_MEMORY = 0.98  # share of the box's longer side kept from frame to frame while less is seen
 LOST_GROWTH = 1.2  # growth of the crop per frame while the object is lost
 LOST_DRAG = 0.9  # share of the velocity kept per frame while the object is lost
@@ -67,8 +68,16 @@ class Framing:
         return Framing(Crop.around(x + vx, y + vy, side, self.crop.size), center, (vx, vy), extent)
 
     def found(self, box: RealBox) -> Framing:
-        """After a frame in which the object was found again: look there at once, without smoothing."""
-        return Framing.of_box(box, self.crop.size)
+        """After a frame in which the object was found again: look there at once, without smoothing.
+
+        Where it was, it is likely of its size, of which perhaps less is seen.
+        """
+        found = Framing.of_box(box, self.crop.size)
+        moved = max(abs(now - last) for now, last in zip(found.center, self.center, strict=True))
+        extent = EXTENT_MEMORY * self.extent
+        if moved > PLACE * self.extent or not PLACE * extent < found.extent < extent:
+            return found
+        return replace(found, crop=Crop.around(*found.center, _side(extent), self.crop.size), extent=extent)
 
     def unseen(self, frame_height: int, frame_width: int) -> Framing:
         """After a frame in which the object was not seen: on along its path, ever wider, up to the frame."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.tracking.colours import colours_of, likeness
+from vosctl.types import RGBImage
 from vosctl.video.planar import Picture, PlanarPicture
 
 BLOCKS = (16, 9)  # columns and rows of blocks whose mean brightness is compared
@@ -15,25 +19,46 @@ CHANGED_SHARE = 0.45  # of the blocks: from here on it is another picture
 # With less it is one where the blocks' pattern is another too, which a pan or a shadow keeps.
 CHANGED_SHARE_OF_PATTERN = 0.25
 LIKE_PATTERN = 0.75  # correlation of the blocks' brightness
+THUMBNAIL = (96, 54)  # columns and rows of the small picture whose colours are compared
+# Likeness of all colours of two pictures: below the first there is another scene; between the two there is one if the
+# picture changes at once. A view that moves shows most of the same things again, and sets out and rests bit by bit.
+OTHER_COLOURS = 0.85
+SAME_COLOURS = 0.98
+SUDDEN = 2.0  # times the change of the frame before
+
+Change = Literal["none", "motion", "cut"]
+"""What lies between two frames: little, so much motion that most of the picture is another one, or a cut."""
 
 
 class SceneChange:
-    """Compares every frame with the one before, by the mean brightness of a few blocks.
+    """Compares every frame with the one before, by the mean brightness of a few blocks, and then by its colours.
 
     Means of blocks hardly notice what moves by a few pixels, and take no time in a frame of any size.
 
     Attributes:
         before: (9, 16) mean brightness of the blocks of the frame before, 0..255; None before the first.
+        small: (54, 96, 3) uint8 RGB, the frame before; None before the first.
+        moved: by how much the blocks changed on average from the frame before that one; None before the third.
     """
 
     def __init__(self) -> None:
         self.before: NDArray[np.int16] | None = None
+        self.small: RGBImage | None = None
+        self.moved: float | None = None
 
-    def happened(self, picture: Picture) -> bool:
-        """Return whether this frame is another picture than the one before; False for the first."""
-        now, before = _block_means(picture), self.before
-        self.before = now
-        return before is not None and is_another(now, before)
+    def between(self, picture: Picture) -> Change:
+        """Return what lies between the frame before and this one; "none" for the first."""
+        now, small = _block_means(picture), _thumbnail(picture)
+        before, small_before, moved_before = self.before, self.small, self.moved
+        self.before, self.small = now, small
+        if before is None:
+            return "none"
+        self.moved = float(np.abs(now - before).mean())
+        if not is_another(now, before):
+            return "none"
+        alike = 1.0 if small_before is None else _alike(small, small_before)
+        sudden = moved_before is not None and self.moved > SUDDEN * moved_before
+        return "cut" if alike < OTHER_COLOURS or (sudden and alike < SAME_COLOURS) else "motion"
 
 
 def is_another(now: NDArray[np.int16], before: NDArray[np.int16]) -> bool:
@@ -54,3 +79,18 @@ def _block_means(picture: Picture) -> NDArray[np.int16]:
     columns, rows = BLOCKS
     sampled = plane[:: max(height // (rows * SAMPLED), 1), :: max(width // (columns * SAMPLED), 1)]
     return cv2.resize(np.ascontiguousarray(sampled), BLOCKS, interpolation=cv2.INTER_AREA).astype(np.int16)
+
+
+def _thumbnail(picture: Picture) -> RGBImage:
+    """Return (54, 96, 3) uint8 RGB: pixels as they are, evenly spread."""
+    if not isinstance(picture, PlanarPicture):
+        return np.asarray(cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_NEAREST), np.uint8)
+    planes = [cv2.resize(plane, THUMBNAIL, interpolation=cv2.INTER_NEAREST) for plane in picture.planes]
+    return picture.coding.decode(np.asarray(cv2.merge(planes), np.uint8))
+
+
+def _alike(one: RGBImage, other: RGBImage) -> float:
+    """Return how alike all colours of two thumbnails are, 0..1."""
+    everything = np.ones(one.shape[:2], np.float32)
+    first, second = colours_of(one, everything), colours_of(other, everything)
+    return 0.0 if first is None or second is None else likeness(first, second)
