@@ -1,6 +1,6 @@
 """Does the tracker say when the object is gone, and find it again? Pans, cuts, black frames, occlusions, look-alikes.
 
-    python benchmarks/presence.py ROOT [--weights lite] [--window-size 0] [--kinds pan,cut] [--clips swing]
+    python benchmarks/presence.py ROOT [--weights lite] [--window-size 0] [--kinds pan,cut] [--all-pairs]
 
 ROOT holds JPEGImages/<clip> and Annotations/<clip> (DAVIS layout; all ids are taken as one object). From every clip it
 makes others in which the object leaves (`vosctl.evaluation.absences`), follows the object, and prints one line a clip
@@ -82,7 +82,8 @@ def main() -> None:
     for index, clip in enumerate(clips):
         if clip.name not in names:
             continue
-        others = [clips[(index + step) % len(clips)] for step in (1, 3)]
+        steps = range(1, len(clips)) if arguments.all_pairs else (1, 3)
+        others = [clips[(index + step) % len(clips)] for step in steps]
         for row in _measure(tracker, clip, others, arguments.kinds.split(",")):
             rows.append(row)
             print(_line(row), flush=True)
@@ -101,6 +102,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--window-size", type=int, default=0)
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--clips", default="", help="names, separated by commas; all by default")
+    parser.add_argument("--all-pairs", action="store_true", help="cut from every clip to every other, not to two")
     parser.add_argument("--json", default="", help="file for the figures of every clip")
     return parser.parse_args()
 

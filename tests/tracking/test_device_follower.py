@@ -221,9 +221,9 @@ def test_the_scene_is_looked_at_once_a_frame():
     class Counting(SceneChange):
         looked = 0
 
-        def happened(self, picture):
+        def between(self, picture):
             self.looked += 1
-            return super().happened(picture)
+            return super().between(picture)
 
     tracker = Tracker(bright_torch_engine(tells_presence=True), TrackingSettings(on_device=True))
     frames = list(walk(16, hidden=range(6, 10)))
