@@ -98,6 +98,7 @@ def test_torch_compiles_the_network_and_keeps_it(tmp_path, monkeypatch):
         engine = engine_with(compiler)
         state = engine.encode_reference(image, mask)
         answers.append(engine.propagate(image[None], mask[None], [state]).probabilities)
-    np.testing.assert_allclose(*answers, atol=1e-5)
+    plain, compiled = answers
+    np.testing.assert_allclose(compiled, plain, atol=1e-5)
     assert any(tmp_path.rglob("*"))
     torch._dynamo.reset()
