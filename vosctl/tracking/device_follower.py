@@ -7,7 +7,7 @@ from where the objects were before that frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any
@@ -22,12 +22,12 @@ from vosctl.tracking.arriving import ArrivingFrame, Settled
 from vosctl.tracking.crop import FILL, Crop, main_box
 from vosctl.tracking.crop_follower import CropFollower
 from vosctl.tracking.cropped_object import CroppedObject
-from vosctl.tracking.keeping import TrackerState
+from vosctl.tracking.held_on_device import HeldOnDevice
 from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.references import FirstReferences
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.tracking.search import View
-from vosctl.types import Box, Mask
+from vosctl.types import Box
 from vosctl.video.planar import Picture
 
 
@@ -50,7 +50,7 @@ class UnderWay:
     settled: Settled | None = None
 
 
-class DeviceFollower(CropFollower):
+class DeviceFollower(HeldOnDevice[CroppedObject], CropFollower):
     """Follows objects in their crops, on the engine's device.
 
     Each frame's result is waited for when the next frame is there and on its way up, or when somebody asks for it.
@@ -88,30 +88,6 @@ class DeviceFollower(CropFollower):
     def notes(self) -> list[str]:
         """See `CropsOnDevice.notes`."""
         return self._crops.notes
-
-    def add(self, frame: Picture, masks: Mapping[int, Mask]) -> None:
-        """See `Follower.add`."""
-        with self._lock:
-            self._fetch()
-            super().add(frame, masks)
-
-    def remove(self, object_id: int, *, corrected: bool = False) -> None:
-        """See `Follower.remove`."""
-        with self._lock:
-            self._fetch()
-            super().remove(object_id, corrected=corrected)
-
-    def keep(self) -> TrackerState | None:
-        """See `Follower.keep`."""
-        with self._lock:
-            self._fetch()
-            return super().keep()
-
-    def restore(self, kept: TrackerState) -> None:
-        """See `Follower.restore`."""
-        with self._lock:
-            self._fetch()
-            super().restore(kept)
 
     def step(self, frame: Picture) -> TrackedFrame:
         """Follow every object into the next frame."""

@@ -6,17 +6,17 @@ next one is under way already. What is given or corrected is done by the plain p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import RLock
 
 from vosctl.engine.on_device import FollowsOnDevice, FoundInFrame, FramesOnDevice, WholeObject
 from vosctl.tracking.arriving import ArrivingFrame, Settled
+from vosctl.tracking.follower import FollowedObject
 from vosctl.tracking.full_frame_follower import FullFrameFollower
-from vosctl.tracking.keeping import TrackerState
+from vosctl.tracking.held_on_device import HeldOnDevice
 from vosctl.tracking.multi_scale import MultiScale, StatePerScale
 from vosctl.tracking.results import TrackedFrame, TrackedObject
-from vosctl.types import Mask
 from vosctl.video.planar import Picture
 
 
@@ -35,7 +35,7 @@ class UnderWay:
     settled: Settled | None = None
 
 
-class DeviceFrameFollower(FullFrameFollower):
+class DeviceFrameFollower(HeldOnDevice[FollowedObject], FullFrameFollower):
     """Follows objects on the full frame, on the engine's device.
 
     Args:
@@ -63,30 +63,6 @@ class DeviceFrameFollower(FullFrameFollower):
     def notes(self) -> list[str]:
         """See `FramesOnDevice.notes`."""
         return self._frames.notes
-
-    def add(self, frame: Picture, masks: Mapping[int, Mask]) -> None:
-        """See `Follower.add`."""
-        with self._lock:
-            self._fetch()
-            super().add(frame, masks)
-
-    def remove(self, object_id: int, *, corrected: bool = False) -> None:
-        """See `Follower.remove`."""
-        with self._lock:
-            self._fetch()
-            super().remove(object_id)
-
-    def keep(self) -> TrackerState | None:
-        """See `Follower.keep`."""
-        with self._lock:
-            self._fetch()
-            return super().keep()
-
-    def restore(self, kept: TrackerState) -> None:
-        """See `Follower.restore`."""
-        with self._lock:
-            self._fetch()
-            super().restore(kept)
 
     def step(self, frame: Picture) -> TrackedFrame:
         """Follow every object into the next frame."""
