@@ -101,6 +101,7 @@ def test_commands_that_need_no_torch(plain, arguments):
     ("arguments", "extra"),
     [
         (("segment", "in", "--first-mask", "mask.png", "--masks", "out", "--engine", "torch"), "torch"),
+        (("segment", "in", "--first-mask", "mask.png", "--masks", "out", "--on-device"), "torch"),
         (("segment", "in", "--first-mask", "mask.png", "--masks", "out", "--engine", "openvino"), "openvino"),
         (("train", "--stage", "1", "--images", "in", "-o", "run"), "train"),
         (("export-onnx",), "export"),

@@ -64,6 +64,9 @@ def test_parts_that_find_no_time_are_left_out(tmp_path):
 
 def test_every_part_is_there_and_all_fit_into_the_time():
     assert all(callable(getattr(gpu_parts, part.name)) for part in gpu_check.PARTS)
+    seconds = {part.name: part.seconds for part in gpu_check.PARTS}
+    assert seconds["tests"] > gpu_parts.TESTS_LIMIT
+    assert seconds["environment"] > gpu_parts.DOCTOR_LIMIT
     assert len({part.name for part in gpu_check.PARTS}) == len(gpu_check.PARTS)
 
 
@@ -77,6 +80,12 @@ def test_what_cannot_be_had_is_said_in_one_line(capsys):
         {"thing": "not had: no such thing"},
         {"other": 4.5},
     ]
+
+
+def test_what_does_not_end_tells_what_it_said_so_far():
+    code = "print('PASSED', flush=True)\nimport time\nwhile True: time.sleep(1)"
+    assert gpu_parts._said(sys.executable, "-c", code, limit=3.0) == "PASSED\n\nended after 3 seconds"
+    assert gpu_parts._said(sys.executable, "-c", "raise SystemExit('no')") == "no\n\nstatus 1"
 
 
 def test_frames_shown_are_the_planes_of_the_scene():

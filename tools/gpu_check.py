@@ -52,7 +52,7 @@ class Part:
 
 
 PARTS = (
-    Part("environment", "Machine, versions, doctor", 40),
+    Part("environment", "Machine, versions, doctor", 60),
     Part("tests", "Tests marked gpu", 90),
     Part("agreement", "Agreement with the CPU's masks, share of equal labels in the worst frame", 90),
     Part("tracking", "Network and tracking, frames a second at 854x480", 80),

@@ -31,6 +31,7 @@ from vosctl.video.planar import Coding, Picture, PlanarPicture, rgb_of_planes
 from vosctl.video.sources import open_source
 
 WARMUP = 8
+DOCTOR_LIMIT, TESTS_LIMIT = 50.0, 80.0  # seconds, fewer than the parts may take: what was said until then is told
 SHOWN = 24  # frames that are drawn; they are shown forwards and backwards
 PLAIN, ON_DEVICE = TrackingSettings(), TrackingSettings(on_device=True)
 WAYS = {"on_device": ON_DEVICE, "plain": PLAIN}
@@ -108,20 +109,26 @@ def environment(device: str, frames: int) -> None:
 
     told("torch", f"{torch.__version__}, CUDA {torch.cuda.is_available()}, {torch.get_num_threads()} threads")
     tried("GPU", _said, "nvidia-smi")
-    tried("doctor", _said, sys.executable, "-m", "vosctl", "doctor")
+    told("doctor", _said(sys.executable, "-m", "vosctl", "doctor", limit=DOCTOR_LIMIT))
 
 
-def _said(*command: str) -> str:
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    return f"{run.stdout or run.stderr}\nstatus {run.returncode}"
+def _said(*command: str, limit: float | None = None) -> str:
+    """Return what a command says; what it has said so far where it is ended after some seconds."""
+    with tempfile.TemporaryFile("w+") as output:
+        try:
+            run = subprocess.run(command, stdout=output, stderr=output, timeout=limit, check=False)
+            ended = f"status {run.returncode}"
+        except subprocess.TimeoutExpired:
+            ended = f"ended after {limit:.0f} seconds"
+        output.seek(0)
+        return f"{output.read()}\n{ended}"
 
 
 def tests(device: str, frames: int) -> None:
     """Run the tests marked gpu."""
-    options = ("-q", "-rs", "-p", "no:cacheprovider", "-p", "no:timeout", "-o", "timeout=0", "-o", "addopts=")
-    said = _said(
-        sys.executable, "-m", "pytest", "-m", "gpu", *options, "--import-mode=importlib", "tests/engine/test_gpu.py"
-    )
+    options = ("-rs", "-p", "no:cacheprovider", "-p", "no:timeout", "-o", "timeout=0", "-o", "addopts=")
+    files = ("--import-mode=importlib", "tests/engine/test_gpu.py")
+    said = _said(sys.executable, "-m", "pytest", "-v", "-m", "gpu", *options, *files, limit=TESTS_LIMIT)
     told("pytest", "\n".join(said.splitlines()[-60:]))
 
 
@@ -288,18 +295,20 @@ def encoded(clip: Path, encoder: Any) -> float:
 
 
 def providers(device: str, frames: int) -> None:
-    """Measure ONNX Runtime's providers, in crops."""
+    """Measure ONNX Runtime's providers, in crops: cut by the host, and by torch on the device."""
     shown, labels = pictures("480p", 1)
-    for provider in ("cpu", "cuda", "tensorrt"):
-        tried(provider, provided, provider, shown, labels, max(frames // 4, 2))
+    for provider, way in itertools.product(("cpu", "cuda", "tensorrt"), reversed(WAYS)):
+        tried(f"{provider}, {way}", provided, provider, WAYS[way], shown, labels, max(frames // 4, 2))
 
 
-def provided(provider: Any, shown: Sequence[Picture], labels: Labels, frames: int) -> str:
-    """Return how fast an execution provider is."""
+def provided(provider: Any, settings: TrackingSettings, shown: Sequence[Picture], labels: Labels, frames: int) -> str:
+    """Return how fast an execution provider is, and how long it takes until the first frames are followed."""
     begin = time.perf_counter()
-    engine = create_engine("lite", engine="onnx", provider=provider)
-    loaded = time.perf_counter() - begin
-    return f"{rate([Tracker(engine)], shown, [labels], frames):.1f} fps, loaded in {loaded:.1f} s, {engine.info.device}"
+    tracker = Tracker(create_engine("lite", engine="onnx", provider=provider), settings)
+    rate([tracker], shown, [labels], 1)
+    ready = time.perf_counter() - begin
+    found = f"{rate([tracker], shown, [labels], frames):.1f} fps, ready in {ready:.1f} s"
+    return "; ".join((found, *tracker.notes))
 
 
 def profile(device: str, frames: int) -> None:

@@ -62,16 +62,6 @@ def test_masks_and_words_are_those_of_the_cpu(clip, wanted, precision, on_device
         assert all(isinstance(one, ArrivingFrame) for one in found)
 
 
-@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
-def test_onnx_runtimes_providers_give_the_cpus_masks(clip, wanted, provider):
-    from vosctl.engine.providers import Provider, why_unusable
-
-    if (reason := why_unusable(Provider(provider))) is not None:
-        pytest.skip(reason)
-    engine = create_engine("lite", engine="onnx", provider=provider)
-    assert_agree(followed(clip, Tracker(engine)), wanted)
-
-
 def test_objects_come_and_go_in_recorded_steps(clip):
     """A step on the device, recorded, against one that is not, bit by bit of the labels but for a few pixels."""
     frames, mask = clip
@@ -135,3 +125,18 @@ def test_nvdec_gives_the_cpus_pictures():
     with open_source(str(video)) as plain, open_source(str(video), decoder="nvdec") as there:
         for one, other in zip(plain, there, strict=True):
             assert np.abs(one.image.astype(int) - other.image).mean() < 1
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])  # last: TensorRT builds its engines, both ways use them
+def test_onnx_runtimes_providers_give_the_cpus_masks(clip, wanted, provider):
+    from vosctl.engine.providers import Provider, why_unusable
+
+    if (reason := why_unusable(Provider(provider))) is not None:
+        pytest.skip(reason)
+    engine = create_engine("lite", engine="onnx", provider=provider)
+    assert_agree(followed(clip, Tracker(engine)), wanted)
+    tracker = Tracker(engine, TrackingSettings(on_device=True))
+    found = followed(clip, tracker)
+    assert_agree(found, wanted)
+    assert tracker.notes == [], "torch's stream is taken"
+    assert all(isinstance(one, ArrivingFrame) for one in found)

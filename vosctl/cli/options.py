@@ -188,7 +188,7 @@ _TRACKING = (
     click.option(
         "--on-device",
         is_flag=True,
-        help="Cut, merge and label where the network computes, with --engine torch: for a GPU.",
+        help="Cut, merge and label where the network computes, with --engine torch or onnx: for a GPU.",
     ),
 )
 _REFERENCES = click.option(

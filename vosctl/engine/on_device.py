@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.engine.base import Engine
+from vosctl.errors import UsageError
 from vosctl.types import RGB, Alpha, Labels, RGBImage, SoftMask
 from vosctl.video.planar import Picture
 
@@ -242,7 +244,11 @@ class FramesOnDevice(Protocol):
 
 
 class FollowsOnDevice(Protocol):
-    """An engine that follows on its device."""
+    """An engine that may be able to follow on its device."""
+
+    def check_on_device(self) -> None:
+        """Make sure that it can. Raises UsageError or VosctlError where it cannot; says why, and what to do."""
+        ...
 
     def open_frames(self, geometry: FrameGeometry) -> FramesOnDevice:
         """Return room for objects in full frames of one size."""
@@ -258,3 +264,18 @@ class FollowsOnDevice(Protocol):
             fill: colour of a crop outside the frame.
         """
         ...
+
+
+def follows_on_device(engine: Engine[Any]) -> FollowsOnDevice:
+    """Return the same engine, which follows on its device.
+
+    Raises:
+        UsageError, VosctlError: it does not, or not here; says why, and what to do.
+    """
+    if not hasattr(engine, "open_crops"):
+        raise UsageError(
+            f"`on_device=True`: the {engine.info.engine} engine cannot; use `engine='torch'` or `engine='onnx'`"
+        )
+    opens = cast(FollowsOnDevice, engine)
+    opens.check_on_device()
+    return opens

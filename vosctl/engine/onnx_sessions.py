@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,6 +40,7 @@ class GraphPair:
         step: session of the step graph.
         metadata: what both say of themselves.
         provider: where they run.
+        open_step: opens the step graph once more, to compute on the CUDA stream of an address.
         initializers: the weights given to them, which must live as long as they do.
     """
 
@@ -45,6 +48,7 @@ class GraphPair:
     step: onnxruntime.InferenceSession
     metadata: GraphMetadata
     provider: Provider
+    open_step: Callable[[int], onnxruntime.InferenceSession]
     initializers: dict[str, onnxruntime.OrtValue] = field(default_factory=dict)
 
 
@@ -61,7 +65,11 @@ def open_checkpoint(checkpoint: Checkpoint, provider: Provider, threads: int = 0
     """
     (reference, step), values = open_package_graphs(checkpoint, (REFERENCE, STEP), provider, threads)
     metadata = replace(_metadata(reference, step, checkpoint.path), tells_presence=checkpoint.has_presence)
-    return GraphPair(reference, step, metadata, provider, values)
+
+    def open_step(stream: int) -> onnxruntime.InferenceSession:
+        return _open_package_graph(checkpoint.network, STEP, values, replace(provider, stream=stream), threads)
+
+    return GraphPair(reference, step, metadata, provider, open_step, values)
 
 
 def open_package_graphs(
@@ -75,18 +83,19 @@ def open_package_graphs(
     Raises:
         VosctlError: the provider cannot be used.
     """
-    name = checkpoint.network
-    index = graphs_index()[name]
     weights = package_weights(checkpoint)
     values = {key: onnxruntime.OrtValue.ortvalue_from_numpy(array) for key, array in weights.items()}
+    first, second = (_open_package_graph(checkpoint.network, kind, values, provider, threads) for kind in kinds)
+    return (first, second), values
 
-    def open_one(kind: str) -> onnxruntime.InferenceSession:
-        options = _options(threads)
-        options.add_external_initializers(index[kind], [values[key] for key in index[kind]])
-        return _open(package_graph(name, kind), options, provider)
 
-    first, second = kinds
-    return (open_one(first), open_one(second)), values
+def _open_package_graph(
+    network: str, kind: str, values: Mapping[str, onnxruntime.OrtValue], provider: Provider, threads: int
+) -> onnxruntime.InferenceSession:
+    options = _options(threads)
+    keys = graphs_index()[network][kind]
+    options.add_external_initializers(keys, [values[key] for key in keys])
+    return _open(package_graph(network, kind), options, provider)
 
 
 def open_folder(folder: Path, provider: Provider, threads: int = 0) -> GraphPair:
@@ -100,8 +109,31 @@ def open_folder(folder: Path, provider: Provider, threads: int = 0) -> GraphPair
     Raises:
         VosctlError: a graph is missing, damaged or of another export, or the provider cannot be used.
     """
-    reference, step = (_open(file, _options(threads), provider) for file in folder_graphs(folder))
-    return GraphPair(reference, step, _metadata(reference, step, folder), provider)
+    files = folder_graphs(folder)
+    reference, step = (_open(file, _options(threads), provider) for file in files)
+
+    def open_step(stream: int) -> onnxruntime.InferenceSession:
+        return _open(files[1], _options(threads), replace(provider, stream=stream))
+
+    return GraphPair(reference, step, _metadata(reference, step, folder), provider, open_step)
+
+
+@contextmanager
+def run_failures(weights: str) -> Iterator[None]:
+    """Word what a graph that loads but does not run says of itself.
+
+    Args:
+        weights: name of its weights.
+
+    Raises:
+        VosctlError: it does not run.
+    """
+    try:
+        yield
+    except FAILURES as error:
+        if is_memory_error(error):
+            raise
+        raise VosctlError(f"{weights}: ONNX Runtime cannot run it ({reason(error)}); export it again") from error
 
 
 def reason(error: Exception) -> str:

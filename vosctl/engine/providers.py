@@ -49,10 +49,12 @@ class Provider:
     Attributes:
         word: a key of `PROVIDERS`.
         index: number of the CUDA device; 0 elsewhere.
+        stream: address of the CUDA stream that it is to compute on; 0 for one of its own.
     """
 
     word: str
     index: int = 0
+    stream: int = 0
 
     @property
     def name(self) -> str:
@@ -75,12 +77,14 @@ class Provider:
             return [(self.name, {"device_type": "GPU"})]
         if self.memory == "cpu":
             return [(self.name, {})]
-        cuda = (PROVIDERS["cuda"], {"device_id": self.index})
+        place: dict[str, Any] = {"device_id": self.index}
+        if self.stream:
+            place["user_compute_stream"] = str(self.stream)
+        cuda = (PROVIDERS["cuda"], place)
         if self.word == "cuda":
             return [cuda]
         cache = tensorrt_cache()
-        options = {
-            "device_id": self.index,
+        options = place | {
             "trt_engine_cache_enable": True,  # building an engine takes minutes
             "trt_engine_cache_path": str(cache),
             "trt_timing_cache_enable": True,  # another size of crop is built faster

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from vosctl.engine.crop_table import BACK, CUT, FLAGS, PAIR, ROW
+from vosctl.engine.step_network import StepNetwork
 from vosctl.engine.torch_merging import EPSILON, box_ends, odds_of
 from vosctl.engine.torch_pictures import decoded, decoding_matrix, rounded_fill
 from vosctl.engine.torch_sampling import linear_taps, resized, sampled, taps
-from vosctl.network.base import PropagationNetwork, State
+from vosctl.network.base import State
 from vosctl.types import RGB
 from vosctl.video.planar import Coding
 
@@ -82,7 +83,7 @@ class CropStep:
         dtype: what the network computes in.
     """
 
-    network: PropagationNetwork
+    network: StepNetwork
     slots: Slots
     cut: Cut
     height: int

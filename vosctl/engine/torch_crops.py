@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +15,16 @@ from vosctl.engine.devices import Placement
 from vosctl.engine.memory import memory_errors
 from vosctl.engine.on_device import Carried, Found, Look, bucket_of
 from vosctl.engine.references import ReferenceStates
+from vosctl.engine.step_network import StepNetwork
 from vosctl.engine.torch_crop_step import CropStep, Cut, Outcome, Slots, cut_planes, cut_rgb
 from vosctl.engine.torch_pictures import DevicePictures, Sent
 from vosctl.engine.torch_recording import Recorder, Recordings
 from vosctl.engine.torch_transfers import Arriving, Queue, Transfers
-from vosctl.network.base import PropagationNetwork, State
+from vosctl.network.base import State
 from vosctl.types import RGB, RGBImage, SoftMask
 from vosctl.video.planar import Picture
 
-Room = tuple[int, tuple[torch.Size, ...]]
+Room = tuple[int, tuple[tuple[int, ...], ...]]
 """For how many objects there is room, and the shape of their states: those of two references are larger."""
 
 
@@ -33,7 +34,7 @@ class TorchCrops:
     Args:
         network: the network, on its device.
         placement: device and precision.
-        references: joins reference states.
+        references: joins reference states, torch's or the host's.
         height: of the frames in pixels.
         width: of the frames in pixels.
         size: side in pixels of the crops as the network sees them.
@@ -44,9 +45,9 @@ class TorchCrops:
 
     def __init__(
         self,
-        network: PropagationNetwork,
+        network: StepNetwork,
         placement: Placement,
-        references: ReferenceStates[Tensor],
+        references: ReferenceStates[Any],
         height: int,
         width: int,
         size: int,
@@ -63,7 +64,7 @@ class TorchCrops:
         self._references = references
         # by room, so that a recording stays good when objects come and go
         self._slots: dict[Room, Slots] = {}
-        self._states: dict[Room, list[State]] = {}  # those in the slots
+        self._states: dict[Room, list[Any]] = {}  # the engine's, of those in the slots
         self._recordings: Recordings[Outcome] = Recordings(recorder, self.notes)
         self._sent: Sent[Cut] | None = None
         self._pictures = DevicePictures(
@@ -78,7 +79,8 @@ class TorchCrops:
     @torch.inference_mode()
     def take(self, objects: Sequence[Carried]) -> None:
         """See `CropsOnDevice.take`."""
-        states = self._references.even([cast(State, one.state) for one in objects])
+        even = self._references.even([one.state for one in objects])
+        states = [tuple(torch.as_tensor(array) for array in state) for state in even]  # the host's where they are so
         bucket = bucket_of(len(objects))
         self._objects, self._room = len(objects), (bucket, tuple(tensor.shape[1:] for tensor in states[0]))
         slots = self._slots.get(self._room)
@@ -95,7 +97,7 @@ class TorchCrops:
             if one.sure is not None and one.sure_image is not None:
                 slots.sure[index].copy_(torch.tensor(one.sure))
                 slots.sure_image[index].copy_(torch.tensor(one.sure_image).permute(2, 0, 1))
-        self._states[self._room] = [cast(State, one.state) for one in objects]
+        self._states[self._room] = [one.state for one in objects]
 
     @torch.inference_mode()
     def send(self, picture: Picture) -> Picture:
@@ -172,9 +174,7 @@ class TorchCrops:
 
     def _made_room(self, count: int, state: State) -> Slots:
         size = self._size
-        states = tuple(
-            torch.zeros((count, *tensor.shape[1:]), dtype=tensor.dtype, device=tensor.device) for tensor in state
-        )
+        states = tuple(self._empty((count, *tensor.shape[1:]), tensor.dtype) for tensor in state)
         before, after, own, sure = (self._empty((count, size, size)) for _ in range(4))
         image, sure_image = (self._empty((count, 3, size, size)) for _ in range(2))
         return Slots(self._empty((table_length(count),)), states, before, after, own, image, sure, sure_image)

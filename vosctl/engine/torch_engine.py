@@ -100,6 +100,9 @@ class TorchEngine:
         image, mask = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.float32)
         self.propagate(image[None], mask[None], [self.encode_reference(image, mask)])
 
+    def check_on_device(self) -> None:
+        """See `FollowsOnDevice.check_on_device`: it can wherever it runs."""
+
     def open_crops(self, height: int, width: int, size: int, fill: RGB) -> TorchCrops:
         """See `FollowsOnDevice.open_crops`."""
         device = self._placement.device

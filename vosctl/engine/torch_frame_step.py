@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vosctl.engine.on_device import FrameGeometry
+from vosctl.engine.step_network import StepNetwork
 from vosctl.engine.torch_merging import box_ends, odds_of
-from vosctl.network.base import PropagationNetwork, State
+from vosctl.network.base import State
 
 FLAGS = 3  # id, yields, active
 FIGURES = 6  # pixels, their probabilities' sum, and their box: x, y to x, y
@@ -58,7 +59,7 @@ class FrameStep:
         union: whether the last slot is the union of all objects, whose complement is the background.
     """
 
-    network: PropagationNetwork
+    network: StepNetwork
     slots: FrameSlots
     read: Callable[[], Tensor]
     geometry: FrameGeometry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +13,12 @@ from torch import Tensor
 from vosctl.engine.devices import Placement
 from vosctl.engine.memory import memory_errors
 from vosctl.engine.on_device import FoundInFrame, FrameGeometry, WholeObject, bucket_of
+from vosctl.engine.step_network import StepNetwork
 from vosctl.engine.torch_frame_step import FLAGS, FrameOutcome, FrameSlots, FrameStep
 from vosctl.engine.torch_pictures import DevicePictures, Sent, whole_planes, whole_rgb
 from vosctl.engine.torch_recording import Recorder, Recordings
 from vosctl.engine.torch_transfers import Arriving, Queue, Transfers
-from vosctl.network.base import PropagationNetwork, State
+from vosctl.network.base import State
 from vosctl.types import SoftMask
 from vosctl.video.planar import Picture
 
@@ -37,7 +38,7 @@ class TorchFrames:
 
     def __init__(
         self,
-        network: PropagationNetwork,
+        network: StepNetwork,
         placement: Placement,
         geometry: FrameGeometry,
         recorder: Recorder | None,
@@ -53,27 +54,27 @@ class TorchFrames:
         )
         self._sent: Sent[Read] | None = None
         self._slots: dict[int, FrameSlots] = {}  # by bucket, so that a recording stays good when objects come and go
-        self._states: dict[int, dict[int, tuple[State, ...]]] = {}  # those in the slots, by their places
+        self._states: dict[int, dict[int, tuple[Any, ...]]] = {}  # the engine's, of those in the slots, by place
         self._recordings: Recordings[FrameOutcome] = Recordings(recorder, self.notes)
         self._bucket = self._objects = 0
         self._has_union = False
 
     @torch.inference_mode()
-    def take(self, objects: Sequence[WholeObject], union: tuple[State, ...] | None = None) -> None:
+    def take(self, objects: Sequence[WholeObject], union: tuple[Any, ...] | None = None) -> None:
         """See `FramesOnDevice.take`."""
         self._objects, self._has_union = len(objects), union is not None and len(objects) > 1
         bucket = self._bucket = bucket_of(len(objects) + self._has_union)
         if bucket not in self._slots:
             with memory_errors(f"making room for {bucket} objects on the device"):
-                self._slots[bucket] = self._room(bucket, cast("tuple[State, ...]", objects[0].states))
+                self._slots[bucket] = self._room(bucket, _as_tensors(objects[0].states))
             self._states[bucket] = {}
-        places = {index: cast("tuple[State, ...]", one.states) for index, one in enumerate(objects)}
+        places = {index: one.states for index, one in enumerate(objects)}
         if union is not None and self._has_union:
             places[bucket - 1] = union
         known, slots = self._states[bucket], self._slots[bucket]
         for index, states in places.items():
             if known.get(index) is not states:
-                for batches, tensors in zip(slots.states, states, strict=True):
+                for batches, tensors in zip(slots.states, _as_tensors(states), strict=True):
                     for batch, tensor in zip(batches, tensors, strict=True):
                         batch[index : index + 1].copy_(tensor)
         self._states[bucket] = places
@@ -125,6 +126,11 @@ class TorchFrames:
         )
         masks = torch.zeros((bucket, *self._geometry.padded), device=device)
         return FrameSlots(torch.zeros((bucket, FLAGS), device=device), rooms, masks)
+
+
+def _as_tensors(states: tuple[Any, ...]) -> tuple[State, ...]:
+    """Return an engine's states, one a scale, as tensors: the host's where they are so."""
+    return tuple(tuple(torch.as_tensor(array) for array in state) for state in states)
 
 
 def _found(figures: NDArray[np.float32], drawn: Arriving) -> FoundInFrame:

@@ -23,7 +23,7 @@ class TrackingSettings:
         paper_protocol: full frame with the official padding, scales and merging of objects, step by step.
         on_device: cut or scale, merge and label where the network computes, so that frames go up and masks come down
             once, and a frame's result is waited for when the next one is under way (`TrackedFrame.arrives_later`); for
-            the torch engine. The masks differ a little from those of the plain path.
+            the torch and the onnx engine. The masks differ a little from those of the plain path.
         references: of an object in a crop that are read at most: 2 for the first and the latest one, where the network
             reads two and they agree; with 1 a correction always takes the old one's place.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vosctl.engine import Engine, create_engine
 from vosctl.engine.backend import PrecisionWord, ProviderWord
 from vosctl.engine.base import EngineInfo
-from vosctl.engine.on_device import FollowsOnDevice
+from vosctl.engine.on_device import follows_on_device
 from vosctl.engine.references import why_one_reference
 from vosctl.errors import UsageError
 from vosctl.tracking.arguments import (
@@ -78,8 +78,7 @@ class Tracker:
         self._settings = checked_settings(settings)
         if self._settings.paper_protocol and not engine.takes_float:
             raise UsageError("`paper_protocol=True`: needs the torch engine; use `engine='torch'`")
-        if self._settings.on_device and not hasattr(engine, "open_crops"):
-            raise UsageError(f"`on_device=True`: the {engine.info.engine} engine cannot; use `engine='torch'`")
+        self._opens = follows_on_device(engine) if self._settings.on_device else None
         self.resumable = False
         self._shown: dict[int, Reference] = {}
         self._steps = 0
@@ -320,7 +319,7 @@ class Tracker:
 
     def _new_follower(self, height: int, width: int, first: tuple[Picture, Labels] | None = None) -> Follower:
         """Return a follower without objects; the paper's protocol needs the first frame and its labels."""
-        opens = cast(FollowsOnDevice, self._engine) if self._settings.on_device else None
+        opens = self._opens
         if self.crop_size is not None:
             size, references = self.crop_size, FirstReferences(self._engine, self._settings.references, self._shown)
             if opens is not None:
