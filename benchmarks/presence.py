@@ -1,4 +1,4 @@
-"""Does the tracker say when the object is gone, and find it again? Pans, cuts, black frames, occlusions, look-alikes.
+"""Does the tracker say when the object is gone, find it again, and stay on it? Pans, cuts, black frames, passers-by.
 
     python benchmarks/presence.py ROOT [--weights lite] [--window-size 0] [--kinds pan,cut] [--all-pairs]
 
@@ -10,6 +10,8 @@ and one table of kinds:
 - *back*: clips in which the object is followed again (mean J over the last 8 of the 16 frames afterwards above 0.5).
 - *J after*, *plain*: mean J over these 16 frames, and over the same frames when nothing happens.
 - *lost*: share of the frames with 64 or more pixels of the object, nothing happening, in which it is said to be lost.
+- *on other*: share of the mask, over the 16 frames afterwards, that lies on what passed in front of the object
+  (look-alike) or passed behind it and stopped beside it (bystander).
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class Row:
         j_after: mean J over the frames afterwards.
         j_plain: mean J over the same frames of the original clip, NaN where there are none.
         j_settled: mean J over the last frames afterwards.
-        on_other: mean share of the mask that lies on a look-alike afterwards.
+        on_other: mean share of the mask that lies on what passed, afterwards.
         seconds: a step took.
     """
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vosctl.evaluation.absences import KINDS, VIEW_SHARES, AnnotatedClip, make_absences
+from vosctl.evaluation.absences import KINDS, LEAD, VIEW_SHARES, AnnotatedClip, make_absences
 
 RED = np.array((220, 30, 30), np.uint8)
 
@@ -29,8 +29,16 @@ def of(made, kind):
     return [one for one in made if one.kind == kind]
 
 
-def test_every_kind_is_made_and_cuts_and_look_alikes_of_every_other_clip(made):
-    assert [one.kind for one in made] == ["pan", "cut", "cut", "black", "occlusion", "look-alike", "look-alike"]
+def test_every_kind_is_made_and_those_of_two_clips_with_every_other_clip(made):
+    assert [one.kind for one in made] == [
+        "pan",
+        "cut",
+        "cut",
+        "black",
+        "occlusion",
+        *["look-alike"] * 2,
+        *["bystander"] * 2,
+    ]
     for one in made:
         assert len(one.frames) == len(one.masks) == len(one.others)
         assert {frame.shape[:2] for frame in one.frames} == {one.masks[0].shape}
@@ -73,6 +81,24 @@ def test_a_look_alike_hides_what_it_passes_in_front_of(made):
         assert not any((mask & other).any() for mask, other in zip(one.masks, one.others, strict=True))
         hidden = [mask.sum() for mask in one.masks]
         assert min(hidden) < 0.5 * hidden[0]
+
+
+def test_a_bystander_passes_behind_the_object_and_stays_beside_it(made):
+    for one in of(made, "bystander"):
+        original = clip("square")
+        for frame, mask, index in zip(one.frames, one.masks, one.plain, strict=True):
+            np.testing.assert_array_equal(mask, original.masks[index])
+            np.testing.assert_array_equal(frame[mask], original.frames[index][mask])
+        pixels = [other.sum() for other in one.others]
+        assert min(pixels[LEAD : one.back]) < 0.5 * pixels[-1], "it is never behind the object"
+        gaps = [_gap(mask, other) for mask, other in zip(one.masks[one.back :], one.others[one.back :], strict=True)]
+        assert all(0 <= gap < 20 for gap in gaps)
+
+
+def _gap(mask, other):
+    """Pixels between two things from left to right."""
+    (first, last), (left, right) = (np.flatnonzero(one.any(axis=0))[[0, -1]] for one in (mask, other))
+    return max(left - last, first - right) - 1
 
 
 def test_an_object_as_wide_as_the_frame_is_neither_panned_from_nor_hidden():

@@ -1,11 +1,11 @@
-"""Clips in which the object leaves and comes back, made from annotated ones: pans, cuts, black frames, things in front.
+"""Clips made from annotated ones, in which the object leaves and comes back, or something else comes close to it.
 
 What is made depends on the clips alone: the same ones give the same frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from vosctl.datasets import find_sequences, read_annotation
 from vosctl.types import Mask, RGBImage
 from vosctl.video.sources.pictures import read_image
 
-Kind = Literal["plain", "pan", "cut", "black", "occlusion", "look-alike"]
+Kind = Literal["plain", "pan", "cut", "black", "occlusion", "look-alike", "bystander"]
 
 LEAD = 12  # frames before anything happens
 SWEEP = 8  # frames in which the view pans away, or back
@@ -26,7 +26,9 @@ CUT_HOLD = 10  # frames of another clip, or of black
 SLIDE = 6  # frames in which an occluder comes in front of the object, or goes
 OCCLUSION_HOLD = 10  # frames that the object is hidden for
 AFTER = 16  # frames that are looked at once the object is back
-PASSING = 24  # frames in which a look-alike passes
+PASSING = 24  # frames in which something passes
+FAR = 1.5  # from where it comes: the distance of the middles, in units of that at which the two touch
+CLOSE = 1.05  # where a bystander stops
 VIEW_SHARES = (0.7, 0.6, 0.5, 0.4)  # of the frame's sides: the largest view that can look away from the object
 LEAST_IN_VIEW = 0.6  # share of the object that a view must show before it pans away
 LARGEST_HIDDEN = 0.6  # of the frame's width: an object any wider is not hidden by something that slides in
@@ -82,7 +84,7 @@ class AbsenceClip:
         name: of the clip it was made from, and of the other one.
         frames: (H, W, 3) uint8 RGB each.
         masks: (H, W) each, what is to be seen of the object.
-        others: (H, W) each, what is to be seen of a look-alike.
+        others: (H, W) each, what is to be seen of the thing that passes.
         back: the first frame in which what happened is over.
         plain: for each frame the original one, where the view is the same; empty where it is not.
     """
@@ -113,8 +115,9 @@ def make_absences(clip: AnnotatedClip, others: Sequence[AnnotatedClip], kinds: S
         elif kind == "occlusion":
             yield from _some(hidden(clip, others[0]))
         else:
+            make = _OF_TWO[kind]
             for other in others:
-                yield from _some(interrupted(clip, other) if kind == "cut" else passed(clip, other))
+                yield from _some(make(clip, other))
 
 
 def _some(made: AbsenceClip | None) -> Iterator[AbsenceClip]:
@@ -231,6 +234,18 @@ def hidden(clip: AnnotatedClip, other: AnnotatedClip) -> AbsenceClip | None:
 
 def passed(clip: AnnotatedClip, other: AnnotatedClip) -> AbsenceClip | None:
     """Move another clip's object, enlarged to this one's height, past the front of this one's; it stays in sight."""
+    return _with_passer("look-alike", clip, other, ends=FAR, behind=False)
+
+
+def joined(clip: AnnotatedClip, other: AnnotatedClip) -> AbsenceClip | None:
+    """Move another clip's object, enlarged to this one's height, past the back of this one's; it stops beside it."""
+    return _with_passer("bystander", clip, other, ends=CLOSE, behind=True)
+
+
+def _with_passer(
+    kind: Kind, clip: AnnotatedClip, other: AnnotatedClip, *, ends: float, behind: bool
+) -> AbsenceClip | None:
+    """Move another clip's object past this one's, from afar to a place on the side where there is more room."""
     height, width = clip.masks[0].shape
     count = LEAD + PASSING + AFTER
     frames, masks, others, times = [], [], [], []
@@ -246,8 +261,8 @@ def passed(clip: AnnotatedClip, other: AnnotatedClip) -> AbsenceClip | None:
         part = slice(cut_y, cut_y + cut_height), slice(cut_x, cut_x + cut_width)
         cutout = cv2.resize(other.frames[passing][part], size, interpolation=cv2.INTER_AREA)
         shape = cv2.resize(other.masks[passing][part].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        reach = (box_width + size[0]) / 2 * 1.5
-        offset = reach * (2 * min(max((time - LEAD) / PASSING, 0.0), 1.0) - 1)
+        touching = (box_width + size[0]) / 2
+        offset = touching * ((FAR + ends) * min(max((time - LEAD) / PASSING, 0.0), 1.0) - FAR)
         if x + box_width / 2 > width / 2:  # ends on the side where there is more room
             offset = -offset
         left, top = round(x + box_width / 2 + offset - size[0] / 2), y + box_height - size[1]
@@ -256,13 +271,15 @@ def passed(clip: AnnotatedClip, other: AnnotatedClip) -> AbsenceClip | None:
         if clipped is not None:
             (rows, columns), (own_rows, own_columns) = clipped
             pasted = shape[own_rows, own_columns]
+            if behind:
+                pasted = pasted & ~mask[rows, columns]
             frame[rows, columns][pasted] = cutout[own_rows, own_columns][pasted]
             seen[rows, columns] = pasted
         frames.append(frame)
         masks.append(mask & ~seen)
         others.append(seen)
         times.append(index)
-    return AbsenceClip("look-alike", f"{clip.name} < {other.name}", frames, masks, others, LEAD + PASSING, times)
+    return AbsenceClip(kind, f"{clip.name} < {other.name}", frames, masks, others, LEAD + PASSING, times)
 
 
 def _clipped(
@@ -277,4 +294,10 @@ def _clipped(
     return inside, (slice(begin_y - top, bottom - top), slice(begin_x - left, right - left))
 
 
-KINDS: tuple[Kind, ...] = ("pan", "cut", "black", "occlusion", "look-alike")
+_OF_TWO: dict[Kind, Callable[[AnnotatedClip, AnnotatedClip], AbsenceClip | None]] = {
+    "cut": interrupted,
+    "look-alike": passed,
+    "bystander": joined,
+}
+
+KINDS: tuple[Kind, ...] = ("pan", "cut", "black", "occlusion", "look-alike", "bystander")
