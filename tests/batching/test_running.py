@@ -97,6 +97,9 @@ def test_jobs_can_be_sent_to_other_processes(clips):
 def test_jobs_that_ask_for_something_else_are_told_apart(clips):
     first = job()
     assert first.digest == replace(first, options=JobOptions(overwrite=True), resume=True).digest
+    on_gpu = replace(first, options=JobOptions(decoder="nvdec"))
+    assert on_gpu.digest == first.digest
+    assert on_gpu.segment_job(vosctl.EngineSettings(), vosctl.Events()).decoder == "nvdec"
     others = [
         job("b"),
         replace(first, options=JobOptions(max_frames=3)),

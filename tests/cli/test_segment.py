@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.helpers.engines import register_engine
 from tests.helpers.frames import square_frame, write_video
+from vosctl.engine.providers import has_nvidia_gpu
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 
 RED, BLUE = (230, 40, 40), (40, 40, 230)
@@ -488,6 +489,30 @@ def test_a_run_that_was_stopped_is_gone_on_with(invoke, clip, fake, tmp_path):
     with Track(tmp_path / "a.vostrack") as track:
         assert track.complete
         assert len(track) == 12
+
+
+@pytest.mark.skipif(has_nvidia_gpu(), reason="there is an NVIDIA GPU")
+def test_what_is_to_decode_is_asked_for_wherever_a_video_is_read(invoke, clip, fake, tmp_path):
+    assert invoke("segment", "clip.mp4", "--first-mask", "m.png", "--track", "a.vostrack").exit_code == 0
+    whole = (tmp_path / "a.vostrack").read_bytes()
+    commands = {
+        "segment": ("segment", "clip.mp4", "--first-mask", "m.png", "--masks", "o1"),
+        "gone on": ("segment", "--resume", "a.vostrack", "--masks", "o2", "--max-frames", "20"),
+        "corrected": ("segment", "--resume", "a.vostrack", "--mask", "3@m.png"),
+        "drawn": ("render", "a.vostrack", "--masks", "o3"),
+        "live": ("webcam", "clip.mp4", "--first-mask", "m.png", "--no-window", "--masks", "o4"),
+    }
+    for name, command in commands.items():
+        refused = invoke(*command, "--decoder", "nvdec")
+        assert refused.exit_code == 1, (name, refused.output)
+        assert "--decoder nvdec: " in refused.stderr, name
+        assert refused.stderr.strip().endswith("; use --decoder cpu"), name
+    assert (tmp_path / "a.vostrack").read_bytes() == whole
+    assert not list(tmp_path.glob("o?"))
+    assert "is complete" in invoke(*commands["gone on"], "--decoder", "cpu").stderr
+    for name in ("corrected", "drawn", "live"):
+        taken = invoke(*commands[name], "--decoder", "cpu")
+        assert taken.exit_code == 0, (name, taken.output)
 
 
 def test_what_does_not_go_with_resume(invoke, clip, fake):

@@ -131,6 +131,10 @@ def test_a_stream_that_is_over_is_drawn_where_no_picture_is_needed(tmp_path, mon
     assert [time for time, _ in pictures("m.mkv")] == [0, Fraction(1, 10), Fraction(233, 1000)]
     with pytest.raises(vosctl.UsageError, match="from a stream, camera; give `source` to draw `cutout` on"):
         vosctl.render("s.vostrack", cutout="c", masks="n")
+    with pytest.raises(
+        vosctl.UsageError, match=r"^`decoder='nvdec'`: s\.vostrack is of a stream that is over; leave it out"
+    ):
+        vosctl.render("s.vostrack", masks="n", decoder="nvdec")
     assert not Path("n").exists()
 
 

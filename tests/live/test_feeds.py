@@ -241,3 +241,10 @@ def test_the_command_offers_every_backend(name):
 def test_what_is_no_feed(spec, settings, message):
     with pytest.raises(UsageError, match=message):
         open_feed(spec, settings, 1.0, lambda note: None)
+
+
+def test_a_camera_is_not_decoded_by_a_gpu():
+    with pytest.raises(
+        UsageError, match="`decoder='nvdec'`: is for videos and streams, and 0 is a camera; leave it out"
+    ):
+        open_feed("0", CameraSettings(), 1.0, lambda note: None, "nvdec")

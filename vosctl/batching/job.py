@@ -27,6 +27,7 @@ from vosctl.prompts.prompt_file import prompts_of
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.time_line import Span
 from vosctl.tracking import TrackingSettings
+from vosctl.video.hardware import DecoderWord
 from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
 
@@ -51,6 +52,7 @@ class JobOptions:
         clean_edges: take the old background's colour out of the cutout's edges.
         audio: copy the source's sound.
         overwrite: replace outputs that exist.
+        decoder: what decodes the video. It is not a part of what a job is known again by.
     """
 
     fix_mask: bool = False
@@ -68,6 +70,7 @@ class JobOptions:
     clean_edges: bool = False
     audio: bool = True
     overwrite: bool = False
+    decoder: DecoderWord = field(default="auto", repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +127,7 @@ class BatchJob:
             prompts=prompts_of(self.prompts),
             direction=options.direction,
             events=events,
+            decoder=options.decoder,
         )
 
     def request(self) -> OutputRequest:

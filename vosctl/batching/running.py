@@ -160,9 +160,10 @@ class _Run:
             if complete and not requested(drawn):
                 return None
             if complete:
-                summary = RenderJob(path, segment.source, drawn, events=self._heard).run()
+                summary = RenderJob(path, segment.source, drawn, events=self._heard, decoder=segment.decoder).run()
                 return replace(summary, outputs=(*summary.outputs, path), engine=self._engine.info)
-            job = ResumeJob(path, segment.source, drawn, self._engine, {}, segment.max_frames, self._heard)
+            frames, decoder = segment.max_frames, segment.decoder
+            job = ResumeJob(path, segment.source, drawn, self._engine, {}, frames, self._heard, decoder=decoder)
             return job.run()
         except VosctlError as error:
             if self._heard.began:

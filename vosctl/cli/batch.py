@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from vosctl.batching.layouts import LayoutName
     from vosctl.cli.batch_reporting import BatchReporter
     from vosctl.jobs.both_ways import Direction
+    from vosctl.video.hardware import DecoderWord
     from vosctl.video.sinks.base import AnnotationFormat
 
 SHARD_RESULTS = "results-{}-of-{}.jsonl"
@@ -56,6 +57,7 @@ class LookRequest:
     annotation_format: AnnotationFormat
     no_audio: bool
     overwrite: bool
+    decoder: DecoderWord
 
     def options(self, part: RangeRequest, tracking: TrackingRequest) -> JobOptions:
         """Return how each video is followed and drawn, where a list says nothing else."""
@@ -77,6 +79,7 @@ class LookRequest:
             clean_edges=self.clean_edges,
             audio=not self.no_audio,
             overwrite=self.overwrite,
+            decoder=self.decoder,
         )
 
 

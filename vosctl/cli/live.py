@@ -77,7 +77,7 @@ class LiveJob:
         """
         with ExitStack() as stack:
             camera = CameraSettings(self.camera.size, self.camera.fps, self.camera.backend)
-            feed = open_feed(self.source, camera, self.camera.reconnect, reporter.note)
+            feed = open_feed(self.source, camera, self.camera.reconnect, reporter.note, self.camera.decoder)
             info = feed.info
             capture = stack.enter_context(Capture(feed))
             files = self.objects.files if self.objects is not None else ()

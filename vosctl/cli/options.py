@@ -35,6 +35,16 @@ def frame_rate(context: click.Context, parameter: click.Parameter, value: str | 
     return rate
 
 
+decoder_option = click.option(
+    "--decoder",
+    type=click.Choice(["auto", "cpu", "nvdec"]),
+    default="auto",
+    show_default=True,
+    help="What decodes the video: the CPU (auto, cpu), or an NVIDIA GPU.",
+)
+"""--decoder, as a `DecoderWord` named `decoder`."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
     """What the user asked for with the options of `engine_options`; see `vosctl.engine.settings.EngineSettings`."""

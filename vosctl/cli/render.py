@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vosctl.cli.command import VosctlCommand
-from vosctl.cli.options import ReportingRequest, reporting_options
+from vosctl.cli.options import ReportingRequest, decoder_option, reporting_options
 from vosctl.cli.output_options import OutputOptions, drawn_output_options
+
+if TYPE_CHECKING:
+    from vosctl.video.hardware import DecoderWord
 
 
 @click.command(
@@ -20,12 +24,14 @@ from vosctl.cli.output_options import OutputOptions, drawn_output_options
 @click.argument("source", required=False, type=click.Path(readable=False))
 @drawn_output_options
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
+@decoder_option
 @reporting_options
 def render(
     recorded: Path,
     source: str | None,
     outputs: OutputOptions,
     max_frames: int | None,
+    decoder: DecoderWord,
     reporting: ReportingRequest,
 ) -> None:
     """Draw outputs from TRACK, which --track of vosctl segment wrote, and from SOURCE, the video that it was made from.
@@ -43,4 +49,4 @@ def render(
 
     outputs.check(reporting)
     with reporting.reporter() as reporter:
-        RenderJob(recorded, source, outputs.request, max_frames, reporter).run()
+        RenderJob(recorded, source, outputs.request, max_frames, reporter, decoder).run()

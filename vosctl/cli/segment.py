@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -17,6 +17,7 @@ from vosctl.cli.options import (
     ReportingRequest,
     TrackingRequest,
     correcting_options,
+    decoder_option,
     engine_options,
     frame_rate,
     reporting_options,
@@ -24,6 +25,9 @@ from vosctl.cli.options import (
 from vosctl.cli.output_options import OutputOptions, output_options
 from vosctl.cli.places import RangeRequest, range_options
 from vosctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from vosctl.video.hardware import DecoderWord
 
 
 def _fields(request: type[Any]) -> set[str]:
@@ -61,13 +65,7 @@ def _fields(request: type[Any]) -> set[str]:
     show_default=True,
     help="Follow objects backwards too from what is said of them in later frames, or forwards only.",
 )
-@click.option(
-    "--decoder",
-    type=click.Choice(["auto", "cpu", "nvdec"]),
-    default="auto",
-    show_default=True,
-    help="What decodes the video: the CPU (auto, cpu), or an NVIDIA GPU.",
-)
+@decoder_option
 @range_options
 @correcting_options
 @engine_options
@@ -80,7 +78,7 @@ def segment(
     resume: Path | None,
     max_frames: int | None,
     direction: Literal["both", "forward"],
-    decoder: Literal["auto", "cpu", "nvdec"],
+    decoder: DecoderWord,
     part: RangeRequest,
     tracking: TrackingRequest,
     engine: EngineRequest,
@@ -114,7 +112,7 @@ def segment(
     outputs.check(reporting)
     limit_prompt_threads(engine.threads)
     if resume is not None:
-        _go_on(resume, source, first, outputs, max_frames, reporting)
+        _go_on(resume, source, first, outputs, max_frames, decoder, reporting)
         return
     if source is None:
         raise UsageError("INPUT: give the video to segment, or a track to go on with (--resume)")
@@ -138,7 +136,9 @@ def segment(
         ).run()
 
 
-_GOES_WITH_RESUME = {"source", "resume", "max_frames", *_fields(OutputOptions), *_fields(ReportingRequest)} - {"track"}
+_GOES_WITH_RESUME = {
+    *("source", "resume", "max_frames", "decoder"), *_fields(OutputOptions), *_fields(ReportingRequest)
+} - {"track"}  # fmt: skip
 _CORRECTS = {"mask", "box", "point", "prompts"}
 _GOES_WITH_CORRECTIONS = _CORRECTS | {"fix_mask", "accept_doubtful"}
 _CHANGEABLE = _fields(EngineRequest) - {"weights"}
@@ -151,6 +151,7 @@ def _go_on(
     first: FirstMaskRequest,
     outputs: OutputOptions,
     max_frames: int | None,
+    decoder: DecoderWord,
     reporting: ReportingRequest,
 ) -> None:
     from vosctl.jobs.resuming import ResumeJob
@@ -174,4 +175,5 @@ def _go_on(
             prompts=first.all_timed() if typed & _CORRECTS else (),
             fix_mask=first.fix_mask,
             accept_doubtful=first.accept_doubtful,
+            decoder=decoder,
         ).run()

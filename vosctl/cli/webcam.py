@@ -12,13 +12,14 @@ from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options
 from vosctl.cli.groups import grouped
 from vosctl.cli.numbers import FiniteRange
-from vosctl.cli.options import EngineRequest, ReportingRequest, engine_options, reporting_options
+from vosctl.cli.options import EngineRequest, ReportingRequest, decoder_option, engine_options, reporting_options
 from vosctl.cli.output_options import OutputOptions, composed_options, output_path_options, path_option, track_option
 from vosctl.errors import UsageError
 
 if TYPE_CHECKING:
     from vosctl.live.camera import CameraBackend
     from vosctl.live.view import ViewName
+    from vosctl.video.hardware import DecoderWord
     from vosctl.video.sinks import OutputRequest
 
 
@@ -48,6 +49,7 @@ class FeedOptions:
     fps: float | None
     backend: CameraBackend
     reconnect: float
+    decoder: DecoderWord
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ feed_options = grouped(
         metavar="SECONDS",
         help="How long to retry a dropped stream; 0 gives up at once.",
     ),
+    decoder_option,
 )
 view_options = grouped(
     "shown",

@@ -28,6 +28,7 @@ from vosctl.tracks import SourceIdentity, Track, TrackHeader
 from vosctl.types import Labels
 from vosctl.video.encodings import EncoderWord, PipeFormat
 from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.hardware import DecoderWord
 from vosctl.video.planar import Picture
 from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.base import AnnotationFormat
@@ -46,6 +47,7 @@ class RenderJob:
         outputs: what to write, or a function that says so once the source is known.
         max_frames: stop after so many frames; None for all.
         events: hears of the run.
+        decoder: what decodes the video, see `SegmentJob`.
     """
 
     track: StrPath
@@ -53,6 +55,7 @@ class RenderJob:
     outputs: OutputRequest | Callable[[SourceInfo], OutputRequest] = field(default_factory=OutputRequest)
     max_frames: int | None = None
     events: Events = field(default_factory=Events)
+    decoder: DecoderWord = "auto"
 
     def run(self) -> Summary:
         """Decode and write, side by side, to the end of the track.
@@ -65,7 +68,7 @@ class RenderJob:
         """
         check_max_frames(self.max_frames)
         path = Path(self.track)
-        with opened_track(path, self.source, pictures=False) as (track, source):
+        with opened_track(path, self.source, pictures=False, decoder=self.decoder) as (track, source):
             expected = len(track)
             if not expected:
                 raise VosctlError(f"{path}: holds no frame yet; go on with it with `resume`, or track the video again")
@@ -162,30 +165,37 @@ def _of_the_track(source: Source, track: Track) -> Iterator[Frame]:
 
 
 @contextmanager
-def opened_track(path: Path, given: StrPath | None = None, *, pictures: bool = True) -> Iterator[tuple[Track, Source]]:
+def opened_track(
+    path: Path, given: StrPath | None = None, *, pictures: bool = True, decoder: DecoderWord = "auto"
+) -> Iterator[tuple[Track, Source]]:
     """Open a track and the part of its source that it is of; both are closed at the end of the block.
 
     Args:
         path: the track.
         given: the source; None takes it from where it lay.
         pictures: whether the track of a stream needs its source; without it there are `BareFrames`.
+        decoder: what decodes the source, see `open_source`.
 
     Raises:
-        UsageError: the source is not there, or has no such part.
+        UsageError: the source is not there, has no such part, or nothing that the decoder is for.
         VosctlError: one of them cannot be read, or the source is another video.
     """
     with Track(path) as track:
         if given is None and not track.header.path and not pictures:
+            if decoder == "nvdec":
+                raise UsageError(f"`decoder='nvdec'`: {path} is of a stream that is over; leave it out")
             with BareFrames(path) as bare:
                 yield track, bare
             return
-        with open_track_source(path, track.header, given) as opened:
+        with open_track_source(path, track.header, given, decoder) as opened:
             source = source_of(track.header, opened)
             track.header.check_source(source.info, SourceIdentity.of(source.files), str(path))
             yield track, source
 
 
-def open_track_source(track: Path, header: TrackHeader, given: StrPath | None = None) -> Source:
+def open_track_source(
+    track: Path, header: TrackHeader, given: StrPath | None = None, decoder: DecoderWord = "auto"
+) -> Source:
     """Open the source of a track: the one that is given, or where it lay.
 
     Raises:
@@ -193,7 +203,7 @@ def open_track_source(track: Path, header: TrackHeader, given: StrPath | None = 
         VosctlError: it cannot be read.
     """
     if given is not None:
-        return open_source(os.fspath(given), frame_rate=header.image_rate)
+        return open_source(os.fspath(given), frame_rate=header.image_rate, decoder=decoder)
     if not header.path:
         raise UsageError(f"{track}: was made from a stream, {printable(header.source)}; give `source` to draw it on")
     place = Path(os.path.normpath(track.absolute().parent / header.path))
@@ -201,7 +211,7 @@ def open_track_source(track: Path, header: TrackHeader, given: StrPath | None = 
         raise UsageError(
             f"{track}: the video that it was made from is no longer at {printable(place, 1000)}; give it as `source`"
         )
-    return open_source(str(place), frame_rate=header.image_rate)
+    return open_source(str(place), frame_rate=header.image_rate, decoder=decoder)
 
 
 def render(
@@ -228,6 +238,7 @@ def render(
     encoder: EncoderWord = "auto",
     max_frames: int | None = None,
     events: Events | None = None,
+    decoder: DecoderWord = "auto",
 ) -> Summary:
     """Draw outputs from a track, as `segment` would have written them; see `segment` for each, and `RenderJob`.
 
@@ -255,6 +266,7 @@ def render(
         encoder: of .mp4, .mov and .mkv.
         max_frames: stop after so many frames.
         events: hears of the run.
+        decoder: what decodes the video, see `SegmentJob`.
 
     Returns:
         Frames, speed, outputs, and when each object was lost.
@@ -287,4 +299,4 @@ def render(
         pipe_format=pipe_format,
         encoder=encoder,
     )
-    return RenderJob(track, source, request, max_frames, events or Events()).run()
+    return RenderJob(track, source, request, max_frames, events or Events(), decoder).run()

@@ -35,6 +35,7 @@ from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import Track, TrackHeader
 from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.hardware import DecoderWord
 from vosctl.video.sinks import OutputRequest
 from vosctl.video.sinks.checks import check_outputs, requested
 from vosctl.video.sources import Source
@@ -57,6 +58,7 @@ class ResumeJob:
             is then changed as a whole. Points alone correct the masks that it has.
         fix_mask: whether mask files may be repaired.
         accept_doubtful: whether to go on with doubtful masks from boxes and points.
+        decoder: what decodes the video, see `SegmentJob`; it may be another than the track was made with.
     """
 
     track: StrPath
@@ -69,6 +71,7 @@ class ResumeJob:
     prompts: tuple[TimedPrompt, ...] = ()
     fix_mask: bool = False
     accept_doubtful: bool = False
+    decoder: DecoderWord = "auto"
 
     def run(self) -> Summary:
         """Decode, draw, track on and write, to the end of the source.
@@ -84,7 +87,7 @@ class ResumeJob:
             corrected = self._correct(path)
             if corrected is not None:
                 return corrected
-        with opened_track(path, self.source) as (track, source):
+        with opened_track(path, self.source, decoder=self.decoder) as (track, source):
             if track.complete:
                 raise UsageError(
                     f"{path}: is complete, there is nothing to go on with; `vosctl render` draws from it, a `mask`, "
@@ -115,7 +118,7 @@ class ResumeJob:
 
     def _correct(self, path: Path) -> Summary | None:
         """Take in what more is said; the summary where nothing is left to be done then."""
-        with opened_track(path, self.source) as (track, source):
+        with opened_track(path, self.source, decoder=self.decoder) as (track, source):
             _check_frames(track)
             if track.header.tracking.get("paper_protocol"):
                 raise UsageError(f"{path}: is of the paper's protocol, whose objects are those of the first frame only")
@@ -146,7 +149,7 @@ class ResumeJob:
             return None
         drawn = replace(request, track=None, append=False)
         if requested(drawn):
-            summary = RenderJob(path, self.source, drawn, self.max_frames, self.events).run()
+            summary = RenderJob(path, self.source, drawn, self.max_frames, self.events, self.decoder).run()
             return replace(summary, outputs=(*summary.outputs, path), engine=tracker.info)
         self.events.finished(summary)
         return summary
@@ -302,6 +305,7 @@ def resume(
     engine: EngineSettings | Engine[Any] | None = None,
     max_frames: int | None = None,
     events: Events | None = None,
+    decoder: DecoderWord = "auto",
 ) -> Summary:
     """Go on with a run that was stopped, or say more of the objects of a track; see `ResumeJob`.
 
@@ -316,6 +320,7 @@ def resume(
         engine: what runs the network; by default as the track was made.
         max_frames: stop after so many frames, counted from the first.
         events: hears of the run.
+        decoder: what decodes the video; it may be another than the track was made with.
 
     Returns:
         What a run that was never stopped would have said; speeds are those of this part.
@@ -337,4 +342,5 @@ def resume(
         prompts=prompts_of(prompts),
         fix_mask=fix_mask,
         accept_doubtful=accept_doubtful,
+        decoder=decoder,
     ).run()

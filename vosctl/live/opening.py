@@ -11,12 +11,15 @@ from vosctl.errors import UsageError
 from vosctl.live.camera import CameraFeed, CameraSettings
 from vosctl.live.feeds import Feed, FileFeed
 from vosctl.live.stream import StreamFeed
+from vosctl.video.hardware import DecoderWord
 from vosctl.video.sources import open_source
 
 _DEVICE = re.compile(r"\d{1,3}|/dev/.+")
 
 
-def open_feed(spec: str, camera: CameraSettings, patience: float, note: Callable[[str], None]) -> Feed:
+def open_feed(
+    spec: str, camera: CameraSettings, patience: float, note: Callable[[str], None], decoder: DecoderWord = "auto"
+) -> Feed:
     """Open a feed and its first frame.
 
     Args:
@@ -24,12 +27,16 @@ def open_feed(spec: str, camera: CameraSettings, patience: float, note: Callable
         camera: what is asked of a camera.
         patience: seconds for which a dropped stream is tried again.
         note: receives a line for what the user should know; also from the thread that reads the feed.
+        decoder: what decodes a video, see `open_source`.
 
     Raises:
-        UsageError: there is nothing of that name, or camera settings for something that is no camera.
+        UsageError: there is nothing of that name, camera settings for something that is no camera, or a GPU's decoder
+            for a camera.
         VosctlError: it cannot be opened.
     """
     if _DEVICE.fullmatch(spec) and not Path(spec).is_file():
+        if decoder == "nvdec":
+            raise UsageError(f"`decoder='nvdec'`: is for videos and streams, and {spec} is a camera; leave it out")
         feed = CameraFeed(spec, camera)
         for line in feed.notes:
             note(line)
@@ -39,7 +46,7 @@ def open_feed(spec: str, camera: CameraSettings, patience: float, note: Callable
             raise UsageError(f"`{name}`: is for cameras, and {spec} is none; leave it out")
     if spec == "-":
         raise UsageError("-: standard input has no clock to play it by; use `vosctl segment -` instead")
-    source = open_source(spec)
+    source = open_source(spec, decoder=decoder)
     if source.info.live:
-        return StreamFeed(source, partial(open_source, spec), patience, note)
+        return StreamFeed(source, partial(open_source, spec, decoder=decoder), patience, note)
     return FileFeed(source)
