@@ -14,7 +14,7 @@ from vosctl.benchmark.backends import find_backends
 from vosctl.benchmark.cases import OUTPUTS, SIZES, Backend, BenchmarkSettings, Case, Percentiles
 from vosctl.benchmark.clip import MadeClips
 from vosctl.benchmark.measure import measure, peak_resident
-from vosctl.benchmark.run import Worker, measurement, plan
+from vosctl.benchmark.run import Worker, describe, measurement, plan
 from vosctl.engine.table import backends, registered_backend
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.masks import read_indexed_png
@@ -45,6 +45,7 @@ def clips(tmp_path):
         ({"outputs": ("gif",)}, "`outputs=('gif',)`"),
         ({"engines": ("fast",)}, "`engines=('fast',)`"),
         ({"devices": ("tpu",)}, "`devices=('tpu',)`"),
+        ({"decoders": ("auto",)}, "`decoders=('auto',)`: auto is no choice; give one or more of cpu, nvdec"),
         ({"objects": (0,)}, "`objects`: give numbers from 1"),
         ({"objects": ()}, "`objects`"),
         ({"frames": 0}, "`frames=0`: must be 1"),
@@ -68,6 +69,18 @@ def test_the_plan():
         for engine in ("onnx", "torch")
     ]
     assert cases[12:] == [("onnx", 1, size, output) for size in ("480p", "4k") for output in ("none", "rle")]
+
+
+def test_the_plan_of_two_decoders():
+    """The first output with both of them; the network's step decodes nothing, and the other outputs take the first."""
+    settings = BenchmarkSettings(sizes=("480p", "4k"), objects=(1,), outputs=("none", "rle"), decoders=("nvdec", "cpu"))
+    cases = [(one.size, one.output, one.decoder) for one in plan(settings, [CPU])]
+    assert cases[1:] == [
+        *(("480p", "none", one) for one in ("nvdec", "cpu")),
+        *(("4k", "none", one) for one in ("nvdec", "cpu")),
+        *((size, "rle", "nvdec") for size in ("480p", "4k")),
+    ]
+    assert describe(plan(settings, [CPU])[1]) == "torch fp32 on cpu, 1 object, 480p decoded by nvdec, to none"
 
 
 def test_percentiles_are_milliseconds():

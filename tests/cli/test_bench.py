@@ -4,6 +4,7 @@ import pytest
 
 from vosctl.benchmark.cases import SIZES
 from vosctl.benchmark.run import Worker
+from vosctl.engine.providers import has_nvidia_gpu
 
 BACKENDS = [
     {"engine": "onnx", "device": "cpu", "precision": "fp32", "device_name": "CPUExecutionProvider"},
@@ -24,9 +25,10 @@ class QuickWorker(Worker):
         case = request["case"]
         p50 = 10.0 if case["backend"]["engine"] == "onnx" else 20.0
         times = {"p50": p50, "p95": p50 + 1, "p99": p50 + 2}
+        slower = case["decoder"] == "cpu" and case["size"] == "1080p"
         return {
             "frame": times,
-            "rate": 1000 / p50,
+            "rate": (500 if slower else 1000) / p50,
             "track": times if case["output"] else None,
             "resident": 321.0,
             "gpu": None,
@@ -52,9 +54,25 @@ def test_the_tables_and_what_they_belong_to(invoke, worker):
     rows = [line.split() for line in lines]
     assert ["1", "onnx", "fp32", "CPUExecutionProvider", "10.0", "11.0", "12.0", "0.50"] in rows
     assert ["2", "torch", "fp32", "cpu", "20.0", "21.0", "22.0", "1.00"] in rows
-    assert ["480p", "2", "overlay", "torch", "fp32", "cpu", "50.0", "20.0", "21.0", "22.0", "20.0", "321", "-"] in rows
     assert [
         "480p",
+        "cpu",
+        "2",
+        "overlay",
+        "torch",
+        "fp32",
+        "cpu",
+        "50.0",
+        "20.0",
+        "21.0",
+        "22.0",
+        "20.0",
+        "321",
+        "-",
+    ] in rows
+    assert [
+        "480p",
+        "cpu",
         "1",
         "rle",
         "onnx",
@@ -69,6 +87,27 @@ def test_the_tables_and_what_they_belong_to(invoke, worker):
         "-",
     ] in rows
     assert len(worker.asked) == 1 + 4 + 4 + 1
+
+
+def test_the_faster_decoder_is_told_for_each_size(invoke, worker, monkeypatch):
+    monkeypatch.setitem(SIZES, "1080p", (160, 90))
+    sizes = ("--sizes", "480p,1080p", "--objects", "1", "--outputs", "none,rle")
+    result = invoke(*COMMAND, *sizes, "--decoder", "cpu,nvdec", obj=worker)
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.stdout.partition("Decoders, frames a second")[2].splitlines()]
+    assert ["480p", "1", "onnx", "fp32", "CPUExecutionProvider", "cpu", "100.0", "100.0"] in rows
+    assert ["1080p", "1", "onnx", "fp32", "CPUExecutionProvider", "nvdec", "50.0", "100.0"] in rows
+    report = json.loads(invoke(*COMMAND, *sizes, "--decoder", "cpu,nvdec", "--json", obj=worker).stdout)
+    assert {one["decoder"] for one in report["results"] if one["what"] == "step"} == {None}
+    assert [one["decoder"] for one in report["results"] if one["output"] == "none"] == 4 * ["cpu", "nvdec"]
+
+
+@pytest.mark.skipif(has_nvidia_gpu(), reason="there is an NVIDIA GPU")
+def test_a_decoder_that_is_not_here_is_told_before_anything_is_measured(invoke):
+    result = invoke("bench", "--decoder", "cpu,nvdec", "-q")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: looking for engines and decoders: --decoder nvdec: ")
+    assert result.stderr.endswith("; use --decoder cpu\n")
 
 
 def test_json(invoke, worker):

@@ -11,6 +11,7 @@ from vosctl.engine.backend import DeviceKind, Precision
 from vosctl.engine.table import backends, device_kinds
 from vosctl.errors import UsageError
 from vosctl.tracking.settings import TrackingSettings
+from vosctl.video.hardware import DECODERS, DecoderWord
 
 SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160)}
 """Width and height by name."""
@@ -37,6 +38,8 @@ class BenchmarkSettings:
         frames: frames that count in each case.
         warmup: frames before them that do not.
         window_size: side in pixels of the tracker's crops, a multiple of 32; 0 takes the network's own.
+        decoders: "cpu", "nvdec" or both: what decodes the clips, H.264, where the first output is written; the other
+            outputs are written with the first of them.
     """
 
     weights: str = "lite"
@@ -48,6 +51,7 @@ class BenchmarkSettings:
     frames: int = 60
     warmup: int = 5
     window_size: int = 0
+    decoders: tuple[DecoderWord, ...] = ("cpu",)
 
     def __post_init__(self) -> None:
         TrackingSettings(window_size=self.window_size)  # raises for a size that no crop can have
@@ -55,6 +59,7 @@ class BenchmarkSettings:
         _check_words("devices", self.devices, ("all", *device_kinds()))
         _check_words("sizes", self.sizes, tuple(SIZES))
         _check_words("outputs", self.outputs, tuple(OUTPUTS))
+        _check_words("decoders", self.decoders, tuple(word for word in DECODERS if word != "auto"))
         if not self.objects or not all(1 <= count <= MOST_OBJECTS for count in self.objects):
             raise UsageError(f"`objects`: give numbers from 1 to {MOST_OBJECTS}, separated by commas")
         if self.frames < 1 or self.warmup < 1:
@@ -103,6 +108,7 @@ class Case:
         clip: the made video.
         mask: its first mask.
         window_size: as in `BenchmarkSettings`.
+        decoder: what decodes the clip.
     """
 
     weights: str
@@ -115,6 +121,7 @@ class Case:
     clip: Path = Path()
     mask: Path = Path()
     window_size: int = 0
+    decoder: DecoderWord = "cpu"
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ def _measure_run(case: Case, engine: Engine[Any], folder: Path | None, clock: Cl
             outputs=OutputRequest(**wanted),
             max_frames=case.warmup + case.frames,
             events=moments,
+            decoder=case.decoder,
             tracker=tracker,
         ).run()
     started = case.warmup - 1  # the moment the last frame that does not count was done

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from vosctl.benchmark.cases import Case, Measurement, Percentiles
+from vosctl.benchmark.cases import BenchmarkSettings, Case, Measurement, Percentiles
 from vosctl.benchmark.run import Benchmark
 
 if TYPE_CHECKING:
@@ -30,10 +30,12 @@ def heading(benchmark: Benchmark) -> list[str]:
 
 
 def tables(benchmark: Benchmark) -> list[Table]:
-    """Return the tables of the network's step and of whole runs."""
+    """Return the tables of the network's step, of whole runs, and of the decoders where there are several."""
     steps = [result for result in benchmark.results if not result[0].output]
     runs = [result for result in benchmark.results if result[0].output]
-    return [_step_table(steps), _run_table(runs)]
+    decoders = benchmark.settings.decoders
+    compared = [_decoder_table(runs, benchmark.settings)] if len(decoders) > 1 else []
+    return [_step_table(steps), _run_table(runs), *compared]
 
 
 def as_json(benchmark: Benchmark) -> dict[str, Any]:
@@ -48,6 +50,7 @@ def as_json(benchmark: Benchmark) -> dict[str, Any]:
                 "size": case.size or None,
                 "objects": case.objects,
                 "output": case.output or None,
+                "decoder": case.decoder if case.output else None,
                 **asdict(case.backend),
                 **asdict(measured),
             }
@@ -78,11 +81,12 @@ def _plain_step(case: Case, results: list[Result]) -> float | None:
 
 
 def _run_table(results: Iterable[Result]) -> Table:
-    words = ("size", "objects", "output", "engine", "precision", "device")
+    words = ("size", "decoder", "objects", "output", "engine", "precision", "device")
     table = _table("End to end", words, ("fps", "p50", "p95", "p99", "track p50", "peak RSS", "GPU"))
     for case, measured in results:
         table.add_row(
             case.size,
+            case.decoder,
             str(case.objects),
             case.output,
             *_backend(case),
@@ -92,6 +96,20 @@ def _run_table(results: Iterable[Result]) -> Table:
             f"{measured.resident:.0f}" if measured.resident is not None else "-",
             str(measured.gpu) if measured.gpu is not None else "-",
         )
+    return table
+
+
+def _decoder_table(results: Iterable[Result], settings: BenchmarkSettings) -> Table:
+    """Return which decoder is the faster one, in whole runs to the first output."""
+    rates: dict[tuple[str, ...], dict[str, float]] = {}
+    for case, measured in results:
+        if case.output == settings.outputs[0]:
+            rates.setdefault((case.size, str(case.objects), *_backend(case)), {})[case.decoder] = measured.rate
+    words = ("size", "objects", "engine", "precision", "device", "faster")
+    table = _table("Decoders, frames a second", words, settings.decoders)
+    for name, by_decoder in rates.items():
+        fastest = max(by_decoder, key=lambda decoder: by_decoder[decoder])
+        table.add_row(*name, fastest, *(f"{by_decoder[decoder]:.1f}" for decoder in settings.decoders))
     return table
 
 

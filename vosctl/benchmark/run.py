@@ -16,6 +16,7 @@ from vosctl.benchmark.cases import Backend, BenchmarkSettings, Case, Measurement
 from vosctl.benchmark.clip import MadeClips
 from vosctl.diagnosis.machine import Machine, describe_machine, package_versions
 from vosctl.errors import VosctlError
+from vosctl.video.hardware import DecoderWord
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ def run_benchmark(
         worker: measures; None for processes of this package.
 
     Raises:
-        VosctlError: no engine can be had, or a case failed; the message is the case's own.
+        VosctlError: no engine, or not the decoder, can be had, or a case failed; the message is the case's own.
     """
     worker = worker or Worker()
-    backends = [Backend(**one) for one in worker.ask({"probe": asdict(settings)}, "looking for engines")]
+    backends = [Backend(**one) for one in worker.ask({"probe": asdict(settings)}, "looking for engines and decoders")]
     results = []
     with tempfile.TemporaryDirectory(prefix="vosctl-bench-") as folder:
         clips = MadeClips(Path(folder))
@@ -87,15 +88,17 @@ def run_benchmark(
 def plan(settings: BenchmarkSettings, backends: list[Backend]) -> list[Case]:
     """Return the cases, in order: the network's step, then end to end with each engine, then the other outputs."""
 
-    def case(backend: Backend, objects: int, size: str = "", output: str = "") -> Case:
+    def case(
+        backend: Backend, objects: int, size: str = "", output: str = "", decoder: DecoderWord = settings.decoders[0]
+    ) -> Case:
         made = Case(settings.weights, backend, objects, settings.frames, settings.warmup, size, output)
-        return replace(made, window_size=settings.window_size)
+        return replace(made, window_size=settings.window_size, decoder=decoder)
 
     first, *others = settings.outputs
     steps = [case(backend, objects) for objects, backend in product(settings.objects, backends)]
     whole = [
-        case(backend, objects, size, first)
-        for size, objects, backend in product(settings.sizes, settings.objects, backends)
+        case(backend, objects, size, first, decoder)
+        for size, objects, backend, decoder in product(settings.sizes, settings.objects, backends, settings.decoders)
     ]
     written = [case(backends[0], settings.objects[0], size, output) for size, output in product(settings.sizes, others)]
     return steps + whole + written
@@ -104,7 +107,8 @@ def plan(settings: BenchmarkSettings, backends: list[Backend]) -> list[Case]:
 def describe(case: Case) -> str:
     """Return the case in words."""
     backend = f"{case.backend.engine} {case.backend.precision} on {case.backend.device_name}"
-    what = f"{case.size}, to {case.output}" if case.output else "network step"
+    decoded = "" if case.decoder == "cpu" else f" decoded by {case.decoder}"
+    what = f"{case.size}{decoded}, to {case.output}" if case.output else "network step"
     return f"{backend}, {case.objects} object{'s' if case.objects > 1 else ''}, {what}"
 
 

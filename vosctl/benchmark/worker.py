@@ -19,9 +19,12 @@ def answer(request: dict[str, Any]) -> Any:
     """Do what was asked for."""
     if "probe" in request:
         from vosctl.benchmark.backends import find_backends
+        from vosctl.video.hardware import hardware_decoder
 
-        settings: dict[str, Any] = request["probe"]
-        return [asdict(one) for one in find_backends(BenchmarkSettings(**settings))]
+        settings = BenchmarkSettings(**request["probe"])
+        for decoder in settings.decoders:
+            hardware_decoder(decoder)  # raises where it cannot be had
+        return [asdict(one) for one in find_backends(settings)]
     from vosctl.benchmark.measure import measure
 
     fields = request["case"]

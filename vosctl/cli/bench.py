@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -19,6 +19,7 @@ from vosctl.weights.registry import retirement
 
 if TYPE_CHECKING:
     from vosctl.benchmark.cases import BenchmarkSettings
+    from vosctl.video.hardware import DecoderWord
 
 PIPE_WIDTH = 200
 """Columns of the tables when standard output is no terminal: nothing is cut."""
@@ -37,6 +38,7 @@ class BenchOptions:
     weights: str
     frames: int
     warmup: int
+    decoders: str
 
     def settings(self) -> BenchmarkSettings:
         """Return what is to be measured.
@@ -56,6 +58,7 @@ class BenchOptions:
             frames=self.frames,
             warmup=self.warmup,
             window_size=self.window_size,
+            decoders=cast("tuple[DecoderWord, ...]", _words(self.decoders)),  # the settings check the words
         )
 
 
@@ -111,10 +114,18 @@ bench_options = grouped(
     click.option(
         "--warmup", type=int, metavar="N", default=5, show_default=True, help="Frames before those, not measured."
     ),
+    click.option(
+        "--decoder",
+        "decoders",
+        default="cpu",
+        show_default=True,
+        metavar="cpu|nvdec|cpu,nvdec",
+        help="What decodes the clips; with both, which is the faster one here at each size.",
+    ),
 )
 
 
-@click.command(short_help="Measure speed and memory here.", cls=VosctlCommand)
+@click.command(short_help="Measure speed and memory here.", cls=VosctlCommand, spelled={"decoder": "--decoder"})
 @bench_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
@@ -130,6 +141,7 @@ def bench(context: click.Context, /, options: BenchOptions, quiet: bool, as_json
     Examples:
       vosctl bench --sizes 1080p --objects 1 --frames 30
       vosctl bench --json > here.json
+      vosctl bench --decoder cpu,nvdec --objects 1 --outputs masks
     """
     from vosctl.benchmark import report
     from vosctl.benchmark.run import Worker, run_benchmark
