@@ -242,14 +242,17 @@ def end_to_end(device: str, frames: int) -> None:
             for way, output in itertools.product(WAYS, ("masks", "no output")):
                 folder = Path(place) / f"{clip.stem}-{way}" if output == "masks" else None
                 tried(f"{size}, {count} objects, {output}, {way}", whole_run, device, WAYS[way], clip, mask, folder)
+            name = f"{size}, {count} objects, masks, on_device, nvdec"
+            tried(name, whole_run, device, ON_DEVICE, clip, mask, Path(place) / f"{clip.stem}-nvdec", "nvdec")
 
 
-def whole_run(device: str, settings: TrackingSettings, clip: Path, mask: Path, folder: Path | None) -> float:
+def whole_run(
+    device: str, settings: TrackingSettings, clip: Path, mask: Path, folder: Path | None, decoder: Any = "cpu"
+) -> float:
     """Return the frames a second of a whole run, its first frame and the making of the engine left out."""
     engine = create_engine("lite", engine="torch", device=device)
-    done = vosctl.SegmentJob(
-        clip, vosctl.FirstObjects(mask=mask), vosctl.OutputRequest(masks=folder), settings, engine
-    ).run()
+    outputs = vosctl.OutputRequest(masks=folder)
+    done = vosctl.SegmentJob(clip, vosctl.FirstObjects(mask=mask), outputs, settings, engine, decoder=decoder).run()
     return done.frames / done.seconds
 
 
