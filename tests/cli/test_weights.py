@@ -196,6 +196,30 @@ def test_remove(invoke, tiny_networks, official):
     assert invoke("weights", "remove", "lite").exit_code == 2
 
 
+def test_info_of_a_file_says_what_the_file_says(invoke, tiny_networks, official):
+    words = invoke("weights", "info", "weights.pth").stdout
+    assert "name        none, a file" in words
+    assert "not said by the file" in words
+    told = json.loads(invoke("weights", "info", "weights.pth", "--json").stdout)
+    tensors = torch.load("weights.pth", weights_only=True)
+    assert sum(told["values"].values()) == sum(tensor.numel() for tensor in tensors.values())
+    assert (told["name"], told["presence"], told["references"]) == (None, False, 1)
+
+    invoke("weights", "import", "weights.pth", "--name", "official", "--licence", "mine")
+    path = find_weights("official").path
+    told = json.loads(invoke("weights", "info", str(path), "--json").stdout)
+    assert (told["licence"], told["sha256"]) == ("mine", find_weights("official").sha256)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"), [("gone.safetensors", 1, "gone.safetensors"), ("gone", 2, "names: ")]
+)
+def test_info_of_what_is_not_there(invoke, name, code, words):
+    result = invoke("weights", "info", name)
+    assert result.exit_code == code
+    assert words in result.stderr
+
+
 def test_list_and_info(invoke):
     listed = json.loads(invoke("weights", "list", "--json").stdout)
     assert [one["name"] for one in listed if one["shipped"]] == list(registered_weights())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,15 @@ from vosctl.cli.command import VosctlGroup
 from vosctl.errors import VosctlError
 from vosctl.network.table import OUTLINE, networks, part_of
 from vosctl.weights.registry import (
+    FACTS,
     HEADS,
     Registry,
     WeightsEntry,
     find_weights,
     head_file,
+    is_file_path,
     read_registry,
+    registered_weights,
     retirement,
     user_folder,
     verify_entry,
@@ -38,6 +42,7 @@ REFERENCES = {
     1: "one of an object; a mask that corrects it takes the old one's place",
 }
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+NOT_SAID = "not said by the file"
 PIPE_WIDTH = 200
 """Columns of a table when standard output is no terminal: nothing is cut."""
 
@@ -70,21 +75,22 @@ def list_command(as_json: bool) -> None:
 
 
 @weights.command(short_help="Show all details of one.")
-@click.argument("name")
+@click.argument("name", metavar="NAME|FILE")
 @json_option
 def info(name: str, as_json: bool) -> None:
-    """Show what is known of the weights NAME: network, file, digest, heads, references, licence, data, quality."""
-    entry = find_weights(name)
-    contents = _contents(entry)
+    """Show what is known of weights: network, file, digest, heads, references, licence, data, quality.
+
+    Of a FILE, such as one that `vosctl train` wrote, it is what the file itself says.
+    """
+    entry, contents = _looked_up(name)
     if as_json:
         click.echo(json.dumps({**_as_json(entry), **contents}, indent=2))
         return
-    state = _state(entry)
     for title, value in (
-        ("name", entry.name + (", shipped with vosctl" if entry.shipped else ", imported")),
+        ("name", f"{entry.name or 'none'}, {_origin(entry)}"),
         ("network", entry.network),
         ("file", str(entry.path)),
-        ("state", state),
+        ("state", _state(entry)),
         ("sha256", entry.sha256),
         ("values", ", ".join(f"{count:,} {kind}" for kind, count in contents["values"].items())),
         ("presence", PRESENCE[contents["presence"]]),
@@ -177,7 +183,33 @@ def remove(name: str) -> None:
     click.echo(f"Removed {remove_weights(name)}")
 
 
+def _looked_up(weights: str) -> tuple[WeightsEntry, dict[str, Any]]:
+    """Return what is known of registered weights or of a file, and what is in them, see `_contents`."""
+    if weights in registered_weights() or not is_file_path(weights):
+        entry = find_weights(weights)
+        return entry, _contents(entry)
+    from vosctl.weights.checkpoint import read_checkpoint
+
+    checkpoint = read_checkpoint(Path(weights), task=None)
+    licence, data, quality = (checkpoint.metadata.get(fact) or NOT_SAID for fact in FACTS)
+    entry = WeightsEntry("", checkpoint.network, checkpoint.path, checkpoint.sha256, licence, data, quality, False)
+    if checkpoint.path.suffix == ".safetensors":
+        return entry, _contents(entry)
+    values = Counter[str]()
+    for array in checkpoint.arrays.values():
+        values[array.dtype.name] += array.size
+    return entry, {"tensors": len(checkpoint.arrays), "values": dict(values), **_abilities(entry.network, set())}
+
+
+def _origin(entry: WeightsEntry) -> str:
+    if entry.shipped:
+        return "shipped with vosctl"
+    return "imported" if entry.name else "a file; `vosctl weights import` gives it one"
+
+
 def _state(entry: WeightsEntry) -> str:
+    if not entry.name:
+        return "whole; not registered, so that there is no digest to compare with"
     try:
         verify_entry(entry)
     except VosctlError as error:
@@ -187,7 +219,7 @@ def _state(entry: WeightsEntry) -> str:
 
 def _as_json(entry: WeightsEntry) -> dict[str, Any]:
     return {
-        "name": entry.name,
+        "name": entry.name or None,
         "network": entry.network,
         "file": str(entry.path),
         "sha256": entry.sha256,
@@ -227,11 +259,16 @@ def _contents(entry: WeightsEntry) -> dict[str, Any]:
     except (SafetensorError, OSError) as error:
         reason = printable(error)
         raise VosctlError(f"{entry.path}: damaged or missing ({reason}); see `vosctl weights verify`") from error
+    return {"tensors": tensors, "values": values, **_abilities(entry.network, heads)}
+
+
+def _abilities(network: str, heads: set[str]) -> dict[str, Any]:
+    """Return which heads there are, and how many references the network reads; None where it does not follow."""
+    description = networks().get(network)
     references = None
     if description is not None and description.task == "follow":
         references = 2 if description.side_by_side else 1
-    told = {"presence": "presence" in heads, "outlines": OUTLINE in heads}
-    return {"tensors": tensors, "values": values, **told, "references": references}
+    return {"presence": "presence" in heads, "outlines": OUTLINE in heads, "references": references}
 
 
 def _table(entries: Iterable[WeightsEntry]) -> Table:

@@ -245,9 +245,8 @@ def locate_weights(weights: str | os.PathLike[str]) -> Path:
         VosctlError: the file of that name is missing or is not the registered one.
     """
     name = os.fspath(weights)
-    path = Path(name)
-    if name not in registered_weights() and (path.suffix or _exists(path)):
-        return path
+    if name not in registered_weights() and is_file_path(name):
+        return Path(name)
     entry = find_weights(name)
     try:
         verify_entry(entry)
@@ -261,9 +260,11 @@ def locate_weights(weights: str | os.PathLike[str]) -> Path:
     return entry.path
 
 
-def _exists(path: Path) -> bool:
+def is_file_path(weights: str) -> bool:
+    """Return whether weights that are no registered name are meant as a file: it exists, or has a suffix."""
+    path = Path(weights)
     try:
-        return path.exists()
+        return bool(path.suffix) or path.exists()
     except (OSError, ValueError):  # a name that no file can have
         return False
 
