@@ -94,8 +94,10 @@ class Engine(Protocol[State]):
         ...
 
 
-class StateBatch(Generic[State, Batch]):
-    """The states of the objects followed now, batched once and kept until they are others. Safe from several threads.
+class StateBatches(Generic[State, Batch]):
+    """The states of the objects followed now, in batches made once and kept until they are others.
+
+    Safe from several threads.
 
     Args:
         concatenate: makes one batch of some states.
@@ -103,15 +105,17 @@ class StateBatch(Generic[State, Batch]):
 
     def __init__(self, concatenate: Callable[[Sequence[State]], Batch]) -> None:
         self._concatenate = concatenate
-        self._last: tuple[tuple[State, ...], Batch] | None = None
+        self._last: tuple[tuple[State, ...], tuple[slice, ...], list[Batch]] | None = None
 
-    def get(self, states: Sequence[State]) -> Batch:
-        """Return the batch of these states, made only when they are others than last time."""
+    def get(self, states: Sequence[State], parts: Sequence[slice]) -> list[Batch]:
+        """Return one batch of the states of each part, made only when they are others than last time."""
+        split = tuple(parts)
         if self._last is not None:
-            members, batch = self._last
-            if len(states) == len(members) and all(a is b for a, b in zip(states, members, strict=True)):
-                return batch
+            members, before, batches = self._last
+            same = len(states) == len(members) and all(a is b for a, b in zip(states, members, strict=True))
+            if same and split == before:
+                return batches
         members = tuple(states)
-        batch = self._concatenate(members)
-        self._last = members, batch
-        return batch
+        batches = [self._concatenate(members[part]) for part in split]
+        self._last = members, split, batches
+        return batches

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.engine.arguments import check_batch, check_reference
-from vosctl.engine.base import EngineInfo, StateBatch, Step
+from vosctl.engine.base import EngineInfo, StateBatches, Step
 from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.engine.memory import memory_errors
+from vosctl.engine.parts import even_parts, largest_part
 from vosctl.engine.references import ReferenceStates, one_of_network, side_by_side
 from vosctl.errors import UsageError
 
@@ -32,14 +33,16 @@ class GraphEngine(ABC):
         metadata: what the graphs say of themselves.
         one_size: why the graphs run on states of one size only, see `JoinsReferences.one_reference`; empty where they
             do not.
+        in_parts: whether many objects go through graphs for any number of them in parts, as suits a CPU.
     """
 
-    def __init__(self, info: EngineInfo, metadata: GraphMetadata, one_size: str = "") -> None:
+    def __init__(self, info: EngineInfo, metadata: GraphMetadata, one_size: str = "", *, in_parts: bool = True) -> None:
         self.info = info
         self.takes_float = False
         self.stride = metadata.stride
         self.crop_size = metadata.size[0] if metadata.size and len(set(metadata.size)) == 1 else metadata.crop_size
         self._metadata = metadata
+        self._in_parts = in_parts
         self._lock = Lock()  # the buffers of a step are the engine's own, and are filled anew by each
         beside = side_by_side(metadata.network)
         names = metadata.state_names
@@ -47,7 +50,7 @@ class GraphEngine(ABC):
         if metadata.size is not None:
             one_size = "graphs that were exported for a fixed size read one reference of an object"
         self.one_reference = one_of_network(metadata.network, beside) or one_size
-        self._batch = StateBatch(self._place_all)
+        self._batches = StateBatches(self._place_batch)
 
     @abstractmethod
     def _run_reference(self, image: NDArray[np.uint8], mask: NDArray[np.float32]) -> State:
@@ -84,30 +87,26 @@ class GraphEngine(ABC):
             return self._propagate(images, masks, states)
 
     def _propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
-        count = self._count(len(images))
-        padding = -len(images) % count  # a graph for a fixed number of objects is run on some of them twice
+        fixed = self._metadata.objects
+        padding = -len(images) % fixed if fixed else 0  # a graph for a fixed number is run on some objects twice
         members = [*range(len(images)), *[0] * padding]
-        placed = self._batch.get([states[index] for index in members])
+        split = even_parts(len(members), self._most(images))
+        batches = self._batches.get([states[index] for index in members], split)
         parts = [
-            self._run_step(
-                np.ascontiguousarray(images[part]), np.ascontiguousarray(masks[part]), placed[start // count]
-            )
-            for start in range(0, len(members), count)
-            for part in [members[start : start + count]]
+            self._run_step(np.ascontiguousarray(images[which]), np.ascontiguousarray(masks[which]), batch)
+            for part, batch in zip(split, batches, strict=True)
+            for which in [members[part]]
         ]
         joined = parts[0] if len(parts) == 1 else tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         probabilities, *presence = (array[: len(images)] for array in joined)
         return Step(probabilities, tuple(states), presence[0] if presence else None)
 
-    def _count(self, objects: int) -> int:
+    def _most(self, images: NDArray[Any]) -> int:
         """Return how many objects go through the step graph at once."""
-        return self._metadata.objects or objects
+        return self._metadata.objects or (largest_part(*images.shape[1:3]) if self._in_parts else len(images))
 
-    def _place_all(self, states: Sequence[State]) -> list[Any]:
-        """Place the states in batches of as many as the step graph takes."""
-        count = self._count(len(states))
-        batches = [states[start : start + count] for start in range(0, len(states), count)]
-        return [self._place(self._references.batch(batch)) for batch in batches]
+    def _place_batch(self, states: Sequence[State]) -> Any:
+        return self._place(self._references.batch(states))
 
     def _check_size(self, images: NDArray[Any]) -> None:
         """Refuse images of another size than the one a graph is fixed to."""

@@ -38,7 +38,7 @@ class OnnxEngine(GraphEngine):
         device = f"{provider.name}:{provider.index}" if provider.memory == "cuda" else provider.name
         info = EngineInfo("onnx", weights, metadata.network, device, metadata.precision)
         one_size = "" if provider.takes_any_size else f"{provider.name} reads one reference of an object"
-        super().__init__(info, metadata, one_size)
+        super().__init__(info, metadata, one_size, in_parts=provider.word == "cpu")
         self._graphs = graphs
         self._binding = graphs.step.io_binding()
         self._opening = Lock()

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vosctl.engine.arguments import check_batch, check_reference
-from vosctl.engine.base import EngineInfo, StateBatch, Step
+from vosctl.engine.base import EngineInfo, StateBatches, Step
 from vosctl.engine.devices import Placement
 from vosctl.engine.memory import memory_errors
 from vosctl.engine.on_device import FrameGeometry
+from vosctl.engine.parts import even_parts, largest_part
 from vosctl.engine.references import ReferenceStates, one_of_network
 from vosctl.engine.torch_compiling import Compiler, compile_network
 from vosctl.engine.torch_crops import TorchCrops
@@ -62,7 +63,7 @@ class TorchEngine:
         beside = network.description.side_by_side
         self._references: ReferenceStates[Tensor] = ReferenceStates(network.state_names, beside, _concatenate)
         self.one_reference = one_of_network(network.name, beside)
-        self._batch = StateBatch(self._references.batch)
+        self._batches = StateBatches(self._references.batch)
         self.preparations: list[str] = []
         if compiler is not None:
             self.preparations.append(compile_network(self._network, compiler, self._run_once))
@@ -80,14 +81,31 @@ class TorchEngine:
         """See `Engine.propagate`."""
         check_batch(self, images, masks, states)
         with memory_errors(f"a step of the network for {len(images)} objects"):
-            inputs = (self._image(images), self._mask(masks), *self._batch.get(states))
-            presence = None
-            if self._network.presence is None:
-                probability = self._network.propagate(*inputs)
-            else:
-                probability, told = self._network.propagate_with_presence(*inputs)
-                presence = told.float().cpu().numpy()
-            return Step(probability[:, 0].float().cpu().numpy(), tuple(states), presence)
+            split = even_parts(len(images), self._most(images))
+            batches = self._batches.get(states, split)
+            told = [
+                self._propagate(images[part], masks[part], batch) for part, batch in zip(split, batches, strict=True)
+            ]
+        probabilities = np.concatenate([probability for probability, _ in told])
+        presence = [one for _, one in told if one is not None]
+        return Step(probabilities, tuple(states), np.concatenate(presence) if presence else None)
+
+    def _most(self, images: NDArray[Any]) -> int:
+        """Return how many objects go through the network at once."""
+        return largest_part(*images.shape[1:3]) if self._placement.device.type == "cpu" else len(images)
+
+    def _propagate(
+        self, images: NDArray[Any], masks: NDArray[np.float32], state: State
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return the probabilities of one part, (N, H, W), and the objects' presence."""
+        inputs = (self._image(images), self._mask(masks), *state)
+        told = None
+        if self._network.presence is None:
+            probability = self._network.propagate(*inputs)
+        else:
+            probability, presence = self._network.propagate_with_presence(*inputs)
+            told = presence.float().cpu().numpy()
+        return probability[:, 0].float().cpu().numpy(), told
 
     @torch.inference_mode()
     def join_references(self, first: State, second: State) -> State:
