@@ -26,8 +26,9 @@ pytestmark = [
     pytest.mark.flaky(reruns=2),
 ]
 
-TITLE = slice(0, 16)  # rows of the words above an object that is drawn
-PICTURE = slice(40, 190)  # rows without words
+SCALE = 3  # by which the small pictures are enlarged
+TITLE = slice(0, 20)  # rows of the words above an object that is drawn
+PICTURE = slice(130, 540)  # rows without words
 RED, BLUE = (230, 40, 40), (40, 40, 230)
 PATIENCE = 60.0
 PROGRAM = """
@@ -69,7 +70,7 @@ def display(tmp_path_factory):
     folder = tmp_path_factory.mktemp("display")
     read, write = os.pipe()
     # Without -noreset it starts afresh when its last client leaves, just as the next one comes.
-    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24", "-fbdir", str(folder)]
+    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-fbdir", str(folder)]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
         os.close(write)
         with os.fdopen(read) as pipe:
@@ -79,7 +80,7 @@ def display(tmp_path_factory):
 
 
 class User:
-    """Someone at the display."""
+    """Someone at the display; places are pixels of the picture."""
 
     def __init__(self, display):
         self._environment = {**os.environ, "DISPLAY": display.name}
@@ -90,14 +91,19 @@ class User:
         return done.stdout if done.returncode == 0 else ""
 
     def see(self, title):
-        """Wait for a window and find its corner."""
+        """Wait for a window of its size and find its corner."""
         window = wait_for(lambda: self._do("search", "--onlyvisible", "--name", title)).split()[0]
-        place = dict(line.split("=") for line in self._do("getwindowgeometry", "--shell", window).split())
+
+        def placed():
+            place = dict(line.split("=") for line in self._do("getwindowgeometry", "--shell", window).split())
+            return place if (place.get("WIDTH"), place.get("HEIGHT")) == (str(SCALE * 320), str(SCALE * 240)) else None
+
+        place = wait_for(placed)
         self._corner = int(place["X"]), int(place["Y"])
 
     def drag(self, *points):
         for index, (x, y) in enumerate(points):
-            self._do("mousemove", self._corner[0] + x, self._corner[1] + y)
+            self._do("mousemove", self._corner[0] + SCALE * x + 1, self._corner[1] + SCALE * y + 1)
             time.sleep(0.1)
             if index == 0:
                 self._do("mousedown", 1)
@@ -105,7 +111,7 @@ class User:
 
     def click(self, x, y, button):
         """One press of a button: 1 left, 3 right, 4 the wheel turned up."""
-        self._do("mousemove", self._corner[0] + x, self._corner[1] + y)
+        self._do("mousemove", self._corner[0] + SCALE * x + 1, self._corner[1] + SCALE * y + 1)
         time.sleep(0.1)
         self._do("click", button)
 
@@ -120,7 +126,7 @@ class User:
         line, begin = int(header[12]), int(header[0] + 12 * header[19])
         pixels = data[begin : begin + line * int(header[5])].reshape(int(header[5]), line // 4, 4)
         x, y = self._corner
-        return pixels[y : y + 240, x : x + 320][rows]
+        return pixels[y : y + SCALE * 240, x : x + SCALE * 320][rows]
 
     @contextmanager
     def wait_for_change(self, rows):
@@ -142,8 +148,8 @@ class User:
 @contextmanager
 def running(display, folder, *arguments):
     """The command with an engine that finds colours, on the display."""
-    tests = str(Path(__file__).parents[1])
-    environment = {**os.environ, "DISPLAY": display.name, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1"}
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "DISPLAY": display.name, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", PROGRAM, *arguments]
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 
 from tests.helpers.live import ScriptedFeed, ScriptedWindow, picture
+from tests.helpers.mouse import mouse_at
 from vosctl.errors import VosctlError
 from vosctl.live.capture import Capture
 from vosctl.live.recorder import Recorder
 from vosctl.live.run import LiveParts, LiveRun
 from vosctl.live.session import Session
-from vosctl.selection.events import Key, Mouse
+from vosctl.selection.events import Key
 from vosctl.tracking import Tracker
 from vosctl.video.masks import read_indexed_png
 from vosctl.video.sinks import OutputRequest, open_sinks
@@ -81,7 +82,12 @@ def start(tmp_path, monkeypatch, registered_bright_engine):
     return run
 
 
-BOX = [[Mouse("press", 4, 6), Mouse("move", 20, 20)], [Mouse("move", 60, 42), Mouse("release", 60, 42)], [Key("enter")]]
+BLANK = np.zeros((64, 96, 3), np.uint8)
+BOX = [
+    [mouse_at(BLANK, "press", 4, 6), mouse_at(BLANK, "move", 20, 20)],
+    [mouse_at(BLANK, "move", 60, 42), mouse_at(BLANK, "release", 60, 42)],
+    [Key("enter")],
+]
 
 
 def test_without_a_window_the_first_mask_is_followed_to_the_end(start):
@@ -106,7 +112,7 @@ def test_an_object_drawn_in_the_window_is_followed(start):
 
 def test_a_second_object_a_deletion_and_a_snapshot_while_paused(start, tmp_path):
     (tmp_path / "scripted_snapshot_007.png").write_bytes(b"precious")
-    second = [[Key("a")], [Mouse("press", 60, 30), Mouse("release", 90, 60)], [Key("enter")]]
+    second = [[Key("a")], [mouse_at(BLANK, "press", 60, 30), mouse_at(BLANK, "release", 90, 60)], [Key("enter")]]
     script = [[], [Key("space")], *BOX, *second, [Key("s")], [Key("1"), Key("d")], [Key("s")], [Key("q")]]
     live = start(ScriptedFeed(200), *script)
     assert len(live.seen) <= 3, "a paused picture stands"

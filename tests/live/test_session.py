@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from tests.helpers.live import picture
+from tests.helpers.mouse import mouse_at
 from tests.helpers.prompts import colour_finder
 from vosctl.live.session import DRAWING_HELP, LIVE_HELP, Add, Quit, Remove, Session, TakeSnapshot, ToggleRecording
 from vosctl.live.view import VIEWS, Status, draw_status, render_view
-from vosctl.selection.events import Closed, Key, Mouse, MouseAction
+from vosctl.selection.events import Closed, Key, MouseAction
 from vosctl.tracking.edits import nothing_tracked, with_masks, without_object
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.video.colours import object_colour
+
+BLANK = np.zeros((64, 96, 3), np.uint8)
 
 
 @pytest.fixture
@@ -40,17 +43,17 @@ def drag(session, *points):
     moves: list[MouseAction] = ["move"] * (len(points) - 2)
     actions: list[MouseAction] = ["press", *moves, "release"]
     for action, point in zip(actions, points, strict=True):
-        assert list(session.handle(Mouse(action, *point))) == []
+        assert list(session.handle(mouse_at(BLANK, action, *point))) == []
 
 
 def test_a_drag_on_the_live_picture_draws_a_box_on_the_frame_it_began_on(empty):
     image = empty.image
-    empty.handle(Mouse("press", 5, 7))
-    empty.handle(Mouse("move", 7, 8))
+    empty.handle(mouse_at(BLANK, "press", 5, 7))
+    empty.handle(mouse_at(BLANK, "move", 5.2, 7.1))
     assert not empty.drawing, "a hand that trembles is not a drag"
-    empty.handle(Mouse("move", 20, 20))
+    empty.handle(mouse_at(BLANK, "move", 20, 20))
     empty.see(picture(9)[0], nothing_tracked(64, 96))
-    empty.handle(Mouse("release", 35, 37))
+    empty.handle(mouse_at(BLANK, "release", 35, 37))
     assert empty.drawing.image is image
     assert empty.help == DRAWING_HELP
     (command,) = press(empty, "enter")

@@ -2,14 +2,16 @@ import numpy as np
 import pytest
 
 from tests.helpers.frames import square_frame
+from tests.helpers.mouse import mouse_at, wheel_at
 from tests.helpers.prompts import colour_finder
 from vosctl.prompts import Stroke
 from vosctl.selection.canvas import draw_drawing, draw_strip
 from vosctl.selection.choosing import ObjectChooser
 from vosctl.selection.drawing import ObjectDrawing, painted_over
-from vosctl.selection.events import Closed, Key, Mouse, MouseAction, Wheel
+from vosctl.selection.events import Closed, Key, MouseAction
 
 RED, BLUE = (230, 40, 40), (40, 40, 230)
+BLANK = np.zeros((120, 160, 3), np.uint8)
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def drag(target, *points, away=False):
     moves: list[MouseAction] = ["move"] * (len(points) - 2)
     actions: list[MouseAction] = ["press", *moves, "release"]
     for action, (x, y) in zip(actions, points, strict=True):
-        target(Mouse(action, x, y, away))
+        target(mouse_at(BLANK, action, x, y, away))
 
 
 def click(drawing, x, y, away=False):
@@ -138,8 +140,8 @@ def test_what_is_wrong_is_said_and_can_be_done_again(scene, drawing):
     drag(drawing.mouse, (15, 25), (16, 26))
     assert "next to nothing" in drawing.message
     drag(drawing.mouse, (150, 110), (500, 500))
-    drawing.mouse(Mouse("move", 5, 5))
-    drawing.mouse(Mouse("release", 5, 5))
+    drawing.mouse(mouse_at(BLANK, "move", 5, 5))
+    drawing.mouse(mouse_at(BLANK, "release", 5, 5))
     assert drawing.path == [], "a movement without a press draws nothing"
     doubtful = ObjectDrawing(scene[0], 1, colour_finder(scene[0], score=0.1))
     click(doubtful, 40, 50)
@@ -151,28 +153,30 @@ def test_the_wheel_shows_more_and_clicks_follow(scene, drawing):
     _, labels = scene
     plain = draw_drawing(drawing, labels * 0)
     for _ in range(5):
-        drawing.wheel(Wheel(100, 60, True))
+        drawing.wheel(wheel_at(BLANK, 100, 60, True))
     assert (draw_drawing(drawing, labels * 0) != plain).any()
-    x, y = drawing.view.in_picture(30, 20)
+    place = mouse_at(BLANK, "press", 30, 20)
+    there = drawing.view.in_picture(place.x, place.y)
+    assert there != pytest.approx((30, 20), abs=5)
     click(drawing, 30, 20)
-    assert drawing.prompt.points[0][:2] == (x, y)
+    assert drawing.prompt.points[0][:2] == there
     for _ in range(5):
-        drawing.wheel(Wheel(100, 60, False))
+        drawing.wheel(wheel_at(BLANK, 100, 60, False))
     assert drawing.view.zoom == 1
 
 
 def test_a_click_is_seen_before_it_is_made(scene, drawing):
     _, labels = scene
-    drawing.mouse(Mouse("move", 100, 60))
+    drawing.mouse(mouse_at(BLANK, "move", 100, 60))
     drawing.look_ahead()
     assert drawing.preview is None, "how long a mask takes is not known yet"
     click(drawing, 40, 50)
-    drawing.mouse(Mouse("move", 100, 60))
+    drawing.mouse(mouse_at(BLANK, "move", 100, 60))
     assert drawing.look_ahead()
     assert np.array_equal(drawing.preview, labels > 0)
     assert np.array_equal(drawing.mask, labels == 1), "nothing is taken yet"
     assert (draw_drawing(drawing, labels * 0) != draw_drawing_without_preview(drawing, labels)).any()
-    drawing.mouse(Mouse("move", 45, 50))
+    drawing.mouse(mouse_at(BLANK, "move", 45, 50))
     assert drawing.look_ahead()
     assert drawing.preview is None, "a click in the mask adds nothing"
 
@@ -200,11 +204,12 @@ def test_the_drag_in_progress_is_seen(scene, tool):
     drawing = ObjectDrawing(image, 2, colour_finder(image), labels == 2)
     drawing.key(tool)
     before = draw_drawing(drawing, labels)
-    drawing.mouse(Mouse("press", 10, 90))
-    drawing.mouse(Mouse("move", 60, 110))
+    drawing.mouse(mouse_at(BLANK, "press", 10, 90))
+    drawing.mouse(mouse_at(BLANK, "move", 60, 110))
     after = draw_drawing(drawing, labels)
-    assert after.shape == image.shape
-    assert (after[85:, :80] != before[85:, :80]).any()
+    width, height = drawing.view.shown
+    assert after.shape == (height, width, 3) == (720, 960, 3)
+    assert (after[510:, :480] != before[510:, :480]).any()
     assert np.array_equal(image, scene[0])
 
 
@@ -215,6 +220,16 @@ def test_strips_hold_their_text_on_narrow_pictures():
         assert (picture < 100).any()
 
 
+def test_no_line_of_a_strip_is_cut_off():
+    """Thick letters are wider than thin ones: a line that just fits is the next one's."""
+    words = "  ".join(f"{number} mows" for number in range(60))
+    for width in range(1280, 1920, 20):
+        picture = np.zeros((width * 9 // 16, width, 3), np.uint8)
+        draw_strip(picture, [words])
+        assert (picture > 100).any()
+        assert not picture[:, -4:].any()
+
+
 def test_choosing_two_objects_and_deleting_one(scene):
     image, labels = scene
     chooser = ObjectChooser(image, colour_finder(image))
@@ -223,13 +238,13 @@ def test_choosing_two_objects_and_deleting_one(scene):
     drag(chooser.handle, (15, 25), (66, 76))
     assert chooser.handle(Key("enter")) is None, "Enter waits for the mask that is being looked for"
     drag(chooser.handle, (100, 60), (100, 60))
-    chooser.handle(Wheel(10, 10, True))
+    chooser.handle(wheel_at(BLANK, 10, 10, True))
     assert chooser.handle(Key("enter")) is None
     assert np.array_equal(chooser.labels, labels)
     chooser.handle(Key("d"))
     assert set(np.unique(chooser.labels)) == {0, 1}
     assert chooser.drawing.object_id == 2
-    assert chooser.picture().shape == image.shape
+    assert chooser.picture().shape == (720, 960, 3), "the small picture is enlarged"
     assert chooser.handle(Key("enter")) == "done"
 
 

@@ -23,6 +23,7 @@ from vosctl.live.view import Status, draw_status, render_view
 from vosctl.live.virtual_camera import VirtualCamera
 from vosctl.pipeline import LatencyHistogram
 from vosctl.selection.canvas import draw_drawing, draw_strip
+from vosctl.selection.viewport import Viewport
 from vosctl.selection.window import Window
 from vosctl.tracking import TrackedFrame, Tracker
 from vosctl.tracking.edits import nothing_tracked
@@ -214,12 +215,15 @@ class LiveRun:
     def _picture(self) -> NDArray[np.uint8]:
         session = self._session
         if session.image is None or session.result is None:
-            return np.zeros((self._parts.info.height, self._parts.info.width, 3), np.uint8)
+            width, height = Viewport.whole(self._parts.info.width, self._parts.info.height).shown
+            return np.zeros((height, width, 3), np.uint8)
         if session.drawing is not None:
             canvas = draw_drawing(session.drawing, session.standing)
             draw_strip(canvas, [f"Object {session.drawing.object_id}: {session.drawing.message}"])
         else:
-            canvas = render_view(session.image, session.result, session.view, session.colours)
+            height, width = session.image.shape[:2]
+            picture = render_view(session.image, session.result, session.view, session.colours)
+            canvas = Viewport.whole(width, height).show(picture)
             draw_status(canvas, self._status(session, session.result), session.colours)
         if session.show_help:
             draw_strip(canvas, [session.help], bottom=True)

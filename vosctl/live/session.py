@@ -12,6 +12,7 @@ from vosctl.live.view import VIEWS, ViewName
 from vosctl.prompts import Finder, finder_for
 from vosctl.selection.drawing import ObjectDrawing
 from vosctl.selection.events import Closed, Event, Key, Mouse, Wheel
+from vosctl.selection.viewport import Viewport
 from vosctl.tracking.results import TrackedFrame
 from vosctl.types import Mask, RGBImage
 from vosctl.video.colours import ObjectColours
@@ -227,6 +228,8 @@ class Session:
         if self.result is None:
             return
         height, width = self.result.labels.shape
-        if 0 <= event.x < width and 0 <= event.y < height:
-            under = int(self.result.labels[int(event.y), int(event.x)])
+        view = Viewport.whole(width, height)
+        if 0 <= event.x < view.shown[0] and 0 <= event.y < view.shown[1]:
+            x, y = view.in_picture(event.x, event.y)
+            under = int(self.result.labels[round(y), round(x)])
             self.selected = under or self.selected

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vosctl.selection.drawing import ObjectDrawing
-from vosctl.selection.viewport import Viewport
 from vosctl.tracking.crop import mask_box
 from vosctl.tracking.results import TrackedFrame, TrackedObject
-from vosctl.types import RGB, Mask, Point, RGBImage
+from vosctl.types import RGB, Mask, RGBImage
 from vosctl.video.colours import object_colour
 from vosctl.video.overlay import render_overlay
 
@@ -50,7 +49,12 @@ def draw_strip(image: RGBImage, lines: Sequence[str | tuple[str, RGB]], *, botto
     for index, (text, colour) in enumerate(rows):
         baseline = top + round((index + 0.8) * line_height)
         place = round(8 * scale), baseline
-        cv2.putText(image, text, place, _FONT, 0.5 * scale, colour, max(1, round(scale)), cv2.LINE_AA)
+        cv2.putText(image, text, place, _FONT, 0.5 * scale, colour, _thickness(scale), cv2.LINE_AA)
+
+
+def _thickness(scale: float) -> int:
+    """Return the thickness of text in pixels; thick letters may be wider too."""
+    return max(1, round(scale))
 
 
 def _wrapped(line: str | tuple[str, RGB], width: int, scale: float) -> list[tuple[str, RGB]]:
@@ -58,7 +62,7 @@ def _wrapped(line: str | tuple[str, RGB], width: int, scale: float) -> list[tupl
     rows: list[str] = []
     for part in text.split("  "):
         longer = f"{rows[-1]}   {part}" if rows else part
-        if rows and cv2.getTextSize(longer, _FONT, 0.5 * scale, 1)[0][0] <= width - 16 * scale:
+        if rows and cv2.getTextSize(longer, _FONT, 0.5 * scale, _thickness(scale))[0][0] <= width - 16 * scale:
             rows[-1] = longer
         else:
             rows.append(part)
@@ -118,10 +122,10 @@ def _draw_prompt(canvas: RGBImage, drawing: ObjectDrawing) -> None:
     view, prompt = drawing.view, drawing.prompt
     if prompt.box is not None:
         x, y, box_width, box_height = prompt.box
-        corners = _shown(view, x, y), _shown(view, x + box_width - 1, y + box_height - 1)
+        corners = view.on_screen(x, y), view.on_screen(x + box_width - 1, y + box_height - 1)
         cv2.rectangle(canvas, *corners, WHITE, width, cv2.LINE_AA)
     for x, y, on_object in prompt.points:
-        place = _shown(view, x, y)
+        place = view.on_screen(x, y)
         cv2.circle(canvas, place, 5 * width, WHITE, -1, cv2.LINE_AA)
         cv2.circle(canvas, place, 4 * width, _ON_COLOUR if on_object else _BESIDE_COLOUR, -1, cv2.LINE_AA)
 
@@ -129,17 +133,12 @@ def _draw_prompt(canvas: RGBImage, drawing: ObjectDrawing) -> None:
 def _draw_drag(canvas: RGBImage, drawing: ObjectDrawing, colour: RGB) -> None:
     width = max(1, round(2 * text_scale(canvas)))
     view = drawing.view
-    path = [_shown(view, x, y) for x, y in drawing.path]
+    path = [view.on_screen(x, y) for x, y in drawing.path]
     if drawing.dragging_box:
         cv2.rectangle(canvas, path[0], path[-1], colour, width, cv2.LINE_AA)
     elif drawing.tool == "stroke":
         cv2.polylines(canvas, [np.array(path, np.int32)], False, colour, width, cv2.LINE_AA)
     elif drawing.tool in ("paint", "erase"):
         painted = colour if drawing.tool == "paint" else _ERASE_COLOUR
-        thick = max(1, round(2 * drawing.brush * view.zoom))
+        thick = max(1, round(2 * drawing.brush * view.magnification))
         cv2.polylines(canvas, [np.array(path, np.int32)], False, painted, thick)
-
-
-def _shown(view: Viewport, x: float, y: float) -> Point:
-    """Return where a place of the picture is shown."""
-    return round((x + 0.5 - view.x) * view.zoom - 0.5), round((y + 0.5 - view.y) * view.zoom - 0.5)

@@ -79,7 +79,7 @@ class ObjectDrawing:
         self.tool: Tool = "point"
         self.path: list[tuple[float, float]] = []
         self.brush = max(3, round(min(height, width) * _BRUSH))
-        self.view = Viewport(width, height)
+        self.view = Viewport.whole(width, height)
         self.message = _HINTS["point"] if mask is None else _NEXT
         self._finder, self._patience = finder, patience
         start = Prompt() if mask is None else Prompt(mask=mask.astype(np.float32))
@@ -211,7 +211,7 @@ class ObjectDrawing:
         if not self.path:
             return False
         far = max(hypot(x - self.path[0][0], y - self.path[0][1]) for x, y in self.path)
-        return far * self.view.zoom >= _DRAG_PIXELS
+        return far * self.view.magnification >= _DRAG_PIXELS
 
     def _finish(self) -> None:
         """Make a prompt of the drag or click that has ended."""
@@ -222,7 +222,7 @@ class ObjectDrawing:
         elif self.tool in ("paint", "erase"):
             stroke = Stroke(tuple(path), (self.tool == "paint") != self._away, self.brush)
             self._asked = replace(prompt, strokes=(*prompt.strokes, stroke))
-        elif max(hypot(x - path[0][0], y - path[0][1]) for x, y in path) * self.view.zoom < _DRAG_PIXELS:
+        elif max(hypot(x - path[0][0], y - path[0][1]) for x, y in path) * self.view.magnification < _DRAG_PIXELS:
             self._ask_at(path[-1])
         elif self._away:
             stroke = Stroke(tuple(path), False, self.brush)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
 from vosctl.selection.events import Closed, Event, Key, Mouse, MouseAction, Wheel
+from vosctl.selection.viewport import LARGEST_HEIGHT, LARGEST_WIDTH, Viewport
 
 _PROBE = "import cv2; cv2.namedWindow('vosctl', cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)"
 _PROBE_SECONDS = 60
-_LARGEST_WIDTH, _LARGEST_HEIGHT = 1280, 800  # pixels the window has at first; the user may enlarge it
 _KEYS = {
     13: "enter",
     10: "enter",
@@ -96,16 +96,17 @@ class Window:
 
     Args:
         title: the window's name, unique in this process.
-        width: of the pictures, in pixels.
-        height: of the pictures, in pixels.
+        width: of the video, in pixels; what is shown has the size of its `Viewport`.
+        height: of the video, in pixels.
     """
 
     def __init__(self, title: str, width: int, height: int) -> None:
         self._title = title
         self._events: deque[Event] = deque()
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        scale = min(1.0, _LARGEST_WIDTH / width, _LARGEST_HEIGHT / height)
-        cv2.resizeWindow(title, round(width * scale), round(height * scale))
+        wide, high = Viewport.whole(width, height).shown
+        scale = min(1.0, LARGEST_WIDTH / wide, LARGEST_HEIGHT / high)
+        cv2.resizeWindow(title, max(1, round(wide * scale)), max(1, round(high * scale)))
         cv2.setMouseCallback(title, self._on_mouse)
 
     def show(self, image: NDArray[np.uint8], wait: float = 0.001) -> list[Event]:
