@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.engine.test_torch_recording import ReplayRecorder
 from tests.helpers.late_queue import LateQueue
 from vosctl import Tracker, TrackingSettings
 from vosctl.demo import demo_clip
@@ -159,6 +160,30 @@ def test_what_comes_down_late_is_waited_for(graphs, engine, flower):
     assert len(queue.waits) >= 3
     for one, other in zip(wanted, found, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
+
+
+def test_what_is_before_and_after_the_graph_is_recorded(graphs, engine, flower):
+    recorder = ReplayRecorder()
+    recorded = OnnxEngine(graphs, "lite")
+    recorded._there = there_with(graphs, engine, recorder=lambda device: recorder)
+    frames, labels = flower
+    second = np.where(np.roll(labels, 250, 1) > 0, 2, 0).astype(np.uint8)
+    results = []
+    for one in (engine, recorded):
+        tracker = Tracker(one, TrackingSettings(window_size=160, on_device=True))
+        tracker.start(frames[0], labels)
+        found = [tracker.step(frames[1]), tracker.step(frames[2]), tracker.step(frames[3], second, [2])]
+        found += [tracker.step(frames[4])]
+        tracker.remove(2)
+        found += [tracker.step(frames[5]), tracker.step(frames[6])]
+        results.append([(seen.labels, seen.objects, isinstance(seen, ArrivingFrame)) for seen in found])
+        assert tracker.notes == []
+    for (wanted, objects, on_device), (found_labels, others, other) in zip(*results, strict=True):
+        np.testing.assert_array_equal(found_labels, wanted)
+        assert objects == others
+        assert on_device == other
+    assert recorder.recorded == 2 * len({1, 2}), "cutting and merging, each for one object and for two"
+    assert recorder.played == 2 * len(results[0]), "every frame, that with a mask too"
 
 
 class NotedTurns:

@@ -23,6 +23,7 @@ from vosctl.engine.onnx_sessions import GraphPair, run_failures
 from vosctl.engine.references import ReferenceStates
 from vosctl.engine.torch_crops import TorchCrops
 from vosctl.engine.torch_frames import TorchFrames
+from vosctl.engine.torch_recording import Recorder, recorder_for
 from vosctl.engine.torch_transfers import Queue, queue_for
 from vosctl.errors import VosctlError
 from vosctl.extras import install
@@ -176,6 +177,7 @@ class OnnxOnDevice:
         references: evens out states of one and of two references.
         turns: makes what has torch and ONNX Runtime take turns, by the device.
         queue: makes what does torch's copies, by the device.
+        recorder: makes what records what torch does before and after the graph in crops, by the device.
 
     Raises:
         VosctlError: torch does not have the device, or the graph cannot be opened on it once more.
@@ -188,6 +190,7 @@ class OnnxOnDevice:
         references: ReferenceStates[Any],
         turns: Callable[[torch.device], Turns] = turns_for,
         queue: Callable[[torch.device], Queue] = queue_for,
+        recorder: Callable[[torch.device], Recorder | None] = recorder_for,
     ) -> None:
         provider = graphs.provider
         if provider.memory == "cuda" and not torch.cuda.is_available():
@@ -196,7 +199,7 @@ class OnnxOnDevice:
         self.graphs = graphs
         self._weights, self._references = weights, references
         self._placement: Placement = resolve_placement(device, "fp32")
-        self._queue_for = queue
+        self._queue_for, self._recorder_for = queue, recorder
         self._lock = Lock()  # followers on several threads share the stream
         self._notes: list[str] = []
         self._options: onnxruntime.RunOptions | None = None
@@ -216,8 +219,10 @@ class OnnxOnDevice:
 
     def open_crops(self, height: int, width: int, size: int, fill: RGB) -> TorchCrops:
         """See `FollowsOnDevice.open_crops`."""
-        queue, network = self._queue_for(self._placement.device), OnnxNetwork(self)
-        crops = TorchCrops(network, self._placement, self._references, height, width, size, fill, None, queue)
+        device, network = self._placement.device, OnnxNetwork(self)
+        recorder, queue = self._recorder_for(device), self._queue_for(device)
+        where = (self._placement, self._references, height, width, size, fill, recorder, queue)
+        crops = TorchCrops(network, *where, apart=True)
         crops.notes.extend(self._notes)
         return crops
 

@@ -10,7 +10,7 @@ from torch import Tensor
 class StepNetwork(Protocol):
     """A `vosctl.network.base.PropagationNetwork`, or what answers as it does. Waits for nothing.
 
-    What is returned may be in memory that the next call for as many objects fills anew.
+    What is returned may be in memory that the next call on the same states fills anew.
     """
 
     @property

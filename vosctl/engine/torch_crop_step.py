@@ -32,6 +32,7 @@ class Slots:
         after: (N, S, S), the masks after it.
         own: (N, S, S), the network's answer, before merging.
         image: (N, 3, S, S), what the network was shown, 0..255.
+        guidance: (N, S, S), the masks that it was shown beside it.
         sure: (N, S, S), the masks when the objects were last seen beyond doubt.
         sure_image: (N, 3, S, S), what was seen then.
     """
@@ -42,13 +43,35 @@ class Slots:
     after: Tensor
     own: Tensor
     image: Tensor
+    guidance: Tensor
     sure: Tensor
     sure_image: Tensor
 
     @property
     def changing(self) -> tuple[Tensor, ...]:
         """The tensors that a step changes."""
-        return self.before, self.after, self.own, self.image, self.sure, self.sure_image
+        return self.before, self.after, self.own, self.image, self.guidance, self.sure, self.sure_image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """What the network is shown: `Slots.image` and `Slots.guidance`."""
+
+    image: Tensor
+    guidance: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What the network says.
+
+    Attributes:
+        own: (N, S, S), each object's own probability.
+        presence: (N,); None where it tells none.
+    """
+
+    own: Tensor
+    presence: Tensor | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +95,7 @@ Cut = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CropStep:
-    """The step of some objects.
+    """The step of some objects: what is before the network, the network, and what is after it.
 
     Attributes:
         network: the network.
@@ -92,35 +115,47 @@ class CropStep:
 
     def __call__(self) -> Outcome:
         """Follow the objects into the frame whose pixels and table are on the device."""
-        slots = self.slots
-        count, size = slots.before.shape[:2]
-        shapes = ((count, CUT, ROW), (count, BACK, ROW), (count, FLAGS), (count, count, PAIR))
-        lengths = [torch.Size(shape).numel() for shape in shapes]
-        cut, back, flags, pairs = (
-            part.view(shape) for part, shape in zip(torch.split(slots.table, lengths), shapes, strict=True)
-        )
-        ids, active = flags[:, 0], flags[:, 2] > 0
+        return self.finish(self.answer(self.show()))
+
+    def show(self) -> Shown:
+        """Take over what the frame before has left, and cut out what the network is shown."""
+        slots, size = self.slots, self.slots.before.shape[1]
+        cut, _, flags, _ = self._table()
         _remember(slots, flags[:, 1] > 0)
         matrices = taps(cut, size, max(self.height, self.width, size))
-        image = self.cut(cut, matrices)
-        guidance = sampled(slots.before, matrices[:, 4, :, :size], matrices[:, 5, :, :size])
-        own, presence = self._shown(image, guidance)
-        merged = merge(own, pairs)
-        slots.own.copy_(own)
-        slots.image.copy_(image)
+        slots.image.copy_(self.cut(cut, matrices))
+        slots.guidance.copy_(sampled(slots.before, matrices[:, 4, :, :size], matrices[:, 5, :, :size]))
+        return Shown(slots.image, slots.guidance)
+
+    def answer(self, shown: Shown) -> Answer:
+        """Have the network look at it."""
+        pixels = (shown.image / 255).to(self.dtype, memory_format=torch.channels_last)
+        inputs = (pixels, shown.guidance.to(self.dtype)[:, None], *self.slots.states)
+        if self.network.presence is None:
+            return Answer(self.network.propagate(*inputs)[:, 0].float(), None)
+        probability, presence = self.network.propagate_with_presence(*inputs)
+        return Answer(probability[:, 0].float(), presence.float())
+
+    def finish(self, answer: Answer) -> Outcome:
+        """Merge what it says of the objects, draw it, and leave what the next frame needs."""
+        slots = self.slots
+        _, back, flags, pairs = self._table()
+        ids, active = flags[:, 0], flags[:, 2] > 0
+        merged = merge(answer.own, pairs)
+        slots.own.copy_(answer.own)
         slots.after.copy_(merged)
         masks = merged > 0.5
         canvas = self._drawn(merged, back, ids, active)
-        return Outcome(_figures(own, presence, guidance, merged, masks, canvas[0], ids), masks.byte(), canvas)
+        return Outcome(_figures(answer, slots.guidance, merged, masks, canvas[0], ids), masks.byte(), canvas)
 
-    def _shown(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
-        """Show the network what was cut out: (N, S, S) probabilities, and (N,) presence, 1 where it tells none."""
-        pixels = (image / 255).to(self.dtype, memory_format=torch.channels_last)
-        inputs = (pixels, guidance.to(self.dtype)[:, None], *self.slots.states)
-        if self.network.presence is None:
-            return self.network.propagate(*inputs)[:, 0].float(), torch.ones_like(guidance[:, 0, 0])
-        probability, presence = self.network.propagate_with_presence(*inputs)
-        return probability[:, 0].float(), presence.float()
+    def _table(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the table's parts: how to cut, the way back, flags, and the pairs of objects."""
+        count = len(self.slots.before)
+        shapes = ((count, CUT, ROW), (count, BACK, ROW), (count, FLAGS), (count, count, PAIR))
+        lengths = [torch.Size(shape).numel() for shape in shapes]
+        parts = torch.split(self.slots.table, lengths)
+        cut, back, flags, pairs = (part.view(shape) for part, shape in zip(parts, shapes, strict=True))
+        return cut, back, flags, pairs
 
     def _drawn(self, merged: Tensor, back: Tensor, ids: Tensor, active: Tensor) -> Tensor:
         """Draw the objects: (2, H, W) uint8, labels and opacity; ties go to the first object."""
@@ -164,16 +199,14 @@ def _remember(slots: Slots, remember: Tensor) -> None:
     slots.sure_image.copy_(torch.where(remember[:, None, None, None], slots.image, slots.sure_image))
 
 
-def _figures(
-    own: Tensor, presence: Tensor, guidance: Tensor, merged: Tensor, masks: Tensor, labels: Tensor, ids: Tensor
-) -> Tensor:
+def _figures(answer: Answer, guidance: Tensor, merged: Tensor, masks: Tensor, labels: Tensor, ids: Tensor) -> Tensor:
     """Return (N, FIGURES) float32."""
     count = len(ids)
     mine = labels == ids[:, None, None]  # (N, H, W)
     lows, highs = zip(*(box_ends(mine.any(axis)) for axis in (2, 1)), strict=True)
     columns = (
-        (own > 0.5).sum((1, 2)),
-        presence,
+        (answer.own > 0.5).sum((1, 2)),
+        torch.ones_like(ids) if answer.presence is None else answer.presence,
         (guidance > 0).any(2).any(1),
         masks.sum((1, 2)),
         (merged * masks).sum((1, 2)),

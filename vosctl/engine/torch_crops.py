@@ -16,7 +16,7 @@ from vosctl.engine.memory import memory_errors
 from vosctl.engine.on_device import Carried, Found, Look, bucket_of
 from vosctl.engine.references import ReferenceStates
 from vosctl.engine.step_network import StepNetwork
-from vosctl.engine.torch_crop_step import CropStep, Cut, Outcome, Slots, cut_planes, cut_rgb
+from vosctl.engine.torch_crop_step import CropStep, Cut, Outcome, Shown, Slots, cut_planes, cut_rgb
 from vosctl.engine.torch_pictures import DevicePictures, Sent
 from vosctl.engine.torch_recording import Recorder, Recordings
 from vosctl.engine.torch_transfers import Arriving, Queue, Transfers
@@ -41,6 +41,8 @@ class TorchCrops:
         fill: colour of a crop outside the frame.
         recorder: records steps; None runs them as they are.
         queue: does the device's copies.
+        apart: the network cannot be recorded: what is before and after it is, and it runs in between. It answers in
+            memory that stays for each number of objects.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class TorchCrops:
         fill: RGB,
         recorder: Recorder | None,
         queue: Queue,
+        *,
+        apart: bool = False,
     ) -> None:
         self.notes: list[str] = []
         self.tells_presence = network.presence is not None
@@ -66,6 +70,8 @@ class TorchCrops:
         self._slots: dict[Room, Slots] = {}
         self._states: dict[Room, list[Any]] = {}  # the engine's, of those in the slots
         self._recordings: Recordings[Outcome] = Recordings(recorder, self.notes)
+        self._cuttings: Recordings[Shown] = Recordings(recorder, self.notes)
+        self._apart = apart
         self._sent: Sent[Cut] | None = None
         self._pictures = DevicePictures(
             placement.device,
@@ -112,15 +118,14 @@ class TorchCrops:
         if self._sent is None:
             raise ValueError("no frame was sent")
         sent, self._sent = self._sent, None
-        slots, (bucket, _) = self._slots[self._room], self._room
+        slots = self._slots[self._room]
         doing = f"a step of the network for {len(looks)} objects"
         with memory_errors(doing):
             table = self._transfers.staging(slots.table)
-            fill_table(table, looks, bucket, self._size)
+            fill_table(table, looks, self._room[0], self._size)
             self._transfers.up(slots.table)
             step = CropStep(self._network, slots, sent.use, self._height, self._width, self._placement.dtype)
-            run = self._recordings.get((self._room, sent.kind), f"the step for {bucket} objects", step, slots.changing)
-            outcome = run()
+            outcome = self._run(step, sent.kind)
             found = self._transfers.down(outcome.figures, outcome.masks)
             drawn = self._transfers.down(outcome.canvas)
 
@@ -130,6 +135,15 @@ class TorchCrops:
             return self._found(figures[: len(looks)], masks[: len(looks)], drawn)
 
         return arrive
+
+    def _run(self, step: CropStep, kind: object) -> Outcome:
+        """Run a step on a kind of picture, recorded: as a whole, or before and after the network."""
+        room, changing, what = self._room, step.slots.changing, f"for {self._room[0]} objects"
+        if not self._apart:
+            return self._recordings.get((room, kind), f"the step {what}", step, changing)()
+        shown = self._cuttings.get((room, kind), f"cutting {what}", step.show, changing)()
+        answer = step.answer(shown)
+        return self._recordings.get(room, f"merging {what}", lambda: step.finish(answer), changing)()
 
     @torch.inference_mode()
     def give(self, remember: Sequence[bool], *, before: bool) -> list[Carried]:
@@ -175,9 +189,9 @@ class TorchCrops:
     def _made_room(self, count: int, state: State) -> Slots:
         size = self._size
         states = tuple(self._empty((count, *tensor.shape[1:]), tensor.dtype) for tensor in state)
-        before, after, own, sure = (self._empty((count, size, size)) for _ in range(4))
+        before, after, own, guidance, sure = (self._empty((count, size, size)) for _ in range(5))
         image, sure_image = (self._empty((count, 3, size, size)) for _ in range(2))
-        return Slots(self._empty((table_length(count),)), states, before, after, own, image, sure, sure_image)
+        return Slots(self._empty((table_length(count),)), states, before, after, own, image, guidance, sure, sure_image)
 
     def _empty(self, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.zeros(tuple(shape), dtype=dtype, device=self._placement.device)
