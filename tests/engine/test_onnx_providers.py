@@ -125,12 +125,15 @@ def test_a_first_build_is_said_once():
     assert line is not None
     assert str(tensorrt_cache()) in line
     heard = Heard()
-    tell_of_first_build(heard, EngineSettings(engine="onnx", provider="tensorrt"))
+    asked = EngineSettings(engine="onnx", provider="tensorrt")
+    tell_of_first_build(heard, asked, lambda provider: "no TensorRT")
+    assert heard.notes == []
+    tell_of_first_build(heard, asked, lambda provider: None)
     assert heard.notes == [line]
     tensorrt_cache().mkdir(parents=True)
     (tensorrt_cache() / "lite_sm90.engine").touch()
-    tell_of_first_build(heard, EngineSettings(engine="onnx", provider="tensorrt"))
-    tell_of_first_build(heard, EngineSettings())
+    tell_of_first_build(heard, asked, lambda provider: None)
+    tell_of_first_build(heard, EngineSettings(), lambda provider: None)
     assert heard.notes == [line]
 
 

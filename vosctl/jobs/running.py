@@ -12,7 +12,7 @@ import numpy as np
 from vosctl.engine.base import Engine, EngineInfo
 from vosctl.engine.cache import compiled_by_torch
 from vosctl.engine.idle_gpu import idle_gpu
-from vosctl.engine.providers import Provider
+from vosctl.engine.providers import Provider, why_unusable
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
 from vosctl.events import Events, tell_frame
@@ -52,10 +52,22 @@ def put_tracker(engine: EngineSettings | Engine[Any], tracking: TrackingSettings
     return Tracker(engine, tracking)
 
 
-def tell_of_first_build(events: Events, asked: EngineSettings | Engine[Any]) -> None:
-    """Say, before an engine is made, that its first use takes minutes, where it does."""
-    if isinstance(asked, EngineSettings) and (line := Provider(asked.provider).first_build()) is not None:
-        events.note(line)
+def tell_of_first_build(
+    events: Events,
+    asked: EngineSettings | Engine[Any],
+    problem_of: Callable[[Provider], str | None] = why_unusable,
+) -> None:
+    """Say, before an engine is made, that its first use takes minutes, where it does.
+
+    Args:
+        events: hears of it.
+        asked: the engine.
+        problem_of: says what keeps a provider from being used: then nothing is built.
+    """
+    if isinstance(asked, EngineSettings):
+        provider = Provider(asked.provider)
+        if (line := provider.first_build()) is not None and problem_of(provider) is None:
+            events.note(line)
     if isinstance(asked, EngineSettings) and asked.compiled:
         events.note(f"torch compiles the network first, which takes a while; it is kept in {compiled_by_torch()}")
 
