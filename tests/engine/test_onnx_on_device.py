@@ -15,6 +15,7 @@ from vosctl.engine.onnx_engine import OnnxEngine
 from vosctl.engine.onnx_on_device import HostTurns, OnnxNetwork, OnnxOnDevice, takes_stream, turns_for
 from vosctl.engine.onnx_sessions import open_checkpoint
 from vosctl.engine.providers import Provider
+from vosctl.engine.references import ReferenceStates, side_by_side
 from vosctl.errors import UsageError, VosctlError
 from vosctl.tracking.arriving import ArrivingFrame
 from vosctl.video.masks import read_indexed_png
@@ -44,8 +45,9 @@ def flower():
     return frames, read_indexed_png(mask)
 
 
-def there_with(graphs, engine, **settings):
-    return OnnxOnDevice(graphs, "lite", engine._references, **settings)
+def there_with(graphs, **settings):
+    names = graphs.metadata.state_names
+    return OnnxOnDevice(graphs, "lite", ReferenceStates(names, side_by_side("lite"), np.concatenate), **settings)
 
 
 def crops(flower, count):
@@ -68,7 +70,7 @@ def test_the_numbers_are_those_of_the_ordinary_path_bit_by_bit(graphs, engine, f
     images, masks = crops(flower, count)
     states = [engine.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
     wanted = engine.propagate(images, masks, states)
-    network = OnnxNetwork(there_with(graphs, engine))
+    network = OnnxNetwork(there_with(graphs))
     assert network.presence is not None
     image, mask, batch = as_torch(images, masks, states)
     probability, presence = network.propagate_with_presence(image, mask, *batch)
@@ -81,7 +83,7 @@ def test_the_numbers_are_those_of_the_ordinary_path_bit_by_bit(graphs, engine, f
 def test_tensors_are_bound_once_and_read_anew_in_each_step(graphs, engine, flower):
     images, masks = crops(flower, 2)
     states = [engine.encode_reference(image, mask) for image, mask in zip(images, masks, strict=True)]
-    network = OnnxNetwork(there_with(graphs, engine))
+    network = OnnxNetwork(there_with(graphs))
     image, mask, batch = as_torch(images, masks, states)
     first = network.propagate(image, mask, *batch)
     before = first.clone()
@@ -152,8 +154,7 @@ def test_objects_come_go_and_get_a_second_reference_as_on_the_ordinary_path(engi
 
 def test_what_comes_down_late_is_waited_for(graphs, engine, flower):
     queue = LateQueue()
-    late = OnnxEngine(graphs, "lite")
-    late._there = there_with(graphs, engine, queue=lambda device: queue)
+    late = OnnxEngine(graphs, "lite", there_with(graphs, queue=lambda device: queue))
     frames, labels = flower
     settings = TrackingSettings(window_size=160, on_device=True)
     wanted, found = (followed(Tracker(one, settings), frames[:4], labels) for one in (engine, late))
@@ -164,8 +165,7 @@ def test_what_comes_down_late_is_waited_for(graphs, engine, flower):
 
 def test_what_is_before_and_after_the_graph_is_recorded(graphs, engine, flower):
     recorder = ReplayRecorder()
-    recorded = OnnxEngine(graphs, "lite")
-    recorded._there = there_with(graphs, engine, recorder=lambda device: recorder)
+    recorded = OnnxEngine(graphs, "lite", there_with(graphs, recorder=lambda device: recorder))
     frames, labels = flower
     second = np.where(np.roll(labels, 250, 1) > 0, 2, 0).astype(np.uint8)
     results = []
@@ -228,7 +228,7 @@ def run_on_stream(graphs, engine, flower, told):
         noted.append(f"opened on {stream}")
         return NotedSession(graphs.step, noted, told)
 
-    there = there_with(replace(graphs, open_step=open_step), engine, turns=lambda device: NotedTurns(77, noted))
+    there = there_with(replace(graphs, open_step=open_step), turns=lambda device: NotedTurns(77, noted))
     images, masks = crops(flower, 1)
     image, mask, batch = as_torch(images, masks, [engine.encode_reference(images[0], masks[0])])
     OnnxNetwork(there).propagate(image, mask, *batch)
@@ -282,9 +282,9 @@ def test_the_step_graph_is_opened_once_more_with_its_weights(graphs, engine, flo
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this PyTorch has CUDA")
-def test_a_pytorch_without_cuda_beside_an_onnx_runtime_with_it_is_told(graphs, engine):
+def test_a_pytorch_without_cuda_beside_an_onnx_runtime_with_it_is_told(graphs):
     with pytest.raises(VosctlError, match="`on_device=True`: needs a PyTorch with CUDA, as ONNX Runtime has; run: "):
-        there_with(replace(graphs, provider=Provider("cuda")), engine)
+        there_with(replace(graphs, provider=Provider("cuda")))
 
 
 @pytest.mark.parametrize(

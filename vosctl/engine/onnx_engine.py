@@ -31,9 +31,10 @@ class OnnxEngine(GraphEngine):
     Args:
         graphs: the open graphs.
         weights: name of the weights, for messages.
+        there: what follows on its device; None makes it when that is first asked for.
     """
 
-    def __init__(self, graphs: GraphPair, weights: str) -> None:
+    def __init__(self, graphs: GraphPair, weights: str, there: OnnxOnDevice | None = None) -> None:
         metadata, provider = graphs.metadata, graphs.provider
         device = f"{provider.name}:{provider.index}" if provider.memory == "cuda" else provider.name
         info = EngineInfo("onnx", weights, metadata.network, device, metadata.precision)
@@ -42,7 +43,7 @@ class OnnxEngine(GraphEngine):
         self._graphs = graphs
         self._binding = graphs.step.io_binding()
         self._opening = Lock()
-        self._there: OnnxOnDevice | None = None
+        self._there = there
 
     def _run_reference(self, image: NDArray[np.uint8], mask: NDArray[np.float32]) -> State:
         with run_failures(self.info.weights):

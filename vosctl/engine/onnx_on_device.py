@@ -243,9 +243,9 @@ class OnnxOnDevice:
         binding = self._session.io_binding()
         inputs = {"image": image, "mask": mask, **dict(zip(metadata.state_names, state, strict=True))}
         for name, tensor in inputs.items():
-            binding.bind_input(name, *self._memory(tensor))
+            binding.bind_input(name, *_memory(tensor))
         for name, tensor in zip(metadata.step_outputs, outputs, strict=True):
-            binding.bind_output(name, *self._memory(tensor))
+            binding.bind_output(name, *_memory(tensor))
         return Bound(image, mask, state, outputs, binding)
 
     def run(self, binding: onnxruntime.IOBinding) -> None:
@@ -255,9 +255,10 @@ class OnnxOnDevice:
             self._session.run_with_iobinding(binding, self._options)
             self._turns.to_torch()
 
-    def _memory(self, tensor: Tensor) -> tuple[str, int, type[np.generic], tuple[int, ...], int]:
-        """Return where a tensor lies and what is in it, as ONNX Runtime is told it."""
-        if not tensor.is_contiguous():
-            raise ValueError("a tensor that is bound must be contiguous")
-        kind = np.uint8 if tensor.dtype == torch.uint8 else np.float32
-        return tensor.device.type, tensor.device.index or 0, kind, tuple(tensor.shape), tensor.data_ptr()
+
+def _memory(tensor: Tensor) -> tuple[str, int, type[np.generic], tuple[int, ...], int]:
+    """Return where a contiguous tensor of bytes or float32 lies, as ONNX Runtime is told it."""
+    kinds: dict[torch.dtype, type[np.generic]] = {torch.uint8: np.uint8, torch.float32: np.float32}
+    if not tensor.is_contiguous():
+        raise ValueError("a tensor that is bound must be contiguous")
+    return tensor.device.type, tensor.device.index or 0, kinds[tensor.dtype], tuple(tensor.shape), tensor.data_ptr()
