@@ -1,13 +1,17 @@
 """The check of a GPU: whatever happens to one part, the others run and are reported."""
 
 import json
+import os
 import sys
+import tarfile
 
 import pytest
 from click.testing import CliRunner
 
 from tools import gpu_check, gpu_parts
 from tools.gpu_check import Outcome, Part, run_part, write_report
+
+ON_CPU = ("--device", "cpu", "--packed", "nothing-is-packed")
 
 
 def part_of(code, seconds=60.0):
@@ -55,11 +59,27 @@ def test_what_is_aimed_at_stands_beside_what_was_measured(tmp_path):
 
 
 def test_parts_that_find_no_time_are_left_out(tmp_path):
-    run = CliRunner().invoke(gpu_check.main, ["run", "--out", str(tmp_path), "--minutes", "0", "--device", "cpu"])
+    run = CliRunner().invoke(gpu_check.main, ["run", "--out", str(tmp_path), "--minutes", "0", *ON_CPU])
     assert run.exit_code == 0, run.output
     report = json.loads((tmp_path / "report.json").read_text())
     assert [one["part"] for one in report] == [part.name for part in gpu_check.PARTS]
     assert {one["problem"] for one in report} == {"left out: no time was left"}
+
+
+def test_what_is_packed_is_found_by_the_parts_of_this_run_alone(tmp_path, monkeypatch):
+    (tmp_path / "packed_module.py").write_text("HERE = 1\n")
+    with tarfile.open(tmp_path / "packages.tar.xz", "w:xz") as archive:
+        archive.add(tmp_path / "packed_module.py", "packed_module.py")
+    monkeypatch.setenv("PYTHONPATH", "of-the-user")
+    (tmp_path / "site").mkdir()
+    path = gpu_check._python_path(tmp_path / "packages.tar.xz", tmp_path / "site")
+    assert path.split(os.pathsep) == [str(gpu_check.ROOT), str(tmp_path / "site"), "of-the-user"]
+    code = "import json, packed_module; print(json.dumps({'here': packed_module.HERE}))"
+    part = Part("thing", "A thing", 60.0)
+    found = run_part([sys.executable, "-c", code], part, 60.0, {**os.environ, "PYTHONPATH": path})
+    assert (found.result, found.problem) == ({"here": 1}, "")
+    assert os.environ["PYTHONPATH"] == "of-the-user"
+    assert gpu_check._python_path(tmp_path / "none", tmp_path / "site") == f"{gpu_check.ROOT}{os.pathsep}of-the-user"
 
 
 def test_every_part_is_there_and_all_fit_into_the_time():
@@ -100,7 +120,7 @@ def test_frames_shown_are_the_planes_of_the_scene():
 
 @pytest.mark.slow
 def test_a_part_runs_without_a_gpu(tmp_path):
-    arguments = ["run", "--out", str(tmp_path), "--device", "cpu", "--frames", "2", "--only", "video"]
+    arguments = ["run", "--out", str(tmp_path), *ON_CPU, "--frames", "2", "--only", "video"]
     assert CliRunner().invoke(gpu_check.main, arguments).exit_code == 0
     result = json.loads((tmp_path / "report.json").read_text())[0]["result"]
     assert result["decoding, 480p, cpu"] > 0

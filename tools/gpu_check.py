@@ -20,7 +20,7 @@ import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -98,18 +98,23 @@ class Outcome:
     log: str = ""
 
 
-def run_part(command: Sequence[str], part: Part, seconds: float) -> Outcome:
+def run_part(
+    command: Sequence[str], part: Part, seconds: float, environment: Mapping[str, str] | None = None
+) -> Outcome:
     """Run a part in a process of its own, which prints JSON objects, one a line, each with some more results.
 
     Args:
         command: what runs it.
         part: the part.
         seconds: that it may take.
+        environment: its environment variables; None for those of this process.
     """
     begun = time.monotonic()
     problem = ""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=output, stderr=errors, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=output, stderr=errors, cwd=ROOT, env=environment, start_new_session=True
+        )
         try:
             status = process.wait(seconds)
             problem = f"ended with status {status}" if status else ""
@@ -191,31 +196,40 @@ def prepare(version: str) -> None:
 @click.option("--minutes", default=8.5, show_default=True, help="For all; parts that find none left are left out.")
 @click.option("--only", default="", help="Parts, with commas between them.")
 @click.option("--without", default="", help="Parts to leave out, likewise.")
-def run(out: Path, device: str, frames: int, minutes: float, only: str, without: str) -> None:
+@click.option(
+    "--packed", type=click.Path(path_type=Path), default=PACKED, help="What `prepare` has packed, if it is there."
+)
+def run(out: Path, device: str, frames: int, minutes: float, only: str, without: str, packed: Path) -> None:
     """Run the parts and write the report."""
     out.mkdir(parents=True, exist_ok=True)
-    if PACKED.exists():
-        site = Path(tempfile.gettempdir()) / "gpu-check-packages"
-        with tarfile.open(PACKED, "r:xz") as archive:
-            archive.extractall(site, filter="data")
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH", ""))))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     end = time.monotonic() + 60 * minutes
     wanted = [
         part for part in PARTS if (not only or part.name in only.split(",")) and part.name not in without.split(",")
     ]
     outcomes: list[Outcome] = []
-    for part in wanted:
-        seconds = min(part.seconds, end - time.monotonic())
-        command = [sys.executable, str(ROOT / "tools" / "gpu_parts.py"), part.name, device, str(frames)]
-        if seconds < 5:
-            outcomes.append(Outcome(part.name, 0.0, "left out: no time was left"))
-        else:
-            outcomes.append(run_part(command, part, seconds))
-        write_report(out, outcomes, {one.name: one.title for one in PARTS})
-        last = outcomes[-1]
-        click.echo(f"{part.name}: {last.seconds} s {last.problem or 'done'}")
+    with tempfile.TemporaryDirectory() as site:  # of this run alone: another one may be loading from its own
+        environment = {**os.environ, "PYTHONPATH": _python_path(packed, Path(site))}
+        for part in wanted:
+            seconds = min(part.seconds, end - time.monotonic())
+            command = [sys.executable, str(ROOT / "tools" / "gpu_parts.py"), part.name, device, str(frames)]
+            if seconds < 5:
+                outcomes.append(Outcome(part.name, 0.0, "left out: no time was left"))
+            else:
+                outcomes.append(run_part(command, part, seconds, environment))
+            write_report(out, outcomes, {one.name: one.title for one in PARTS})
+            last = outcomes[-1]
+            click.echo(f"{part.name}: {last.seconds} s {last.problem or 'done'}")
     click.echo((out / "report.md").read_text(encoding="utf-8"))
+
+
+def _python_path(packed: Path, site: Path) -> str:
+    """Unpack what was packed, where it is there, and return the path on which Python finds it and this tree."""
+    places = [str(ROOT)]
+    if packed.exists():
+        with tarfile.open(packed, "r:xz") as archive:
+            archive.extractall(site, filter="data")
+        places.append(str(site))
+    return os.pathsep.join([*places, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 if __name__ == "__main__":
