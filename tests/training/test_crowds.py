@@ -4,7 +4,7 @@ import pytest
 from tests.training.conftest import disc, picture
 from vosctl.training.crowds import camera_path, crowd_scene, lit
 from vosctl.training.samples import Samples, SampleSettings
-from vosctl.training.scenes import Cutout, paste
+from vosctl.training.scenes import OTHER, Cutout, paste
 from vosctl.training.sources import find_stills
 
 RED, BLUE = (220, 30, 30), (30, 30, 220)
@@ -23,12 +23,15 @@ def scenes(count, **options):
     ]
 
 
-def test_the_first_object_is_the_one_that_is_labelled():
+def test_the_first_object_and_the_others_are_told_apart():
     seen = 0
     for scene in scenes(12):
         assert len(scene.images) == len(scene.labels) == 5
         for image, label in zip(scene.images, scene.labels, strict=True):
-            assert set(np.unique(label)) <= {0, 1}
+            assert set(np.unique(label)) <= {0, 1, OTHER}
+            if (label == OTHER).sum() > 100:
+                red, _, blue = image[label == OTHER].mean(axis=0)
+                assert blue > red
             if (label == 1).sum() > 100:
                 red, _, blue = image[label == 1].mean(axis=0)
                 seen += red > blue

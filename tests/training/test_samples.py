@@ -1,13 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pytest
 import torch
 
 from vosctl.tracking.crop import Crop
+from vosctl.training.appearance import with_leak
 from vosctl.training.framing import LEAST_SHARE, _to_previous, frame_scene
 from vosctl.training.objective import into_crop
 from vosctl.training.samples import NumberedBatches, Samples, SampleSettings, collate
-from vosctl.training.scenes import Scene
+from vosctl.training.scenes import OTHER, Cutout, Scene, with_passer
 from vosctl.training.sources import find_sequences, find_stills
 
 
@@ -96,3 +100,55 @@ def test_a_sample_shows_the_same_scene_at_every_size(stills: Path, videos: Path)
     assert large[0].shape == (3, 128, 128)
     shrunk = torch.nn.functional.avg_pool2d(large[0].float(), 2)
     assert (shrunk - small[0].float()).abs().mean() < 12
+
+
+def passed_scene(in_front):
+    """A red square, and a blue one that passes by it."""
+    images = [np.full((160, 200, 3), 128, np.uint8) for _ in range(4)]
+    labels = [np.zeros((160, 200), np.uint8) for _ in images]
+    for image, label in zip(images, labels, strict=True):
+        image[60:110, 70:120] = (220, 30, 30)
+        label[60:110, 70:120] = 1
+    cutout = Cutout(np.full((50, 50, 3), (30, 30, 220), np.uint8), np.full((50, 50), 255, np.uint8))
+    return [with_passer(Scene(images, labels), cutout, in_front, np.random.default_rng(seed)) for seed in range(6)]
+
+
+@pytest.mark.parametrize("in_front", [False, True])
+def test_what_passes_by_is_labelled_where_it_is_seen(in_front):
+    for scene in passed_scene(in_front):
+        seen = [(label == OTHER).sum() for label in scene.labels]
+        assert max(seen) > 100
+        for image, label in zip(scene.images, scene.labels, strict=True):
+            inside = cv2.erode((label == OTHER).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+            assert (image[inside].astype(int) @ (-1, 0, 1) > 0).all()
+        if not in_front:
+            assert all((label == 1).sum() == 2500 for label in scene.labels)
+
+
+def test_some_guidance_takes_in_what_passes_by_and_no_label_does():
+    leaks = 0
+    for number, scene in enumerate(passed_scene(in_front=False) * 6):
+        framed = frame_scene(scene, 96, np.random.default_rng(number))
+        if framed is None:
+            continue
+        _, _, guidance, _, labels, _ = framed
+        assert set(labels.unique().tolist()) <= {0, 1}
+        alone = replace(scene, labels=[np.where(one == OTHER, np.uint8(0), one) for one in scene.labels])
+        blind = frame_scene(alone, 96, np.random.default_rng(number))
+        assert blind is not None
+        assert (guidance >= blind[2]).all()
+        leaks += bool((guidance > blind[2]).any())
+    assert 3 < leaks < 30
+
+
+def test_a_leak_is_the_other_thing_or_a_part_of_it():
+    guidance, other = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
+    guidance[10:30, 10:30], other[20:60, 40:60] = 255, 255
+    leaked = [with_leak(guidance, other, np.random.default_rng(seed)) for seed in range(20)]
+    shares = [(one[other > 0] > 60).mean() for one in leaked]
+    assert min(shares) < 0.7
+    assert max(shares) > 0.9
+    for one in leaked:
+        assert (one >= guidance).all()
+        assert not one[:, :25][guidance[:, :25] == 0].any()
+    np.testing.assert_array_equal(with_leak(guidance, np.zeros_like(other), np.random.default_rng(0)), guidance)

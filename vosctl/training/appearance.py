@@ -92,6 +92,27 @@ def flawed_guidance(mask: NDArray[np.uint8], strength: float, rng: np.random.Gen
     return _soft(result, rng.uniform(0.5, 3.5))
 
 
+def with_leak(guidance: NDArray[np.uint8], other: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Let a guidance mask take in something else, or a part of it, as tracking does that has gone over to it.
+
+    Args:
+        guidance: (S, S) uint8, 0..255.
+        other: (S, S) uint8, 0..255: the other thing, which may be out of sight.
+        rng: what every choice is drawn from.
+    """
+    box = mask_box(other > 127)
+    if box is None:
+        return guidance
+    x, y, width, height = box
+    part = other.copy()
+    if rng.random() < 0.5:  # what lies on one side of a line through it
+        angle, (rows, columns) = rng.uniform(0, 2 * np.pi), np.indices(other.shape)
+        across = (columns - x - width / 2) * np.cos(angle) + (rows - y - height / 2) * np.sin(angle)
+        part[across > rng.normal(0, 0.2) * max(width, height)] = 0
+    leaked = _soft(part, rng.uniform(0.5, 3.5)) * rng.uniform(0.5, 1.0)
+    return np.maximum(guidance, leaked.round().astype(np.uint8))
+
+
 def _soft(mask: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.uint8)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vosctl.tracking.crop import FILL
 from vosctl.training.motion import Motion, random_motion, warp
-from vosctl.training.scenes import Cutout, Scene, blur_kernel, paste
+from vosctl.training.scenes import OTHER, Cutout, Scene, blur_kernel, paste
 from vosctl.types import Labels, RGBImage
 
 NEAR = 0.75
@@ -125,11 +125,11 @@ def _frame(
     order: list[int],
     blurs: list[NDArray[np.float32] | None],
 ) -> tuple[RGBImage, Labels]:
-    """Draw the cutouts in an order, the last one in front; return the picture and the first cutout's label."""
+    """Draw the cutouts in an order, the last one in front; return the picture and what is the first, what others."""
     image, label = behind, np.zeros(behind.shape[:2], np.uint8)
     for index in order:
         image, alpha = paste(image, cutouts[index], motions[index], blurs[index])
-        label[alpha > 127] = 1 if index == 0 else 0
+        label[alpha > 127] = 1 if index == 0 else OTHER
     return image, label
 
 

@@ -12,11 +12,14 @@ from torch import Tensor
 
 from vosctl.tracking.crop import Crop, mask_box
 from vosctl.tracking.framing import REFERENCE_CONTEXT, Framing, crop_of_box
-from vosctl.training.appearance import degraded, flawed_guidance, recoloured
-from vosctl.training.scenes import Scene
+from vosctl.training.appearance import degraded, flawed_guidance, recoloured, with_leak
+from vosctl.training.scenes import OTHER, Scene
 
 LEAST_SHARE = 0.01
 """The object covers at least this share of its reference crop and of the first target's guidance mask."""
+
+LEAKED = 0.4
+"""Share of the samples whose guidance mask takes in what passes by, if anything does."""
 
 
 def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tensor, ...] | None:
@@ -42,12 +45,18 @@ def frame_scene(scene: Scene, size: int, rng: np.random.Generator) -> tuple[Tens
     previous_mask = _crop_mask(crops[0], masks[1])
     if min((reference_mask > 127).mean(), (previous_mask > 127).mean()) < LEAST_SHARE:
         return None
-    labels = [_crop_labels(crop, label) for crop, label in zip(crops, scene.labels[2:], strict=True)]
+    labels = [
+        _crop_labels(crop, np.where(label == OTHER, np.uint8(0), label))
+        for crop, label in zip(crops, scene.labels[2:], strict=True)
+    ]
     images = degraded(recoloured(images, rng), rng)
     strength = 1.0 if len(crops) == 1 else float(rng.choice([0.2, 0.7]))
     guidance = flawed_guidance(previous_mask, strength, rng)
+    flip = rng.random() < 0.5
+    if rng.random() < LEAKED:
+        guidance = with_leak(guidance, _crop_mask(crops[0], scene.labels[1] == OTHER), rng)
     transforms = [_to_previous(crop, before) for crop, before in zip(crops, [crops[0], *crops], strict=False)]
-    return _flipped_tensors(images, reference_mask, guidance, labels, transforms, flip=rng.random() < 0.5)
+    return _flipped_tensors(images, reference_mask, guidance, labels, transforms, flip)
 
 
 def _target_crops(previous: list[NDArray[np.bool_]], framing: Framing, rng: np.random.Generator) -> list[Crop]:

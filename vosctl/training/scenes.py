@@ -17,6 +17,8 @@ from vosctl.training.motion import Motion, random_motion, read_from, warp
 from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Reader
 from vosctl.types import Labels, RGBImage
 
+OTHER = 2
+"""Label of what passes by an object; only 1 is the object."""
 LARGEST_CANVAS = 480
 """Longer side in pixels of the frames of a made scene."""
 
@@ -27,7 +29,7 @@ class Scene:
 
     Attributes:
         images: (H, W, 3) uint8 RGB each.
-        labels: (H, W) uint8 each: 1 the object, 0 background, 255 void.
+        labels: (H, W) uint8 each: 1 the object, `OTHER` what passes by it, 0 background, 255 void.
     """
 
     images: list[RGBImage]
@@ -182,10 +184,11 @@ def with_passer(scene: Scene, cutout: Cutout, in_front: bool, rng: np.random.Gen
     for image, label, motion in zip(scene.images, scene.labels, motions, strict=True):
         mixed, alpha = paste(image, cutout, motion, blur)
         if in_front:
-            label = np.where(alpha > 127, np.uint8(0), label)
+            label = np.where(alpha > 127, np.uint8(OTHER), label)
         else:
             keep = cv2.blur((label != 0).astype(np.float32), (3, 3))[..., None]
             mixed = (image * keep + mixed * (1 - keep)).round().astype(np.uint8)
+            label = np.where((alpha > 127) & (label == 0), np.uint8(OTHER), label)
         images.append(mixed)
         labels.append(label)
     # the reference has to show the object: a passer that hides most of it there is left out of that frame
