@@ -8,7 +8,7 @@ import tarfile
 import pytest
 from click.testing import CliRunner
 
-from tools import gpu_check, gpu_parts
+from tools import gpu_check, gpu_measuring, gpu_parts
 from tools.gpu_check import Outcome, Part, run_part, write_report
 
 ON_CPU = ("--device", "cpu", "--packed", "nothing-is-packed")
@@ -94,8 +94,8 @@ def test_what_cannot_be_had_is_said_in_one_line(capsys):
     def failing(word):
         raise RuntimeError(f"{word}\nand more")
 
-    gpu_parts.tried("thing", failing, "no such thing")
-    gpu_parts.tried("other", lambda: 4.5)
+    gpu_measuring.tried("thing", failing, "no such thing")
+    gpu_measuring.tried("other", lambda: 4.5)
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
         {"thing": "not had: no such thing"},
         {"other": 4.5},
@@ -104,12 +104,12 @@ def test_what_cannot_be_had_is_said_in_one_line(capsys):
 
 def test_what_does_not_end_tells_what_it_said_so_far():
     code = "print('PASSED', flush=True)\nimport time\nwhile True: time.sleep(1)"
-    assert gpu_parts._said(sys.executable, "-c", code, limit=3.0) == "PASSED\n\nended after 3 seconds"
-    assert gpu_parts._said(sys.executable, "-c", "raise SystemExit('no')") == "no\n\nstatus 1"
+    assert gpu_measuring.said(sys.executable, "-c", code, limit=3.0) == "PASSED\n\nended after 3 seconds"
+    assert gpu_measuring.said(sys.executable, "-c", "raise SystemExit('no')") == "no\n\nstatus 1"
 
 
 def test_frames_shown_are_the_planes_of_the_scene():
-    shown, labels = gpu_parts.pictures("480p", 1, 2)
+    shown, labels = gpu_measuring.pictures("480p", 1, 2)
     assert len(shown) == 2
     assert shown[0].planes[1].shape == (240, 427)
     rgb, exact = shown[0].coding.decode, shown[0].to_rgb()

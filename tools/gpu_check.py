@@ -61,7 +61,7 @@ PARTS = (
     Part("video", "Decoders and encoders, frames a second", 50),
     Part("providers", "ONNX Runtime's providers", 60),
     Part("profile", "One step, profiled", 40),
-    Part("bench", "vosctl bench", 60),
+    Part("bench", "What vosctl bench measures, plain", 60),
     Part("compiling", "torch.compile, frames a second", 90),
 )
 AIMS = {

@@ -3,104 +3,34 @@
 from __future__ import annotations
 
 import itertools
-import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 import vosctl
-from vosctl.benchmark.cases import SIZES
+from tools.gpu_measuring import SHOWN, WARMUP, flower, labels_of, pictures, precisions, rate, said, told, tried
+from vosctl.benchmark.cases import Backend, Case
 from vosctl.benchmark.clip import MadeClips
-from vosctl.demo import demo_clip
+from vosctl.benchmark.measure import measure
+from vosctl.benchmark.run import describe
 from vosctl.engine import create_engine
-from vosctl.errors import VosctlError
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
-from vosctl.types import Labels, RGBImage
+from vosctl.types import Labels
 from vosctl.video.encoder import VideoWriter
 from vosctl.video.encodings import ENCODERS
 from vosctl.video.hardware import check_encoder
-from vosctl.video.masks import read_indexed_png
-from vosctl.video.planar import Coding, Picture, PlanarPicture, rgb_of_planes
+from vosctl.video.planar import Picture, PlanarPicture
 from vosctl.video.sources import open_source
 
-WARMUP = 8
 DOCTOR_LIMIT, TESTS_LIMIT = 50.0, 80.0  # seconds, fewer than the parts may take: what was said until then is told
-SHOWN = 24  # frames that are drawn; they are shown forwards and backwards
-PLAIN, ON_DEVICE = TrackingSettings(), TrackingSettings(on_device=True)
-WAYS = {"on_device": ON_DEVICE, "plain": PLAIN}
-
-
-def told(name: str, result: object) -> None:
-    """Print a result."""
-    print(json.dumps({name: result}), flush=True)
-
-
-def tried(name: str, measure: Callable[..., object], *arguments: Any) -> None:
-    """Print what a measurement gives, or why it gives nothing."""
-    try:
-        told(name, measure(*arguments))
-    except (VosctlError, RuntimeError, ImportError, OSError, ValueError) as error:
-        told(name, f"not had: {str(error).strip().partition(chr(10))[0][:300]}")
-
-
-def pictures(size: str, objects: int, count: int = SHOWN) -> tuple[list[Picture], Labels]:
-    """Return frames of the demo scene as the planes of a video, and the first one's labels."""
-    width, height = SIZES[size]
-    made = MadeClips(Path())
-    drawn = [np.asarray(cv2.resize(one, (width, height)), np.uint8) for one in made.pictures(objects, count)]
-    labels = cv2.resize(made.first_labels(objects), (width, height), interpolation=cv2.INTER_NEAREST)
-    return [planes_of(one) for one in drawn], np.asarray(labels, np.uint8)
-
-
-def planes_of(image: RGBImage) -> PlanarPicture:
-    """Return a picture's planes, as a decoder gives them; its size is even."""
-    height, width = image.shape[:2]
-    flat = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), np.uint8)
-    cb, cr = flat[height:].reshape(2, height // 2, width // 2)
-    planes, coding = (flat[:height], cb, cr), Coding("bt601", full_range=False)
-    return PlanarPicture(planes, coding, lambda: rgb_of_planes(planes, coding))
-
-
-def flower(count: int) -> tuple[list[Picture], Labels]:
-    """Return frames of the packaged clip of a flower, and the first one's labels."""
-    video, mask = demo_clip()
-    with open_source(str(video)) as source:
-        return [frame.picture for _, frame in zip(range(count), source, strict=False)], read_indexed_png(mask)
-
-
-def precisions(device: str) -> list[Any]:
-    """Return the precisions of a device that are compared with fp32."""
-    return ["bf16"] if device == "cpu" else ["bf16", "fp16"]
-
-
-def rate(trackers: Sequence[Tracker], shown: Sequence[Picture], masks: Sequence[Labels], frames: int) -> float:
-    """Return at how many frames a second trackers follow, one after the other; labels are taken one frame later."""
-    for tracker, mask in zip(trackers, masks, strict=True):
-        tracker.start(shown[0], mask)
-    there_and_back = itertools.cycle([*shown[1:], *shown[-2::-1]])
-    before: list[TrackedFrame] = []
-    warmup = min(WARMUP, frames)
-    begin = time.perf_counter()
-    for index in range(warmup + frames):
-        if index == warmup:
-            begin = time.perf_counter()
-        picture = next(there_and_back)
-        results = [tracker.step(picture) for tracker in trackers]
-        _labels_of(before)
-        before = results
-    _labels_of(before)
-    return frames / (time.perf_counter() - begin)
-
-
-def _labels_of(results: Sequence[TrackedFrame]) -> list[Labels]:
-    return [result.labels for result in results]
+ON_DEVICE = TrackingSettings(on_device=True)
+WAYS = {"on_device": ON_DEVICE, "plain": TrackingSettings()}
 
 
 def environment(device: str, frames: int) -> None:
@@ -108,28 +38,16 @@ def environment(device: str, frames: int) -> None:
     import torch
 
     told("torch", f"{torch.__version__}, CUDA {torch.cuda.is_available()}, {torch.get_num_threads()} threads")
-    tried("GPU", _said, "nvidia-smi")
-    told("doctor", _said(sys.executable, "-m", "vosctl", "doctor", limit=DOCTOR_LIMIT))
-
-
-def _said(*command: str, limit: float | None = None) -> str:
-    """Return what a command says; what it has said so far where it is ended after some seconds."""
-    with tempfile.TemporaryFile("w+") as output:
-        try:
-            run = subprocess.run(command, stdout=output, stderr=output, timeout=limit, check=False)
-            ended = f"status {run.returncode}"
-        except subprocess.TimeoutExpired:
-            ended = f"ended after {limit:.0f} seconds"
-        output.seek(0)
-        return f"{output.read()}\n{ended}"
+    tried("GPU", said, "nvidia-smi")
+    told("doctor", said(sys.executable, "-m", "vosctl", "doctor", limit=DOCTOR_LIMIT))
 
 
 def tests(device: str, frames: int) -> None:
     """Run the tests marked gpu."""
     options = ("-rs", "-p", "no:cacheprovider", "-p", "no:timeout", "-o", "timeout=0", "-o", "addopts=")
     files = ("--import-mode=importlib", "tests/engine/test_gpu.py")
-    said = _said(sys.executable, "-m", "pytest", "-v", "-m", "gpu", *options, *files, limit=TESTS_LIMIT)
-    told("pytest", "\n".join(said.splitlines()[-60:]))
+    found = said(sys.executable, "-m", "pytest", "-v", "-m", "gpu", *options, *files, limit=TESTS_LIMIT)
+    told("pytest", "\n".join(found.splitlines()[-60:]))
 
 
 def agreement(device: str, frames: int) -> None:
@@ -331,15 +249,30 @@ def profiled(device: str, settings: TrackingSettings, shown: Sequence[Picture], 
     rate([tracker], shown, [labels], 4)
     with profiler(activities=activities) as seen:
         for picture in shown[1:6]:
-            _labels_of([tracker.step(picture)])
+            labels_of([tracker.step(picture)])
     order = "self_cpu_time_total" if device == "cpu" else "self_cuda_time_total"
     return str(seen.key_averages().table(sort_by=order, row_limit=30, max_name_column_width=60))
 
 
 def bench(device: str, frames: int) -> None:
-    """Run `vosctl bench`."""
-    options = ("--device", device, "--engine", "torch", "--objects", "1,3,7", "--sizes", "480p", "--outputs", "none")
-    told("bench", _said(sys.executable, "-m", "vosctl", "bench", *options, "--frames", str(max(frames // 4, 2)), "-q"))
+    """Measure what `vosctl bench` does; in this one process, for each case in one of its own takes too long."""
+    with tempfile.TemporaryDirectory() as place:
+        clips = MadeClips(Path(place))
+        backend = Backend("torch", "cpu" if device == "cpu" else "cuda", "bf16", device)
+        counted = max(frames // 4, 2)
+        for count in (1, 3, 7):
+            clip, mask = clips.write("480p", count, WARMUP + counted)
+            step = Case("lite", backend, count, counted, WARMUP)
+            whole = replace(step, size="480p", output="none", clip=clip, mask=mask)
+            for case in (step, whole):
+                tried(describe(case), benched, case)
+
+
+def benched(case: Case) -> str:
+    """Return a case's figures."""
+    found = measure(case)
+    times = ", ".join(f"{name} {value:.2f}" for name, value in asdict(found.frame).items())
+    return f"{found.rate:.1f} a second; {times} ms; GPU memory {found.gpu} MB"
 
 
 def main() -> None:
