@@ -312,6 +312,19 @@ def test_an_estimate_is_measured(clips, bright_engine):
     assert found.basis == "measured by an earlier run on 1 job"
 
 
+def test_a_speed_is_measured_on_a_job_that_runs(clips, bright_engine):
+    clips("c", "d", frames=40)
+    Path("v/a.mp4").write_bytes(b"no video")
+    Path("v/a.png").write_bytes(Path("v/c.png").read_bytes())
+    Path("v/b.mp4").write_bytes(Path("v/c.mp4").read_bytes())
+    Path("v/b.png").write_bytes(b"no mask")
+    jobs = JobsRequest("v", "out").find()
+    assert [job.name for job in jobs] == ["a", "b", "c", "d"]
+    found = estimate(jobs, InProcess(bright_engine), {}, vosctl.BatchEvents())
+    assert found.basis == "measured on 30 frames of 1 job"
+    assert found.seconds == pytest.approx(found.frames / found.speed)
+
+
 def test_nothing_can_be_estimated_of_what_cannot_be_opened(clips, bright_engine):
     clips("a")
     Path("v/a.mp4").write_bytes(b"no video")

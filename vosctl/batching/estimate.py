@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from vosctl.batching.executor import BatchEvents, Executor
@@ -14,6 +15,8 @@ from vosctl.errors import VosctlError
 from vosctl.video.sources import RangedSource, open_source
 
 SAMPLE_FRAMES = 30
+_MOST_ATTEMPTS = 3
+"""How often other jobs are tried where none of the first ones runs: each may take long before it fails."""
 MOST_COUNTED = 200
 """Videos whose frames are counted; of more of them, every so many-th one is."""
 
@@ -80,11 +83,15 @@ def frames_of(job: BatchJob) -> int | None:
 
 
 def _try(jobs: Sequence[BatchJob], executor: Executor, events: BatchEvents) -> list[JobResult]:
-    """Run the first frames of some jobs, side by side as they will be."""
+    """Run the first frames of some jobs that can be opened, side by side as they will be."""
+    sound = (job for job in jobs if frames_of(job) != 0)
     with tempfile.TemporaryDirectory(prefix="vosctl-") as folder:
-        first = jobs[: executor.count]
-        trials: Iterable[BatchJob] = [_trial(job, Path(folder) / str(number)) for number, job in enumerate(first)]
-        return [one for one in executor.run(trials, events) if one.state == "done"]
+        for attempt in range(_MOST_ATTEMPTS):
+            first = list(islice(sound, executor.count))
+            trials = [_trial(job, Path(folder) / f"{attempt}-{number}") for number, job in enumerate(first)]
+            if done := [one for one in executor.run(trials, events) if one.state == "done"]:
+                return done
+    return []
 
 
 def _counted(count: int, noun: str) -> str:

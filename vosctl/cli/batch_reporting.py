@@ -176,7 +176,8 @@ class BatchReporter(BatchEvents):
         if result.state == "failed" and (self._live is None or self._verbose):
             self._say(f"Failed: {result.name}: {self._worded(result.error or '')}")
         elif result.state == "done" and not self._quiet and (self._live is None or self._verbose):
-            speed = f"{result.frames} frames, {result.frames_per_second:.1f} fps"
+            counted = f"{result.frames} frame{'s' if result.frames != 1 else ''}"
+            speed = f"{counted}, {result.frames_per_second:.1f} fps"
             lost = f"; lost: {', '.join(map(str, result.lost))}" if result.lost else ""
             self._say(f"Done: {result.name}: {speed}{lost}")
         if self._verbose:
