@@ -131,14 +131,15 @@ class StreamCopy:
         known = known_sound(source)
         if unknown := len(source.streams.audio) - len(known):
             self._warn(f"{self._path}: written without {unknown} sound track(s) of a codec that is not known here")
-        for stream in known:
-            if can_hold(self._output.format.name, stream):
-                self._add(stream)
-            else:
-                self._warn(
-                    f"{self._path}: written without the {stream.codec_context.name} sound, which "
-                    f"{self._path.suffix} cannot hold; .mkv can"
-                )
+        held = [stream for stream in known if can_hold(self._output.format.name, stream)]
+        for stream in held:
+            self._add(stream)
+        lost = [stream.codec_context.name for stream in known if stream not in held]
+        if lost:
+            what = (
+                f"the {lost[0]} sound" if len(lost) == 1 else f"{len(lost)} sound tracks ({', '.join(sorted({*lost}))})"
+            )
+            self._warn(f"{self._path}: written without {what}, which {self._path.suffix} cannot hold; .mkv can")
 
     def _add_subtitles(self, source: InputContainer) -> list[SubtitleStream]:
         known = [stream for stream in source.streams.subtitles if stream.codec_context is not None]

@@ -293,6 +293,12 @@ def test_tags_chapters_and_subtitles_are_kept_where_the_container_holds_them(fil
             ]
 
 
+def test_one_line_says_that_a_container_cannot_hold_several_tracks(film, through, tmp_path):
+    output = tmp_path / "o.webm"
+    (line,) = (one for one in through(film, output) if "sound" in one)
+    assert line == f"{output}: written without 2 sound tracks (aac), which .webm cannot hold; .mkv can"
+
+
 def test_titles_of_tracks_survive_mp4(film, through, tmp_path):
     through(film, tmp_path / "o.mp4")
     through(tmp_path / "o.mp4", tmp_path / "back.mkv")
