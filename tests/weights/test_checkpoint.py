@@ -137,6 +137,10 @@ def test_other_files_and_names_get_one_line(tmp_path):
     text.write_text("hello")
     with pytest.raises(VosctlError, match="unknown kind of weights"):
         load_network(text)
+    graph = tmp_path / "step.onnx"
+    graph.write_bytes(b"a graph")
+    with pytest.raises(VosctlError, match=f"one graph of an export; give the folder with both, {tmp_path}, as"):
+        load_network(graph)
     with pytest.raises(UsageError, match="neither a file nor a registered name; names: lite"):
         load_network("nonesuch")
 

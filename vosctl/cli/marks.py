@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from vosctl.errors import UsageError
 from vosctl.time_line import Place
 
+_NEARLY_PLACE = re.compile(r"-?\d[\d:.,]*s?")
 MOST_OBJECTS = 255
 LARGEST = 1e6
 """Pixels; no picture is that large, and beyond it numbers are typing errors."""
@@ -151,8 +152,11 @@ class MaskType(click.ParamType):  # type: ignore[type-arg]  # generic only in re
         at, rest = None, value
         written, separator, after = value.partition("@")
         if separator:
-            with suppress(UsageError):  # part of the name
+            try:
                 at, rest = Place.parse(written), after
+            except UsageError as error:  # part of the name, unless there is no such file and it is nearly a time
+                if _NEARLY_PLACE.fullmatch(written) and not Path(value).exists():
+                    self.fail(f"{value!r}: before @: {error}", param, ctx)
         number, separator, after = rest.partition("=")
         object_id = None
         if separator and number.isascii() and number.isdecimal() and len(number) <= 9:

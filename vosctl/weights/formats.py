@@ -39,6 +39,8 @@ def read_file(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         return _read_safetensors(path)
     if path.suffix in PICKLED:
         return _read_pickled(path), {}
+    if path.suffix == ".onnx":
+        raise VosctlError(f"{path}: is one graph of an export; give the folder with both, {path.parent}, as `weights`")
     raise VosctlError(f"{path}: unknown kind of weights; give a .safetensors file or an official RGMP .pth")
 
 
