@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from vosctl.arguments import whole_number
 from vosctl.errors import UsageError
 
 HOW_TO = "give a frame, such as 120, or a time: 12.5s, 1:23.4 or 1:02:03"
@@ -105,7 +106,7 @@ class Span:
     every: int = 1
 
     def __post_init__(self) -> None:
-        if self.every < 1:
+        if whole_number("every", self.every) < 1:
             raise UsageError(f"`every={self.every}`: must be 1 or more")
         start = self.start or START
         if self.end is None:

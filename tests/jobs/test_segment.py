@@ -4,6 +4,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 import vosctl
 from tests.helpers.frames import square_frame, write_video
@@ -166,11 +167,43 @@ def test_a_job_can_name_its_outputs_after_the_source_and_run_twice(clip, bright_
         ({"first_mask": "m.png", "masks": "m.png"}, "m.png"),
         ({"first_mask": "m.png", "max_frames": 0}, "`max_frames=0`"),
         ({"box": (1, 2, 30, 30), "point": [(500, 5, True)]}, "outside"),
+        ({"first_mask": "m.png", "max_frames": "3"}, "`max_frames='3'`: give a whole number"),
+        ({"first_mask": "m.png", "max_frames": 3.0}, r"`max_frames=3\.0`: give a whole number"),
+        ({"first_mask": "m.png", "every": 1.5}, r"`every=1\.5`: give a whole number"),
+        ({"first_mask": "m.png", "matte": "o.mp4", "grow": 1.5}, r"`grow=1\.5`: give a whole number"),
+        ({"first_mask": "m.png", "matte": "o.mp4", "feather": "1"}, "`feather='1'`: give a number"),
+        ({"first_mask": "m.png", "overlay": "o.mp4", "colors": ["red"]}, r"`colors=\['red'\]`: give one text"),
+        ({"first_mask": "m.png", "annotations": "o.json", "object_names": ["cup"]}, "`object_names=.*by object id"),
+        ({"first_mask": "m.png", "annotations": "o.json", "object_names": {1: 5}}, "`object_names`: 1=5: a name is"),
+        ({"first_mask": "m.png", "annotations": "o.json", "object_names": {"1": "cup"}}, "`object_names='1'`: give a"),
+        ({"first_mask": "m.png", "composite": "o.mp4", "background": (0, 255, 0)}, r"`background=\(0, 255, 0\)`: give"),
+        ({"first_mask": "m.png", "overlay": 5}, "`overlay=5`: give a name or a path, not int"),
+        ({"first_mask": "m.png", "masks": ""}, "`masks`: is empty"),
+        ({"first_mask": "m.png", "frame_rate": 0}, "`frame_rate=0`: give images per second"),
+        ({"first_mask": "m.png", "prompts": {"at": 3}}, "`prompts`: give a list of TimedPrompt"),
     ],
 )
 def test_requests_that_cannot_be_served_name_parameters(clip, bright_engine, given, message):
     with pytest.raises(vosctl.UsageError, match=message):
         vosctl.segment("clip.mp4", engine=bright_engine, **given)
+
+
+@pytest.mark.parametrize(("source", "message"), [(0, "`source=0`: give a name"), ("", "`source`: is empty")])
+def test_a_source_has_a_name(clip, bright_engine, source, message):
+    with pytest.raises(vosctl.UsageError, match=message):
+        vosctl.segment(source, "m.png", engine=bright_engine)
+
+
+def test_a_background_is_a_path_too_and_a_rate_a_number(clip, bright_engine, tmp_path):
+    image, _ = square_frame(64, 96, (1, RED, 10, 16, 24))
+    (tmp_path / "stills").mkdir()
+    for number in range(2):
+        Image.fromarray(image).save(tmp_path / "stills" / f"{number}.png")
+    vosctl.segment(
+        "stills", "m.png", composite="o.mp4", background=Path("stills") / "0.png", frame_rate=12.5, engine=bright_engine
+    )
+    with av.open("o.mp4") as container:
+        assert [frame.time for frame in container.decode(video=0)] == pytest.approx([0, 0.08])
 
 
 def test_an_object_that_a_later_one_covers_is_not_lost_in_silence(clip):

@@ -79,6 +79,20 @@ def test_a_box_outside_the_picture_says_so(cup):
         predict_mask(cup[0], strokes=[Stroke(((3.0, 3.0),), False, 2.0)])
 
 
+@pytest.mark.parametrize(
+    ("image", "kind"),
+    [
+        (np.zeros((50, 50), np.uint8), r"\(50, 50\) of uint8"),
+        (np.zeros((50, 50, 3)), r"\(50, 50, 3\) of float64"),
+        (np.zeros((50, 50, 4), np.uint8), r"\(50, 50, 4\) of uint8"),
+        ("cup.png", "str"),
+    ],
+)
+def test_a_picture_is_rgb_bytes(image, kind):
+    with pytest.raises(UsageError, match=rf"`image`: give a NumPy array \(H, W, 3\) of uint8 RGB, not {kind}"):
+        mask_from(image, box=(1, 1, 5, 5))
+
+
 def test_a_registered_engine_answers_in_its_place(cup):
     engine = ColourPromptEngine()
     with registered_prompt_engine(engine):

@@ -51,12 +51,15 @@ def same(one, other):
 def test_frames_come_back_exactly_and_in_any_order(tmp_path):
     write(tmp_path / "a.vostrack").finish()
     assert [path.name for path in tmp_path.iterdir()] == ["a.vostrack"], "one file when it is complete"
-    with Track(tmp_path / "a.vostrack") as track:
+    with Track(str(tmp_path / "a.vostrack")) as track:
         assert len(track) == 5
         assert track.complete
         for index in (3, 0, 4, 2, 1):
             assert same(track[index], result(index)[1])
         assert len(list(track)) == 5
+        assert same(track[-1], result(4)[1])
+        with pytest.raises(IndexError):
+            track[-6]
         with pytest.raises(IndexError):
             track[5]
 

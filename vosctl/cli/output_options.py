@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -104,10 +104,20 @@ class OutputOptions:
                     raise UsageError(f"--json and --{option} -: both write to standard output; give --{option} a file")
 
 
+class _OutputPath(click.Path):
+    """A path that was not left empty, as by a variable that is not set: it would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if value == "":
+            self.fail("is empty; give a name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def path_option(flag: str, metavar: str, text: str) -> Decorator:
     """Return an option that names an output."""
     return click.option(
-        flag, type=click.Path(path_type=Path, allow_dash="-" in metavar.split("|")), metavar=metavar, help=text
+        flag, type=_OutputPath(path_type=Path, allow_dash="-" in metavar.split("|")), metavar=metavar, help=text
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vosctl.arguments import file_name
 from vosctl.errors import UsageError, VosctlError
 from vosctl.events import Events, Started
 from vosctl.interrupts import held
@@ -225,7 +226,7 @@ def render(
     cutout: StrPath | None = None,
     rle: StrPath | None = None,
     composite: StrPath | None = None,
-    background: str = "",
+    background: StrPath = "",
     annotations: StrPath | None = None,
     annotation_format: AnnotationFormat = "coco",
     object_names: Mapping[int, str] | None = None,
@@ -299,4 +300,5 @@ def render(
         pipe_format=pipe_format,
         encoder=encoder,
     )
+    file_name("track", track)
     return RenderJob(track, source, request, max_frames, events or Events(), decoder).run()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vosctl.arguments import whole_number
 from vosctl.engine.base import Engine, EngineInfo
 from vosctl.engine.cache import compiled_by_torch
 from vosctl.engine.idle_gpu import idle_gpu
@@ -30,9 +31,9 @@ def check_max_frames(max_frames: int | None) -> None:
     """Make sure that a run has a frame to stop after.
 
     Raises:
-        UsageError: it is below 1.
+        UsageError: it is no whole number, or below 1.
     """
-    if max_frames is not None and max_frames < 1:
+    if max_frames is not None and whole_number("max_frames", max_frames) < 1:
         raise UsageError(f"`max_frames={max_frames}`: must be 1 or more")
 
 

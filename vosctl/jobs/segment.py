@@ -18,6 +18,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.arguments import file_name
 from vosctl.engine.base import Engine
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
@@ -42,7 +43,7 @@ from vosctl.prompts.prompt_file import prompts_of
 from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.summary import Summary
-from vosctl.time_line import PlaceLike, Span
+from vosctl.time_line import PlaceLike, Span, parse_rate
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
 from vosctl.tracks.header import TrackHeader
 from vosctl.types import Labels, RealBox
@@ -244,7 +245,7 @@ def segment(
     cutout: StrPath | None = None,
     rle: StrPath | None = None,
     composite: StrPath | None = None,
-    background: str = "",
+    background: StrPath = "",
     annotations: StrPath | None = None,
     annotation_format: AnnotationFormat = "coco",
     object_names: Mapping[int, str] | None = None,
@@ -258,7 +259,7 @@ def segment(
     encoder: EncoderWord = "auto",
     tracking: TrackingSettings | None = None,
     engine: EngineSettings | Engine[Any] | None = None,
-    frame_rate: Fraction | None = None,
+    frame_rate: Fraction | float | str | None = None,
     max_frames: int | None = None,
     start: PlaceLike | None = None,
     end: PlaceLike | None = None,
@@ -302,7 +303,7 @@ def segment(
             first.
         tracking: how objects are followed.
         engine: what runs the network: settings, or an engine that was made.
-        frame_rate: images per second, where the source is images.
+        frame_rate: images per second, where the source is images: 25, 23.976 or "30000/1001".
         max_frames: stop after so many frames.
         start: the first frame that is wanted, its number or a time: 120, "12.5s", "1:23.4". It has the objects.
         end: the frame before which to end, likewise.
@@ -332,7 +333,7 @@ def segment(
         "track": track,
     }
     return SegmentJob(
-        source=source,
+        source=file_name("source", source),
         objects=FirstObjects(
             mask=first_mask, prompts=_prompts(box, point), fix_mask=fix_mask, accept_doubtful=accept_doubtful
         ),
@@ -352,7 +353,7 @@ def segment(
         ),
         tracking=tracking or TrackingSettings(),
         engine=engine or EngineSettings(),
-        frame_rate=frame_rate,
+        frame_rate=_rate(frame_rate),
         max_frames=max_frames,
         span=Span.of(start, end, every),
         prompts=prompts_of(prompts),
@@ -360,6 +361,13 @@ def segment(
         events=events or Events(),
         decoder=decoder,
     ).run()
+
+
+def _rate(given: Fraction | float | str | None) -> Fraction | None:
+    rate = None if given is None else parse_rate(str(given))
+    if given is not None and rate is None:
+        raise UsageError(f"`frame_rate={given!r}`: give images per second, such as 25 or '30000/1001'")
+    return rate
 
 
 def _prompts(

@@ -19,7 +19,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from pycocotools import mask as coco
@@ -43,10 +43,16 @@ def prompts_of(said: StrPath | Iterable[TimedPrompt]) -> tuple[TimedPrompt, ...]
     """Return prompts that are given as they are, or as a file of them.
 
     Raises:
-        UsageError: see `read_prompts`.
+        UsageError: one is no `TimedPrompt`; or see `read_prompts`.
         VosctlError: see `read_prompts`.
     """
-    return read_prompts(said) if isinstance(said, str | os.PathLike) else tuple(said)
+    if isinstance(said, str | os.PathLike):
+        return read_prompts(said)
+    prompts = tuple(said)
+    for prompt in prompts:
+        if not isinstance(cast(object, prompt), TimedPrompt):
+            raise UsageError(f"`prompts`: give a list of TimedPrompt, or a file of them, not {type(prompt).__name__}")
+    return prompts
 
 
 def read_prompts(path: StrPath) -> tuple[TimedPrompt, ...]:

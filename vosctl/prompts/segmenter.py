@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from vosctl.engine.factory import check_threads, create_prompt_engine
 from vosctl.engine.prompt_engine import PromptEngine
+from vosctl.errors import UsageError
 from vosctl.prompts.mirrored import MirroredEngine
 from vosctl.prompts.prediction import MaskPrediction
 from vosctl.prompts.predictor import MaskPredictor
@@ -55,9 +58,17 @@ def predict_mask(
         The mask, its probabilities, a score, and what speaks against it.
 
     Raises:
-        UsageError: nothing is said, or something of it does not fit the picture.
+        UsageError: nothing is said, or something of it does not fit the picture, or that is none.
     """
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+        raise UsageError(f"`image`: give a NumPy array (H, W, 3) of uint8 RGB, not {_kind(image)}")
+    if not image.size:
+        raise UsageError(f"`image`: is {image.shape[1]}x{image.shape[0]}, it has no pixels")
     return finder_for(image)(Prompt.of(box, points, mask, strokes))
+
+
+def _kind(image: object) -> str:
+    return f"{image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
 
 
 def finder_for(image: RGBImage) -> Finder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import get_args
 
 import numpy as np
 
+from vosctl.arguments import file_name
 from vosctl.errors import UsageError, VosctlError
 from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.results import ObjectStatus, TrackedFrame, TrackedObject
@@ -55,8 +57,8 @@ class Track:
         VosctlError: it cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path = Path(file_name("track", path))
         if not path.is_file():
             raise UsageError(f"{path}: no such track; `track=FILE` of segment writes one")
         with database_errors(path):
@@ -108,12 +110,14 @@ class Track:
         return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> TrackedFrame:
-        """Read one frame.
+        """Read one frame; below 0 it counts from the end.
 
         Raises:
             IndexError: there is no such frame.
             VosctlError: it is damaged.
         """
+        if number < 0:
+            number += len(self)
         with database_errors(self.path):
             found = self._database.execute(
                 "SELECT matte_x, matte_y, matte FROM frames WHERE number = ?", (number,)

@@ -6,6 +6,7 @@ import colorsys
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import cv2
 import numpy as np
@@ -84,6 +85,8 @@ class ColourRequest:
         """
         from PIL import ImageColor
 
+        if not isinstance(cast(object, text), str):
+            raise UsageError(f"`colors={text!r}`: give one text, such as 'red,#00ff00' or '2=blue'")
         by_id: dict[int, RGB] = {}
         in_order: list[RGB] = []
         for entry in text.split(",") if text else ():

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.arguments import real_number, whole_number
 from vosctl.errors import UsageError
 from vosctl.types import Alpha, RGBImage
 
@@ -28,7 +29,7 @@ class Edges:
         clean: whether the background's colour is taken out of soft edges in cut-outs.
 
     Raises:
-        UsageError: a number is out of range.
+        UsageError: a number is none, or out of range.
     """
 
     grow: int = 0
@@ -36,9 +37,9 @@ class Edges:
     clean: bool = False
 
     def __post_init__(self) -> None:
-        if not -LARGEST <= self.grow <= LARGEST:
+        if not -LARGEST <= whole_number("grow", self.grow) <= LARGEST:
             raise UsageError(f"`grow={self.grow}`: must be -{LARGEST} to {LARGEST} pixels")
-        if not 0 <= self.feather <= LARGEST:
+        if not 0 <= real_number("feather", self.feather) <= LARGEST:
             raise UsageError(f"`feather={self.feather:g}`: must be 0 to {LARGEST} pixels")
 
     def apply(self, alpha: Alpha) -> Alpha:

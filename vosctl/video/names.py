@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
+from vosctl.arguments import whole_number
 from vosctl.errors import UsageError
 
 _ENTRY = re.compile(r"(?P<id>\d{1,9})=(?P<name>.*)", re.DOTALL)
@@ -28,8 +30,12 @@ class ObjectNames:
     by_id: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(cast(object, self.by_id), Mapping):
+            raise UsageError(f"`object_names={self.by_id!r}`: give names by object id, such as {{1: 'dancer'}}")
         for object_id, name in self.by_id.items():
-            if not 1 <= object_id <= 255:
+            if not isinstance(cast(object, name), str):
+                raise UsageError(f"`object_names`: {object_id}={name!r}: a name is text")
+            if not 1 <= whole_number("object_names", object_id) <= 255:
                 raise UsageError(f"`object_names`: {object_id}={name}: objects have the numbers 1 to 255")
             if not name.strip() or len(name) > _LONGEST or not name.isprintable():
                 raise UsageError(f"`object_names`: {object_id}={name!r}: give a name of 1 to {_LONGEST} letters")

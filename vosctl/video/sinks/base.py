@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
+from vosctl.arguments import file_name
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.colours import ColourRequest, ObjectColours
 from vosctl.video.edges import Edges
@@ -142,7 +143,7 @@ class OutputRequest:
         paths: Mapping[str, str | os.PathLike[str] | None],
         *,
         colors: str = "",
-        background: str = "",
+        background: str | os.PathLike[str] = "",
         annotation_format: AnnotationFormat = "coco",
         grow: int = 0,
         feather: float = 0.0,
@@ -170,15 +171,15 @@ class OutputRequest:
             encoder: of .mp4, .mov and .mkv.
 
         Raises:
-            UsageError: a colour or a name is none, or the edges cannot be made.
+            UsageError: a path, a colour or a name is none, or the edges cannot be made.
         """
-        given: dict[str, Path] = {name: Path(path) for name, path in paths.items() if path is not None}
+        given: dict[str, Path] = {name: Path(file_name(name, path)) for name, path in paths.items() if path is not None}
         return cls(
             **given,  # type: ignore[arg-type]  # its names are those of outputs
             overwrite=overwrite,
             audio=audio,
             colors=ColourRequest.parse(colors),
-            background=background,
+            background=file_name("background", background) if background else "",
             annotation_format=annotation_format,
             edges=Edges(grow, feather, clean_edges),
             object_names=ObjectNames(object_names or {}),

@@ -52,6 +52,10 @@ def open_source(
         UsageError: nothing of that name exists, or it holds no pictures.
         VosctlError: it exists and cannot be read, or the decoder is not to be had.
     """
+    if not spec:
+        raise UsageError("the source's name is empty; give a video, images, an address, or - for standard input")
+    if frame_rate is not None and frame_rate <= 0:
+        raise UsageError(f"`frame_rate={frame_rate}`: must be above 0")
     try:
         source = _open_images(spec, frame_rate)
     except OSError as error:  # a name that no file can have, a folder that may not be looked into
