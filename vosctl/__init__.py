@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from vosctl.engine.settings import EngineSettings
     from vosctl.errors import UsageError, VosctlError
     from vosctl.events import Events, Started
+    from vosctl.jobs.calling import segment
     from vosctl.jobs.rendering import RenderJob, render
     from vosctl.jobs.resuming import ResumeJob, resume
-    from vosctl.jobs.segment import SegmentJob, segment
+    from vosctl.jobs.segment import SegmentJob
     from vosctl.prompts import MaskPrediction, Prompt, Stroke, mask_from, predict_mask
     from vosctl.prompts.first_objects import FirstObjects
     from vosctl.prompts.timed import TimedPrompt
@@ -74,7 +75,7 @@ _HOMES = {
     "predict_mask": "vosctl.prompts",
     "render": "vosctl.jobs.rendering",
     "resume": "vosctl.jobs.resuming",
-    "segment": "vosctl.jobs.segment",
+    "segment": "vosctl.jobs.calling",
 }
 """The public names and their modules, imported on first use: `vosctl --help` loads no network runtime."""
 
