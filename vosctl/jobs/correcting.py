@@ -8,17 +8,18 @@ followed along from its masks, and stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from vosctl.errors import UsageError
 from vosctl.interrupts import check
 from vosctl.jobs.blending import Part, only, put_together, share_ahead
-from vosctl.jobs.both_ways import Direction, every_of
+from vosctl.jobs.both_ways import every_of
 from vosctl.jobs.recording import direction_of, said_of, scheduled
 from vosctl.jobs.references import show_first, tell_of_first_left_out, tell_of_one_reference
+from vosctl.jobs.stretches import Stretch, joined, mirrored, stretches
 from vosctl.prompts.entries import Entry
 from vosctl.prompts.first_objects import Tell
 from vosctl.prompts.schedule import Schedule
@@ -37,65 +38,6 @@ from vosctl.video.sources.base import NOT_SEEKABLE
 
 Hear = Callable[[Frame, TrackedFrame], None]
 """Told of each frame that was followed into."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Frames through which an object is followed anew.
-
-    Attributes:
-        object_id: the object.
-        start: the frame in which it is said.
-        end: the frame at which its way ends, and which is not followed into; before `start` on a way back.
-    """
-
-    object_id: int
-    start: int
-    end: int
-
-    def holds(self, number: int) -> bool:
-        """Whether a frame is in it."""
-        return self.start <= number < self.end or self.end < number <= self.start
-
-
-def stretches(
-    new: Iterable[tuple[int, int]],
-    earlier: Mapping[int, Sequence[int]],
-    ends: tuple[int, int],
-    direction: Direction,
-    *,
-    by_first: bool = False,
-) -> tuple[set[Stretch], set[Stretch]]:
-    """Return the ways forwards and the ways back that have to be followed anew.
-
-    Args:
-        new: what is said now: frames and objects.
-        earlier: by object, the frames in which anything was said of it when the track was made, rising.
-        ends: the number before the first frame, and the number after the last one that is there.
-        direction: which ways objects are followed.
-        by_first: whether the place where an object is first said counts wherever it is followed: where that is a new
-            one all its ways are followed anew.
-    """
-    forwards: set[Stretch] = set()
-    backwards: set[Stretch] = set()
-    anew = set(new)
-    fresh = {key for number, key in anew if by_first and number <= min(earlier.get(key, (number,)))}
-    anew |= {(number, key) for key in fresh for number in earlier.get(key, ())}
-    for number, key in anew:
-        old = earlier.get(key, ())
-        places = sorted({*old, *(place for place, other in anew if other == key)})
-        before = max((place for place in places if place < number), default=None)
-        after = min((place for place in places if place > number), default=None)
-        forwards.add(Stretch(key, number, ends[1] if after is None else min(after, ends[1])))
-        if direction == "forward":
-            continue
-        backwards.add(Stretch(key, number, ends[0] if before is None else before))
-        # What lay between two places was made of both, so that of neither the track has it alone.
-        if before is not None and old and before < old[-1]:
-            forwards.add(Stretch(key, before, min(number, ends[1])))
-        if after is not None and old and after > old[0]:
-            backwards.add(Stretch(key, after, number))
-    return {one for one in forwards if one.start < one.end}, backwards
 
 
 class Correction:
@@ -151,8 +93,7 @@ class Correction:
     def frames(self) -> int:
         """How many times a frame is followed into."""
         return sum(
-            (end - start) // self._every
-            for start, end in (*_joined(self.forwards), *_joined(_mirrored(self.backwards)))
+            (end - start) // self._every for start, end in (*joined(self.forwards), *joined(mirrored(self.backwards)))
         )
 
     def run(self, hear: Hear) -> TrackChange:
@@ -178,7 +119,7 @@ class Correction:
 
     def _forward_frames(self) -> Iterator[tuple[Frame, bool]]:
         """Yield the frames of the ways forwards, and whether each begins a new run."""
-        for start, end in _joined(self.forwards):
+        for start, end in joined(self.forwards):
             self._source.seek(start)
             for frame in self._source:
                 if frame.index >= end:
@@ -186,7 +127,7 @@ class Correction:
                 yield frame, frame.index == start
 
     def _backward_frames(self) -> Iterator[tuple[Frame, bool]]:
-        for start, end in _joined(_mirrored(self.backwards)):
+        for start, end in joined(mirrored(self.backwards)):
             numbers = range(-end + self._every, -start + self._every, self._every)
             for frame in frames_backwards(self._source, numbers):
                 yield frame, frame.index == -start
@@ -258,22 +199,6 @@ class Correction:
     def _number(self, index: int) -> int:
         """Return a frame's number in the track."""
         return (index - self._first) // self._every
-
-
-def _mirrored(ways: Iterable[Stretch]) -> set[Stretch]:
-    """Return ways back as ways forwards, with the frames counted downwards."""
-    return {Stretch(one.object_id, -one.start, -one.end) for one in ways}
-
-
-def _joined(ways: Iterable[Stretch]) -> list[tuple[int, int]]:
-    """Return the starts and ends of the runs that ways forwards come to, rising: those that meet are one."""
-    runs: list[tuple[int, int]] = []
-    for start, end in sorted((one.start, one.end) for one in ways):
-        if runs and start <= runs[-1][1]:
-            runs[-1] = runs[-1][0], max(runs[-1][1], end)
-        else:
-            runs.append((start, end))
-    return runs
 
 
 def correction(
