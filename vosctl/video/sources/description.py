@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -33,6 +35,32 @@ class Origin:
     live: bool = False
     advice: str = "check that it plays in a video player"
     hardware: HWAccel | None = None
+
+    @classmethod
+    def of_address(cls, address: str, hardware: HWAccel | None = None) -> Origin:
+        """Return what an rtsp:// or http(s):// address says; rtsp is live.
+
+        Raises:
+            UsageError: it is not written as an address is.
+        """
+        try:
+            parts = urlsplit(address)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as error:
+            host, port, problem = "", None, f" ({error})"
+        else:
+            problem = ""
+        if not host:
+            shown = re.sub(r"//[^/@]*@", "//", address)  # without a password
+            raise UsageError(f"{shown}: is no address{problem}; give one such as rtsp://camera.local:554/stream")
+        return cls(
+            name=PurePosixPath(parts.path).stem or host or "stream",
+            label=parts._replace(netloc=f"{host}:{port}" if port else host, query="").geturl(),
+            network=True,
+            live=parts.scheme.lower().startswith("rtsp"),
+            advice="check the address",
+            hardware=hardware,
+        )
 
 
 def reason_of(error: av.FFmpegError) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import sys
 import time
 from array import array
@@ -11,9 +10,8 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -124,27 +122,9 @@ class VideoSource(Source):
             UsageError: it is not written as an address is.
             VosctlError: it does not answer in time.
         """
-        try:
-            parts = urlsplit(address)
-            host, port = parts.hostname or "", parts.port
-        except ValueError as error:
-            host, port, problem = "", None, f" ({error})"
-        else:
-            problem = ""
-        if not host:
-            shown = re.sub(r"//[^/@]*@", "//", address)  # without a password
-            raise UsageError(f"{shown}: is no address{problem}; give one such as rtsp://camera.local:554/stream")
-        label = parts._replace(netloc=f"{host}:{port}" if port else host, query="").geturl()
-        live = parts.scheme.lower().startswith("rtsp")
-        origin = Origin(
-            name=PurePosixPath(parts.path).stem or host or "stream",
-            label=label,
-            network=True,
-            live=live,
-            advice="check the address",
-            hardware=hardware,
-        )
-        return cls._open(address, origin, timeout=timeout, options={"rtsp_transport": "tcp"} if live else {})
+        origin = Origin.of_address(address, hardware)
+        options = {"rtsp_transport": "tcp"} if origin.live else {}
+        return cls._open(address, origin, timeout=timeout, options=options)
 
     @classmethod
     def from_stdin(cls, stdin: BinaryIO | None = None, hardware: HWAccel | None = None) -> VideoSource:
