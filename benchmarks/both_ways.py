@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vosctl
+from vosctl.evaluation.absences import read_clips
 from vosctl.jobs.blending import Part, put_together, share_ahead
-from vosctl.types import Mask
+from vosctl.types import Mask, RGBImage
 from vosctl.video.masks import read_indexed_png
-from vosctl.video.sources import open_source
 
 CASES = {
     "first": ((0,), "forward"),
@@ -55,25 +55,26 @@ def main() -> None:
     columns = [f"{rule}, {count}" for count in MASKS for rule in RULES] if arguments.rules else list(CASES)
     print("| clip | frames | " + " | ".join(columns) + " |")
     means = []
-    for clip in sorted((arguments.clips / "JPEGImages").iterdir()):
-        truth = [read_indexed_png(path) > 0 for path in sorted((arguments.clips / "Annotations" / clip.name).iterdir())]
+    for clip in read_clips(arguments.clips):
+        truth = list(clip.masks)
         if arguments.rules:
-            row = measure_rules(clip, truth, vosctl.Tracker.load(arguments.weights, settings=tracking))
+            row = measure_rules(list(clip.frames), truth, vosctl.Tracker.load(arguments.weights, settings=tracking))
         else:
-            row = [measure(clip, truth, case, arguments.weights, tracking) for case in CASES]
+            images = arguments.clips / "JPEGImages" / clip.name
+            row = [measure(images, truth, case, arguments.weights, tracking) for case in CASES]
         means.append(row)
         print(f"| {clip.name} | {len(truth)} | " + " | ".join(f"{value:.1f}" for value in row) + " |", flush=True)
     print("| mean | | " + " | ".join(f"{value:.1f}" for value in np.mean(means, axis=0)) + " |")
 
 
-def measure(clip: Path, truth: list[Mask], case: str, weights: str, tracking: vosctl.TrackingSettings) -> float:
+def measure(images: Path, truth: list[Mask], case: str, weights: str, tracking: vosctl.TrackingSettings) -> float:
     """Return J in percent of one clip in one case."""
     places, direction = CASES[case]
     marked = (0, len(truth) // 2, len(truth) - 1)
     prompts = [vosctl.TimedPrompt.of(marked[place], 1, mask=truth[marked[place]]) for place in places]
     with tempfile.TemporaryDirectory() as folder:
         vosctl.segment(
-            clip,
+            images,
             prompts=prompts,
             direction="both" if direction == "both" else "forward",
             masks=Path(folder) / "masks",
@@ -89,10 +90,8 @@ def measure(clip: Path, truth: list[Mask], case: str, weights: str, tracking: vo
     return 100 * float(np.mean(scores))
 
 
-def measure_rules(clip: Path, truth: list[Mask], tracker: vosctl.Tracker) -> list[float]:
+def measure_rules(frames: list[RGBImage], truth: list[Mask], tracker: vosctl.Tracker) -> list[float]:
     """Return J in percent of one clip, for each count of masks and each rule."""
-    with open_source(str(clip)) as source:
-        frames = [frame.picture for frame in source]
     row = []
     for count in MASKS:
         places = [min(part * len(truth) // (count - 1), len(truth) - 1) for part in range(count)]

@@ -23,13 +23,12 @@ import numpy as np
 import vosctl
 from vosctl.engine import Engine, Step, create_engine
 from vosctl.engine.references import joins_references
+from vosctl.evaluation.absences import read_clips
 from vosctl.tracking.crop import mask_box
 from vosctl.tracking.references import reference_of
 from vosctl.tracking.settings import References
 from vosctl.types import Mask
-from vosctl.video.masks import read_indexed_png
 from vosctl.video.planar import Picture
-from vosctl.video.sources import open_source
 
 PARTS = (1 / 3, 1 / 2)
 """Of a clip, at which its object is corrected."""
@@ -48,15 +47,15 @@ def main() -> None:
     arguments = parser.parse_args()
     engine = create_engine(arguments.weights, engine=arguments.engine, precision="fp32")
     size = arguments.window_size or engine.crop_size
-    clips = sorted((arguments.clips / "JPEGImages").iterdir())
+    clips = read_clips(arguments.clips)
     if arguments.cost:
-        print_cost(engine, size, *_read(arguments.clips, clips[0].name))
+        print_cost(engine, size, list(clips[0].frames), clips[0].masks)
         return
     kinds = list(WRONG) if arguments.wrong else ["annotation"]
     print("| clip | corrected in | first reference | kept | replaced | kept where they agree | always kept |")
     measured: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
     for clip in clips:
-        frames, truth = _read(arguments.clips, clip.name)
+        frames, truth = list(clip.frames), clip.masks
         for part in PARTS:
             place = int(len(frames) * part)
             replaced = follow(tracker_of(engine, size, 1), frames, truth, place)
@@ -163,12 +162,6 @@ def _encoded(engine: Engine[Any], size: int, frame: Picture, mask: Mask) -> Any:
     assert box is not None
     reference = reference_of(frame, mask, box, size)
     return engine.encode_reference(reference.image, reference.mask)
-
-
-def _read(clips: Path, name: str) -> tuple[list[Picture], list[Mask]]:
-    truth = [read_indexed_png(path) > 0 for path in sorted((clips / "Annotations" / name).iterdir())]
-    with open_source(str(clips / "JPEGImages" / name)) as source:
-        return [frame.picture for frame in source], truth
 
 
 def _box(mask: Mask) -> Mask:
