@@ -92,6 +92,13 @@ def test_what_an_earlier_run_wrote_beside_the_videos_is_no_video(folder):
     assert [job.name for job in request.find()] == ["a"]
 
 
+@pytest.mark.parametrize("source", ["v", "v/*"])
+def test_folders_that_an_earlier_run_wrote_beside_the_videos_are_no_images(folder, source):
+    folder("a.mp4", "a.png", "a/masks/00000.png", "b.mp4", "b.png", "b/overlay.mp4", "day.png", "day/0.jpg")
+    assert list(find(source)) == ["a", "b", "day"]
+    assert find(source)["a"].source == "v/a.mp4"
+
+
 def test_layouts():
     wanted = parse_outputs("masks, overlay.webm,rle,cutout.png,matte,annotations,track")
 

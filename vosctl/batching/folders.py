@@ -12,6 +12,7 @@ from natsort import natsorted
 from vosctl.batching.job import BatchJob, name_of
 from vosctl.errors import UsageError
 from vosctl.video.sources import IMAGE_SUFFIXES
+from vosctl.video.sources.images import is_image
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -34,7 +35,7 @@ def find_in_folder(folder: Path) -> list[BatchJob]:
     """
     beside = _Beside(folder)
     found = [path for path in beside.entries if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
-    found += [path for path in beside.entries if path.is_dir() and beside.says_something_of(path)]
+    found += [path for path in beside.entries if path.is_dir() and beside.has_images_of(path)]
     if not found:
         raise UsageError(
             f"{folder}: holds no video; give a folder of videos with masks beside them (a.mp4 and a.png), a data set "
@@ -56,7 +57,7 @@ def find_by_glob(pattern: str) -> list[BatchJob]:
     jobs = []
     for path in natsorted(videos, key=str):
         beside = folders.setdefault(path.parent, _Beside(path.parent))
-        if path.is_dir() and not beside.says_something_of(path):
+        if path.is_dir() and not beside.has_images_of(path):
             continue
         relative = Path(os.path.relpath(path.parent, fixed)) / name_of(path)
         jobs.append(beside.job(path, relative.as_posix()))
@@ -93,18 +94,29 @@ class _Beside:
             raise UsageError(f"{folder}: cannot be read: {error.strerror}; check the path") from error
         self._folder = folder
         self._names = {path.name for path in self.entries}
-        videos = {name_of(path) for path in self.entries if path.suffix.lower() in VIDEO_SUFFIXES or path.is_dir()}
+        self._videos = {name_of(path) for path in self.entries if path.suffix.lower() in VIDEO_SUFFIXES}
+        sources = self._videos | {name_of(path) for path in self.entries if path.is_dir()}
         self._numbered: dict[str, list[str]] = {}
         for path in self.entries:
             stem, dot, number = path.stem.rpartition(".")
             # a.1.png is the mask of a.1.mp4 where that is there, else of a.mp4's first object
-            if dot and number.isdecimal() and path.suffix.lower() in MASK_SUFFIXES and path.stem not in videos:
+            if dot and number.isdecimal() and path.suffix.lower() in MASK_SUFFIXES and path.stem not in sources:
                 self._numbered.setdefault(stem, []).append(path.name)
 
-    def says_something_of(self, source: Path) -> bool:
-        """Return whether there is a mask or a file of prompts for a source."""
-        masks, prompts = self._found(name_of(source))
-        return bool(masks or prompts)
+    def has_images_of(self, folder: Path) -> bool:
+        """Return whether a folder is one of images with a mask or a file of prompts beside it.
+
+        One without images is too, whose job says so; not beside a video of its name, whose outputs it has.
+        """
+        masks, prompts = self._found(name_of(folder))
+        if not (masks or prompts):
+            return False
+        if name_of(folder) not in self._videos:
+            return True
+        try:
+            return any(is_image(path) for path in folder.iterdir())
+        except OSError:  # the job will say so
+            return True
 
     def job(self, source: Path, name: str) -> BatchJob:
         """Return the job of a video in this folder."""
