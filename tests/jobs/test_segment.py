@@ -9,8 +9,10 @@ from PIL import Image
 import vosctl
 from tests.helpers.frames import square_frame, write_video
 from tests.helpers.prompts import ColourPromptEngine
+from vosctl.batching.processes import Processes
 from vosctl.prompts import Prompt
 from vosctl.prompts.first_objects import FirstObjects
+from vosctl.prompts.prompt_file import prompts_of
 from vosctl.prompts.segmenter import registered_prompt_engine
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 
@@ -192,6 +194,23 @@ def test_requests_that_cannot_be_served_name_parameters(clip, bright_engine, giv
 def test_a_source_has_a_name(clip, bright_engine, source, message):
     with pytest.raises(vosctl.UsageError, match=message):
         vosctl.segment(source, "m.png", engine=bright_engine)
+
+
+@pytest.mark.parametrize(
+    ("make", "given", "message"),
+    [
+        (vosctl.TrackingSettings, {"window_size": "192"}, "`window_size='192'`: give a whole number"),
+        (vosctl.TrackingSettings, {"window": False, "scales": 0.5}, r"`scales=0\.5`: give a tuple of numbers"),
+        (vosctl.TrackingSettings, {"window": False, "scales": "0.5"}, r"`scales='0\.5'`: give a tuple of numbers"),
+        (vosctl.TrackingSettings, {"window": False, "scales": ("1",)}, "`scales='1'`: give a number"),
+        (vosctl.TimedPrompt.of, {"object_id": "1", "box": (1, 2, 3, 4)}, "`object_id='1'`: give a whole number"),
+        (prompts_of, {"said": vosctl.TimedPrompt.of(3, 1, box=(1, 2, 3, 4))}, "`prompts`: give a list of TimedPrompt"),
+        (Processes, {"engine": vosctl.EngineSettings(), "workers": "2"}, "`workers='2'`: give a whole number"),
+    ],
+)
+def test_settings_of_another_type_are_said(make, given, message):
+    with pytest.raises(vosctl.UsageError, match=message):
+        make(**given)
 
 
 def test_a_background_is_a_path_too_and_a_rate_a_number(clip, bright_engine, tmp_path):

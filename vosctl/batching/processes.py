@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from vosctl.arguments import whole_number
 from vosctl.batching.executor import BatchEvents, make_engine
 from vosctl.batching.job import BatchJob
 from vosctl.batching.result import JobResult
@@ -132,7 +133,7 @@ class Processes:
     """
 
     def __init__(self, engine: EngineSettings | MakeEngine, workers: int = 0, timeout: float | None = None) -> None:
-        if not 0 <= workers <= 1024:
+        if not 0 <= whole_number("workers", workers) <= 1024:
             raise UsageError(f"`workers={workers}`: give a number of processes from 1 on, or 0 for the usual one")
         if timeout is not None and not 0 < timeout < math.inf:
             raise UsageError(f"`timeout={timeout:g}`: give seconds, more than 0")

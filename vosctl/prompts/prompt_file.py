@@ -48,6 +48,8 @@ def prompts_of(said: StrPath | Iterable[TimedPrompt]) -> tuple[TimedPrompt, ...]
     """
     if isinstance(said, str | os.PathLike):
         return read_prompts(said)
+    if isinstance(cast(object, said), TimedPrompt):
+        raise UsageError("`prompts`: give a list of TimedPrompt, or a file of them, not a single one")
     prompts = tuple(said)
     for prompt in prompts:
         if not isinstance(cast(object, prompt), TimedPrompt):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.arguments import whole_number
 from vosctl.errors import UsageError
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.prompt import Click, Prompt
@@ -38,7 +39,7 @@ class TimedPrompt:
     def __post_init__(self) -> None:
         if (self.mask is None) == (self.prompt is None):
             raise UsageError(f"{self}: give a `mask`, or a `box` and clicks")
-        if self.object_id is not None and not 1 <= self.object_id <= 255:
+        if self.object_id is not None and not 1 <= whole_number("object_id", self.object_id) <= 255:
             raise UsageError(f"object id {self.object_id}: must be 1..255")
         if self.prompt is not None and self.object_id is None:
             raise UsageError(f"{self}: of which object? give its number")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
+from vosctl.arguments import real_number, whole_number
 from vosctl.errors import UsageError
 
 PAPER_SCALES = (0.5, 0.75, 1.0)
@@ -36,9 +38,11 @@ class TrackingSettings:
     references: References = 2
 
     def __post_init__(self) -> None:
-        if self.window_size % 32 or not 0 <= self.window_size <= 2048:
+        if whole_number("window_size", self.window_size) % 32 or not 0 <= self.window_size <= 2048:
             raise UsageError(f"`window_size={self.window_size}`: must be a multiple of 32 up to 2048")
-        if not self.scales or not all(0.1 <= scale <= 4.0 for scale in self.scales):
+        if not isinstance(cast(object, self.scales), Sequence) or isinstance(cast(object, self.scales), str):
+            raise UsageError(f"`scales={self.scales!r}`: give a tuple of numbers, such as (0.5, 1.0)")
+        if not self.scales or not all(0.1 <= real_number("scales", scale) <= 4.0 for scale in self.scales):
             raise UsageError("`scales`: give one or more numbers between 0.1 and 4")
         if self.paper_protocol and (self.window or self.scales != PAPER_SCALES):
             raise UsageError(
