@@ -1,0 +1,85 @@
+"""Average weights of one network, such as those before and after a training, into the files that are shipped.
+
+    python tools/mean_weights.py lite run/last.safetensors --presence lite -o lite.safetensors
+
+The mean of two points of one training is often better than either, and keeps more of what the first one could. Heads
+are written beside the weights, with their digest. A head for presence is never averaged: it reads features of the
+weights that it was trained on. `--presence` takes one along as it is; whether it still tells has to be measured
+(`benchmarks/presence.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.errors import VosctlError
+from vosctl.network.table import part_of
+from vosctl.weights.checkpoint import HEAD_OF, load_checkpoint
+from vosctl.weights.files import write_whole
+from vosctl.weights.formats import safetensors_bytes
+from vosctl.weights.registry import HEADS, file_sha256, head_file
+
+PRESENCE = "presence"
+
+
+def mean_weights(weights: Sequence[str], output: Path, presence: str | None = None) -> None:
+    """Write the mean of weights, and beside it those of their heads.
+
+    Args:
+        weights: files or registered names, of one network.
+        output: the file to write.
+        presence: weights whose head for presence is taken along.
+
+    Raises:
+        VosctlError: they are of several networks, one has a head that another lacks, or there is no such head.
+    """
+    found = [load_checkpoint(one) for one in weights]
+    for one in found[1:]:
+        if one.network != found[0].network:
+            raise VosctlError(f"{one.path}: of a {one.network} network, {found[0].path.name} of {found[0].network}")
+    values = [{key: array for key, array in one.floats().items() if part_of(key) != PRESENCE} for one in found]
+    for one, other in zip(found[1:], values[1:], strict=True):
+        if differing := sorted(values[0].keys() ^ other.keys()):
+            raise VosctlError(f"{one.path}: {differing[0]} is only in one of the two, this one or {found[0].path.name}")
+    mean = {key: np.mean([one[key] for one in values], axis=0, dtype=np.float64) for key in values[0]}
+    heads = {head: {key: array for key, array in mean.items() if part_of(key) == head} for head in HEADS}
+    if presence is not None:
+        known = load_checkpoint(presence)
+        heads[PRESENCE] = {key: array for key, array in known.floats().items() if part_of(key) == PRESENCE}
+        if not heads[PRESENCE]:
+            raise VosctlError(f"{known.path}: has no head for presence")
+    trunk = {key: array for key, array in mean.items() if part_of(key) not in HEADS}
+    network = {"network": found[0].network}
+    write_whole(output, safetensors_bytes({key: _stored(key, array) for key, array in trunk.items()}, network))
+    for head, arrays in heads.items():
+        if arrays:
+            content = {key: _stored(key, array) for key, array in arrays.items()}
+            of = {**network, HEAD_OF: file_sha256(output)}
+            write_whole(head_file(output, head), safetensors_bytes(content, of))
+
+
+def _stored(key: str, array: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return values in the type that `save_network` stores them in."""
+    return array.astype(np.float32 if "running_" in key else np.float16)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", nargs="+", help="files or registered names")
+    parser.add_argument("--presence", help="weights whose head for presence is taken along as it is")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    try:
+        mean_weights(arguments.weights, arguments.output, arguments.presence)
+    except VosctlError as error:
+        raise SystemExit(f"Error: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
