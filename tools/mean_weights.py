@@ -21,7 +21,7 @@ from vosctl.errors import VosctlError
 from vosctl.network.table import part_of
 from vosctl.weights.checkpoint import HEAD_OF, load_checkpoint
 from vosctl.weights.files import write_whole
-from vosctl.weights.formats import safetensors_bytes
+from vosctl.weights.formats import Array, safetensors_bytes
 from vosctl.weights.registry import HEADS, file_sha256, head_file
 
 PRESENCE = "presence"
@@ -46,8 +46,10 @@ def mean_weights(weights: Sequence[str], output: Path, presence: str | None = No
     for one, other in zip(found[1:], values[1:], strict=True):
         if differing := sorted(values[0].keys() ^ other.keys()):
             raise VosctlError(f"{one.path}: {differing[0]} is only in one of the two, this one or {found[0].path.name}")
-    mean = {key: np.mean([one[key] for one in values], axis=0, dtype=np.float64) for key in values[0]}
-    heads = {head: {key: array for key, array in mean.items() if part_of(key) == head} for head in HEADS}
+    mean = {key: np.stack([one[key] for one in values]).mean(axis=0) for key in values[0]}
+    heads: dict[str, dict[str, NDArray[np.float32]]] = {
+        head: {key: array for key, array in mean.items() if part_of(key) == head} for head in HEADS
+    }
     if presence is not None:
         known = load_checkpoint(presence)
         heads[PRESENCE] = {key: array for key, array in known.floats().items() if part_of(key) == PRESENCE}
@@ -63,7 +65,7 @@ def mean_weights(weights: Sequence[str], output: Path, presence: str | None = No
             write_whole(head_file(output, head), safetensors_bytes(content, of))
 
 
-def _stored(key: str, array: NDArray[np.floating]) -> NDArray[np.floating]:
+def _stored(key: str, array: NDArray[np.float32]) -> Array:
     """Return values in the type that `save_network` stores them in."""
     return array.astype(np.float32 if "running_" in key else np.float16)
 
