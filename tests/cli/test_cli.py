@@ -46,7 +46,7 @@ def test_an_unknown_command(invoke):
         (["segment", "a", "b", "c"], "Got unexpected extra arguments (b c); see `cli segment --help`"),
         (["batch", "in"], "Missing option '-o' / '--output'; see `cli batch --help`"),
         (["weights", "nope"], "No such command 'nope'; see `cli weights --help`"),
-        (["weights", "info"], "Missing argument 'NAME'; see `cli weights info --help`"),
+        (["weights", "info"], "Missing argument 'NAME|FILE'; see `cli weights info --help`"),
     ],
 )
 def test_what_is_mistyped_is_told_in_one_line(invoke, arguments, line):

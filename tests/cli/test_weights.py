@@ -160,6 +160,19 @@ def test_exports_that_cannot_be(invoke, tmp_path, name, output, code, message):
     assert (tmp_path / "taken.safetensors").read_text() == "mine"
 
 
+@pytest.mark.parametrize("arguments", [("info", "nonesuch"), ("verify", "nonesuch"), ("export", "nonesuch", "o.pth")])
+def test_weights_that_there_are_not_are_named_as_they_were_typed(invoke, arguments):
+    result = invoke("weights", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: nonesuch: neither a file nor a registered name; names: ")
+
+
+def test_a_checkpoint_to_import_has_to_be_there(invoke):
+    result = invoke("weights", "import", "nonesuch.pth", "--name", "mine")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: Invalid value for 'FILE': Path 'nonesuch.pth' does not exist")
+
+
 def test_verify_finds_a_changed_file(invoke, tiny_networks, official):
     invoke("weights", "import", "weights.pth", "--name", "official")
     assert invoke("weights", "verify").exit_code == 0

@@ -75,14 +75,14 @@ def list_command(as_json: bool) -> None:
 
 
 @weights.command(short_help="Show all details of one.")
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("weights", metavar="NAME|FILE")
 @json_option
-def info(name: str, as_json: bool) -> None:
+def info(weights: str, as_json: bool) -> None:
     """Show what is known of weights: network, file, digest, heads, references, licence, data, quality.
 
     Of a FILE, such as one that `vosctl train` wrote, it is what the file itself says.
     """
-    entry, contents = _looked_up(name)
+    entry, contents = _looked_up(weights)
     if as_json:
         click.echo(json.dumps({**_as_json(entry), **contents}, indent=2))
         return
@@ -105,14 +105,14 @@ def info(name: str, as_json: bool) -> None:
 
 
 @weights.command(short_help="Check files against their sha256.")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("weights", nargs=-1, metavar="[NAME]...")
 @click.pass_context
-def verify(context: click.Context, names: tuple[str, ...]) -> None:
+def verify(context: click.Context, weights: tuple[str, ...]) -> None:
     """Compare the files of the named weights, or of all, with their registered sha256. Exit 1 when one differs."""
     registry = read_registry()
-    chosen = [find_weights(name) for name in names] if names else list(registry.entries.values())
+    chosen = [find_weights(name) for name in weights] if weights else list(registry.entries.values())
     failures = 0
-    if registry.problem and not names:
+    if registry.problem and not weights:
         failures += 1
         click.echo(f"FAILED  {registry.problem}", err=True)
     for entry in chosen:
@@ -127,7 +127,7 @@ def verify(context: click.Context, names: tuple[str, ...]) -> None:
 
 
 @weights.command("import", short_help="Import a checkpoint under a name.")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
 @click.option("--name", required=True, metavar="NAME", help="Name for --weights.")
 @click.option("--licence", metavar="TEXT", help="What the weights may be used for.  [default: what the file says]")
 @click.option("--overwrite", is_flag=True, help="Replace imported weights of that name.")
@@ -152,10 +152,10 @@ def import_command(file: Path, name: str, licence: str | None, overwrite: bool) 
 
 
 @weights.command("export", short_help="Write weights to a file.")
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("weights", metavar="NAME|FILE")
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
-def export_command(name: str, output: Path, overwrite: bool) -> None:
+def export_command(weights: str, output: Path, overwrite: bool) -> None:
     """Write weights to OUTPUT: .pth for the official RGMP layout (keys with `module.`), or .safetensors.
 
     What was imported from a .pth comes out of it with the same keys and the same values. A .safetensors file says what
@@ -168,8 +168,8 @@ def export_command(name: str, output: Path, overwrite: bool) -> None:
     """
     from vosctl.weights.store import export_weights
 
-    click.echo(f"Wrote {export_weights(name, output, overwrite=overwrite)}")
-    entry = read_registry().entries.get(name)
+    click.echo(f"Wrote {export_weights(weights, output, overwrite=overwrite)}")
+    entry = read_registry().entries.get(weights)
     if entry is not None and output.suffix != ".safetensors":
         click.echo(f"The file cannot hold the licence, give it when it is imported: {entry.licence}")
 
