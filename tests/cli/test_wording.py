@@ -59,8 +59,9 @@ def test_warnings_and_notes_of_a_run_are_worded(capsys):
     assert "`" not in said.out
 
 
-def test_an_error_of_the_library_is_worded(invoke):
-    result = invoke("weights", "import", "absent.safetensors", "--name", "no/name")
+def test_an_error_of_the_library_is_worded(invoke, tmp_path):
+    (tmp_path / "some.safetensors").write_bytes(b"")
+    result = invoke("weights", "import", str(tmp_path / "some.safetensors"), "--name", "no/name")
     assert result.exit_code == 2
     assert "--name no/name" in result.stderr
 
