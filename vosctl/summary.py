@@ -73,9 +73,14 @@ class _Count:
 
 
 class LossRecord:
-    """Counts, frame by frame, which objects are lost; in bounded memory."""
+    """Counts, frame by frame, which objects are lost; in bounded memory.
+
+    Attributes:
+        objects: that there were so far.
+    """
 
     def __init__(self) -> None:
+        self.objects: set[int] = set()
         self._lost: frozenset[int] = frozenset()
         self._counts: dict[int, _Count] = {}
 
@@ -91,6 +96,7 @@ class LossRecord:
         """Take in how the objects fare in frame `index`; see `see`."""
         lost = frozenset(key for key, status in statuses.items() if status == "lost")
         present = set(statuses)
+        self.objects |= present
         appeared = sorted(lost - self._lost)
         found = sorted((self._lost - lost) & present)
         for object_id in lost:

@@ -213,6 +213,13 @@ def test_settings_of_another_type_are_said(make, given, message):
         make(**given)
 
 
+def test_a_name_that_no_object_has_is_said(clip, bright_engine, caplog):
+    vosctl.segment("clip.mp4", "m.png", annotations="a.json", object_names={1: "cup", 5: "dog"}, engine=bright_engine)
+    assert [line for line in caplog.messages if "name" in line] == [
+        "`object_names`: there is no object 5; its name was not used"
+    ]
+
+
 def test_a_background_is_a_path_too_and_a_rate_a_number(clip, bright_engine, tmp_path):
     image, _ = square_frame(64, 96, (1, RED, 10, 16, 24))
     (tmp_path / "stills").mkdir()

@@ -132,4 +132,6 @@ def run_pipeline(
             events.kept(path)
         for warning in source.warnings:
             events.warning(warning)
+    for object_id in sorted(request.object_names.by_id.keys() - record.objects):
+        events.warning(f"`object_names`: there is no object {object_id}; its name was not used")
     return replace(run, losses=record.losses)

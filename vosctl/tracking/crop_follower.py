@@ -35,7 +35,7 @@ FOUND_GROWTH = 2.0  # against the object's area; what is larger is something els
 
 
 class CropFollower(ObjectFollower[CroppedObject]):
-    """Follows objects in their crops; all crops of a frame go through the network in one batch.
+    """Follows objects in their crops; all crops of a frame go through the network together.
 
     Args:
         engine: the engine.
