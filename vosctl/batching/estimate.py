@@ -87,7 +87,8 @@ def _try(jobs: Sequence[BatchJob], executor: Executor, events: BatchEvents) -> l
     sound = (job for job in jobs if frames_of(job) != 0)
     with tempfile.TemporaryDirectory(prefix="vosctl-") as folder:
         for attempt in range(_MOST_ATTEMPTS):
-            first = list(islice(sound, executor.count))
+            if not (first := list(islice(sound, executor.count))):
+                break
             trials = [_trial(job, Path(folder) / f"{attempt}-{number}") for number, job in enumerate(first)]
             if done := [one for one in executor.run(trials, events) if one.state == "done"]:
                 return done
