@@ -45,6 +45,12 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ERO
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """FFmpeg's names of the layouts that numbers of channels usually have."""
 
+_QUICKTIME_LANGUAGES = {
+    **{"cze": "ces", "deu": "ger", "ell": "gre", "fre": "fra", "isl": "ice", "nld": "dut"},
+    **{"rum": "ron", "slo": "slk", "sqi": "alb", "swe": "sve", "zho": "chi"},
+}
+"""Languages that have two codes, of which FFmpeg knows the other one in .mov; with this one they are lost there."""
+
 _LONG = Fraction(60)
 """Seconds before a cut for which a source is read all the same: subtitles are shown for long."""
 
@@ -176,7 +182,8 @@ class StreamCopy:
         if (title := tags.get("title", tags.get("name"))) is not None:  # MP4 has the one for the other
             target.metadata["title"] = title
         if "language" in tags:
-            target.metadata["language"] = tags["language"]
+            written = _QUICKTIME_LANGUAGES if self._output.format.name == "mov" else {}
+            target.metadata["language"] = written.get(tags["language"], tags["language"])
         target.disposition = stream.disposition
         self._targets[stream.index] = target
 

@@ -293,6 +293,27 @@ def test_tags_chapters_and_subtitles_are_kept_where_the_container_holds_them(fil
             ]
 
 
+@pytest.mark.parametrize(("suffix", "kept"), [(".mov", ["ger", "fra"]), (".mp4", ["deu", "fre"])])
+def test_a_language_by_either_of_its_codes_is_kept(make_sound, through, tmp_path, suffix, kept):
+    with av.open(str(make_sound("s.mp4"))) as source, av.open(str(tmp_path / "two.mkv"), "w") as target:
+        picture, first = (target.add_stream_from_template(stream, opaque=True) for stream in source.streams)
+        second = target.add_stream_from_template(source.streams.audio[0])
+        first.metadata["language"], second.metadata["language"] = "deu", "fre"
+        for packet in source.demux():
+            if packet.size:
+                data = bytes(packet)
+                packet.stream = picture if packet.stream_index == 0 else first
+                target.mux(packet)
+                if packet.stream is first:
+                    copy = av.Packet(data)
+                    copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+                    copy.stream = second
+                    target.mux(copy)
+    through(tmp_path / "two.mkv", tmp_path / f"o{suffix}")
+    with av.open(str(tmp_path / f"o{suffix}")) as container:
+        assert [stream.metadata.get("language") for stream in container.streams.audio] == kept
+
+
 def test_one_line_says_that_a_container_cannot_hold_several_tracks(film, through, tmp_path):
     output = tmp_path / "o.webm"
     (line,) = (one for one in through(film, output) if "sound" in one)
