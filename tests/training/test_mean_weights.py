@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tools.mean_weights import mean_weights
-from vosctl.errors import VosctlError
+from vosctl.errors import UsageError, VosctlError
 from vosctl.network.lite import Lite
 from vosctl.network.table import create_network, part_of
 from vosctl.weights.checkpoint import read_checkpoint
@@ -39,6 +39,16 @@ def test_every_value_is_the_mean_and_heads_lie_beside(two, tmp_path):
         "mean-outline.safetensors",
         "mean-presence.safetensors",
     }
+
+
+def test_shares_say_how_much_each_counts(two, tmp_path):
+    mean_weights(two, tmp_path / "mean.safetensors", shares=(3, 1))
+    first, second = (read_checkpoint(tmp_path / f"{seed}.safetensors").floats() for seed in (1, 2))
+    for key, array in read_checkpoint(tmp_path / "mean.safetensors").floats().items():
+        np.testing.assert_allclose(array, 0.75 * first[key] + 0.25 * second[key], rtol=2e-3, atol=1e-4)
+    for shares in ((1,), (0, 0), (2, -1)):
+        with pytest.raises(UsageError, match="one number, 0 or more, for each of 2"):
+            mean_weights(two, tmp_path / "other.safetensors", shares=shares)
 
 
 def test_without_a_head_for_presence_there_is_none(two, tmp_path):
