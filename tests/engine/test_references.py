@@ -110,7 +110,7 @@ def test_every_engine_reads_two_alike(shown):
     images, masks = shown
     found = []
     for name in ("torch", "onnx"):
-        engine: Any = create_engine("lite", engine=name, device="cpu")
+        engine: Any = create_engine("lite", engine=name, device="cpu", precision="fp32")
         states = [engine.encode_reference(image, mask) for image, mask in zip(*shown, strict=True)]
         found.append(engine.propagate(images[:1], masks[:1], [engine.join_references(*states[1:])]))
     np.testing.assert_allclose(found[0].probabilities, found[1].probabilities, atol=1e-4)
