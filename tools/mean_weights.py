@@ -11,7 +11,7 @@ weights that it was trained on. `--presence` takes one along as it is; whether i
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.table import part_of
-from vosctl.weights.checkpoint import HEAD_OF, load_checkpoint
+from vosctl.weights.checkpoint import load_checkpoint, write_head
 from vosctl.weights.files import write_whole
-from vosctl.weights.formats import Array, safetensors_bytes
+from vosctl.weights.formats import Array, kept_in_full, safetensors_bytes
 from vosctl.weights.registry import HEADS, file_sha256, head_file
 
 PRESENCE = "presence"
@@ -63,18 +63,16 @@ def mean_weights(
         if not heads[PRESENCE]:
             raise VosctlError(f"{known.path}: has no head for presence")
     trunk = {key: array for key, array in mean.items() if part_of(key) not in HEADS}
-    network = {"network": found[0].network}
-    write_whole(output, safetensors_bytes({key: _stored(key, array) for key, array in trunk.items()}, network))
+    network = found[0].network
+    write_whole(output, safetensors_bytes(_stored(trunk), {"network": network}))
     for head, arrays in heads.items():
         if arrays:
-            content = {key: _stored(key, array) for key, array in arrays.items()}
-            of = {**network, HEAD_OF: file_sha256(output)}
-            write_whole(head_file(output, head), safetensors_bytes(content, of))
+            write_head(head_file(output, head), _stored(arrays), network, file_sha256(output))
 
 
-def _stored(key: str, array: NDArray[np.float32]) -> Array:
-    """Return values in the type that `save_network` stores them in."""
-    return array.astype(np.float32 if "running_" in key else np.float16)
+def _stored(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Array]:
+    """Return values in the types that they are stored in."""
+    return {key: array.astype(np.float32 if kept_in_full(key) else np.float16) for key, array in arrays.items()}
 
 
 def main() -> None:

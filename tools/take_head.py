@@ -14,9 +14,7 @@ import numpy as np
 
 from vosctl.errors import VosctlError
 from vosctl.network.table import part_of
-from vosctl.weights.checkpoint import HEAD_OF, load_checkpoint
-from vosctl.weights.files import write_whole
-from vosctl.weights.formats import safetensors_bytes
+from vosctl.weights.checkpoint import load_checkpoint, write_head
 from vosctl.weights.registry import HEADS
 
 
@@ -39,8 +37,7 @@ def take_head(trained: str, head: str, of: str, output: Path) -> None:
     for key, array in trunk.floats().items():
         if part_of(key) not in HEADS and not np.array_equal(found.floats()[key], array):
             raise VosctlError(f"{found.path}: {key} is not that of {trunk.path.name}; the head goes with other weights")
-    metadata = {"network": found.network, HEAD_OF: trunk.sha256}
-    write_whole(output, safetensors_bytes(tensors, metadata))
+    write_head(output, tensors, found.network, trunk.sha256)
 
 
 def main() -> None:

@@ -28,9 +28,7 @@ from vosctl.training.presence.examples import Example, RecordingEngine, examples
 from vosctl.training.presence.fitting import FitSettings, fit, passing_absent, presences
 from vosctl.training.samples import Samples, SampleSettings, collate
 from vosctl.training.sources import find_sequences, find_stills
-from vosctl.weights.checkpoint import HEAD_OF, load_checkpoint
-from vosctl.weights.files import write_whole
-from vosctl.weights.formats import safetensors_bytes
+from vosctl.weights.checkpoint import load_checkpoint, write_head
 from vosctl.weights.networks import build_network
 
 DEFAULTS = FitSettings()
@@ -63,8 +61,7 @@ def main() -> None:
     if judged:
         _judge(head, judged)
     state = {f"presence.{key}": value.half().contiguous().numpy() for key, value in head.state_dict().items()}
-    metadata = {"network": checkpoint.network, HEAD_OF: checkpoint.sha256}
-    write_whole(arguments.output, safetensors_bytes(state, metadata))
+    write_head(arguments.output, state, checkpoint.network, checkpoint.sha256)
 
 
 def _arguments() -> argparse.Namespace:

@@ -223,19 +223,11 @@ def started_with_shapes():
     return tracker, frame, labels
 
 
-def test_another_of_its_kind_is_not_found_for_it():
+@pytest.mark.parametrize("lost", [True, False], ids=["lost before", "in the frame of a cut"])
+def test_another_of_its_kind_is_not_taken_for_it(lost):
     tracker, frame, labels = started_with_shapes()
-    lose(tracker, frame)
-    another, _ = square_frame(240, 400, (1, BLUE, 60, 80, 60), background=SUNNY)
-    for _ in range(8):
-        assert status(tracker.step(another)) == "lost"
-    result = tracker.step(frame)
-    assert status(result) == "tracked"
-    assert iou(result.labels == 1, labels == 1) > 0.85
-
-
-def test_in_the_frame_of_a_cut_another_of_its_kind_is_not_taken_for_it():
-    tracker, frame, labels = started_with_shapes()
+    if lost:
+        lose(tracker, frame)
     another, _ = square_frame(240, 400, (1, BLUE, 60, 80, 60), background=SUNNY)
     for _ in range(8):
         assert status(tracker.step(another)) == "lost"

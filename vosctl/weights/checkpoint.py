@@ -20,7 +20,8 @@ from vosctl.network.table import (
     networks,
     part_of,
 )
-from vosctl.weights.formats import Array, read_file
+from vosctl.weights.files import write_whole
+from vosctl.weights.formats import Array, read_file, safetensors_bytes
 from vosctl.weights.registry import HEADS, file_sha256, head_file, locate_weights
 from vosctl.weights.text import printable
 
@@ -113,6 +114,18 @@ def _read_head(file: Path, head: str, path: Path) -> dict[str, Array]:
     if metadata.get(HEAD_OF) != file_sha256(path):
         raise VosctlError(f"{file}: the head for {head} of other weights than {path.name}; move it away")
     return arrays
+
+
+def write_head(path: Path, arrays: Mapping[str, Array], network: str, trunk_sha256: str) -> None:
+    """Write a head into a file of its own, which is read with the checkpoint that it lies beside (`head_file`).
+
+    Args:
+        path: the file, replaced if it exists; it is written beside and renamed when whole.
+        arrays: by the network's keys, in the types they are stored in.
+        network: name of the network.
+        trunk_sha256: hex digest of the checkpoint whose features the head reads.
+    """
+    write_whole(path, safetensors_bytes(arrays, {"network": network, HEAD_OF: trunk_sha256}))
 
 
 def _recognise(arrays: Mapping[str, Array], metadata: Mapping[str, str], path: Path) -> NetworkDescription:

@@ -130,6 +130,11 @@ def _array(tensor: Tensor, key: str, path: Path) -> Array:
         raise VosctlError(f"{path}: {printable(key)} is no plain tensor; save the state dict again") from error
 
 
+def kept_in_full(key: str) -> bool:
+    """Return whether a weight of this key is stored as float32, as batch-norm statistics are, and not as float16."""
+    return "running_" in key
+
+
 def safetensors_bytes(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
     """Return a safetensors file of arrays, each in its own type.
 

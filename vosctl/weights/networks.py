@@ -15,7 +15,7 @@ from vosctl.network.prompt import PromptNetwork
 from vosctl.network.table import COUNTER_SUFFIX, create_prompt_network
 from vosctl.weights.checkpoint import Checkpoint, load_checkpoint
 from vosctl.weights.files import write_whole
-from vosctl.weights.formats import safetensors_bytes
+from vosctl.weights.formats import kept_in_full, safetensors_bytes
 
 
 def build_network(checkpoint: Checkpoint) -> PropagationNetwork:
@@ -55,7 +55,7 @@ def save_network(
         VosctlError: a value is not finite, or is not any more in half precision; nothing was written.
     """
     arrays = {
-        key: value.detach().to("cpu", torch.float32 if "running_" in key else torch.float16).contiguous().numpy()
+        key: value.detach().to("cpu", torch.float32 if kept_in_full(key) else torch.float16).contiguous().numpy()
         for key, value in network.state_dict().items()
         if not key.endswith(COUNTER_SUFFIX)
     }
