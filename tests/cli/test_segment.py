@@ -35,6 +35,14 @@ def fake(registered_bright_engine):
     return registered_bright_engine
 
 
+@pytest.mark.parametrize("second", [("--overlay", "b.webp"), ("--overlay=b.webp",)])
+def test_an_output_given_twice_is_refused_instead_of_the_first_being_lost(invoke, clip, fake, tmp_path, second):
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--overlay", "a.mp4", *second)
+    assert result.exit_code == 2
+    assert "--overlay is given 2 times and names one output; give it once" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "m.png"]
+
+
 def test_every_output_in_one_pass(invoke, clip, fake, tmp_path):
     result = invoke(
         "segment", "clip.mp4", "--first-mask", "m.png", "--overlay", "o.mp4", "--masks", "masks",

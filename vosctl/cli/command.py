@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
 import click
 
 from vosctl.cli.environment import name_variables, unknown_variables, variable_of
+from vosctl.cli.groups import OnceOption
 from vosctl.cli.wording import Wording
 from vosctl.errors import VosctlError
 
@@ -62,13 +64,25 @@ class VosctlCommand(click.Command):
             for name, meant in unknown_variables(ctx):
                 guess = f"; is {meant} meant?" if meant else ""
                 click.echo(f"Warning: {name}: no option has this environment variable{guess}", err=True)
+        given = list(args)  # click takes the arguments out of the list that it reads
         try:
-            return super().parse_args(ctx, args)
+            left = super().parse_args(ctx, args)
+            if not ctx.resilient_parsing:
+                self._check_given_once(ctx, given)
+            return left
         except click.BadParameter as error:
             if error.param is not None and (variable := variable_of(ctx, error.param)):
                 message = f"{error.message} (from {variable})"
                 raise click.BadParameter(message, ctx, error.param, error.param_hint) from error
             raise
+
+    def _check_given_once(self, ctx: click.Context, args: list[str]) -> None:
+        """Refuse a second value of an option whose first one would be lost."""
+        *_, order = self.make_parser(ctx).parse_args(args)
+        for option, count in Counter(order).items():
+            if count > 1 and isinstance(option, OnceOption):
+                flag = option.opts[0]
+                raise click.UsageError(f"{flag} is given {count} times and names one output; give it once", ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; its errors are worded with its own flags."""

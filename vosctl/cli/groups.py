@@ -57,6 +57,10 @@ def borrowed(command: click.Command, *names: str) -> Decorator:
     return decorate
 
 
+class OnceOption(click.Option):
+    """An option whose second value does not take the place of its first one: both are meant, and one would be lost."""
+
+
 class ListOption(click.Option):
     """An option that may be repeated; in its environment variable, `;` stands between the values."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vosctl.cli.groups import Decorator, grouped, repeatable
+from vosctl.cli.groups import Decorator, OnceOption, grouped, repeatable
 from vosctl.cli.options import ReportingRequest
 from vosctl.errors import UsageError
 
@@ -116,9 +116,8 @@ class _OutputPath(click.Path):
 
 def path_option(flag: str, metavar: str, text: str) -> Decorator:
     """Return an option that names an output."""
-    return click.option(
-        flag, type=_OutputPath(path_type=Path, allow_dash="-" in metavar.split("|")), metavar=metavar, help=text
-    )
+    kind = _OutputPath(path_type=Path, allow_dash="-" in metavar.split("|"))
+    return click.option(flag, cls=OnceOption, type=kind, metavar=metavar, help=text)
 
 
 output_path_options = (
