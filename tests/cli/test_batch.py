@@ -21,6 +21,7 @@ from vosctl.batching.run import BatchRun
 from vosctl.cli.batch import LAYOUTS as SAID
 from vosctl.cli.batch_reporting import BatchReporter
 from vosctl.cli.options import ReportingRequest
+from vosctl.engine.providers import has_nvidia_gpu
 
 SMALL = ("--window-size", "96", "--device", "cpu")
 
@@ -87,6 +88,15 @@ def test_what_is_refused_before_anything_runs(invoke, clips, arguments, message)
     assert message in result.stderr
     assert sorted(Path("out").rglob("*")) == [Path("out/a"), Path("out/a-again")] * (arguments[0] == "jobs.csv")
     assert Path("out").exists() == (arguments[0] == "jobs.csv")
+
+
+@pytest.mark.skipif(has_nvidia_gpu(), reason="there is an NVIDIA GPU")
+def test_a_decoder_that_is_missing_is_told_once(invoke, clips):  # noqa: F811
+    clips("a", "b")
+    result = invoke("batch", "v", "-o", "out", "--decoder", "nvdec")
+    assert result.exit_code == 1
+    assert result.stderr.count("--decoder nvdec: ") == 1
+    assert not Path("out").exists()
 
 
 def report(engine, capsys, *, quiet=False, verbose=False, as_json=False):

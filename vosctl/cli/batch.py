@@ -238,9 +238,12 @@ def batch(
     from vosctl.batching.run import RESULTS, BatchRun
     from vosctl.batching.watching import check_watchable, watch
     from vosctl.cli.batch_reporting import BatchReporter
+    from vosctl.video.hardware import hardware_decoder
     from vosctl.weights.registry import retirement
 
     work.check(cluster)
+    if cluster.ray is None:
+        hardware_decoder(look.decoder)  # is missed here once, not in job after job
     wanted = None if outputs is None else parse_outputs(outputs)
     request = JobsRequest(source, output, wanted, layout, look.options(part, tracking), subset, strict=work.strict)
     results = results or _results_in(output, RESULTS if work.shard is None else SHARD_RESULTS.format(*work.shard))
