@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from vosctl.errors import UsageError, VosctlError
@@ -48,6 +49,19 @@ def test_folders_with_other_things_are_never_replaced(refusal, tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "thesis.tex").touch()
     assert "thesis.tex" in refusal(masks=tmp_path / "d", overwrite=True)
+
+
+@pytest.mark.parametrize(("name", "other"), [("masks", "cutout"), ("cutout", "masks")])
+def test_folders_of_other_pictures_are_never_replaced(refusal, write, clip_of, tmp_path, name, other):
+    """Photographs, source frames, or another output: all of them are PNG files too."""
+    folder = tmp_path / "d"
+    write(clip_of([0]), **{other: folder})
+    assert "holds other pictures than" in refusal(**{name: folder, "overwrite": True})
+    PIL.Image.new("RGB", (4, 4)).save(folder / "00000.png")
+    assert "(00000.png) and is not replaced" in refusal(**{name: folder, "overwrite": True})
+    (folder / "00000.png").write_bytes(b"\x89PNG")  # what a killed run left
+    write(clip_of([0]), **{name: folder, "overwrite": True})
+    assert (folder / "00000.png").stat().st_size > 40
 
 
 @pytest.mark.parametrize("name", ["overlay", "masks", "matte", "cutout", "rle"])

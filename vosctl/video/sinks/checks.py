@@ -32,6 +32,10 @@ STREAMED = ("overlay", "matte", "cutout", "rle", "composite")
 """Those that can go to standard output, a pipe or a device."""
 ENCODED = ("overlay", "matte", "composite")
 """Those that `encoder` is for."""
+_COLOUR_TYPES = {"masks": 3, "cutout": 6}
+"""Of the PNG files of an output, as PNG numbers them: with a palette, and RGBA."""
+_COLOUR_TYPE_AT = 25
+"""Place of that number in a PNG file."""
 ALPHA_CONTAINERS = (".mov", ".webm", ".webp")
 """Extensions of the video files that can hold transparency."""
 
@@ -217,6 +221,19 @@ def _check_directory(name: str, path: Path, place: Place, overwrite: bool, holds
             f"`{name}`: the folder {path} holds more than {kind} files ({min(strangers)}) and is not replaced; "
             "choose another name"
         )
+    if name in _COLOUR_TYPES and (others := [one.name for one in present if not _is_picture_of(name, one)]):
+        # likewise, a folder of somebody's photographs or source frames
+        raise UsageError(
+            f"`{name}`: the folder {path} holds other pictures than `{name}` is written as ({min(others)}) and is not "
+            "replaced; choose another name"
+        )
+
+
+def _is_picture_of(name: str, path: Path) -> bool:
+    """Return whether a PNG may be one of an output's, by its header; one that was cut off may be."""
+    with path.open("rb") as file:
+        header = file.read(_COLOUR_TYPE_AT + 1)
+    return len(header) <= _COLOUR_TYPE_AT or header[_COLOUR_TYPE_AT] == _COLOUR_TYPES[name]
 
 
 def _check_collisions(request: OutputRequest) -> None:
