@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -77,6 +77,8 @@ class VideoWriter:
         """
         if pipe_format == "y4m":
             info = at_even_times(info)
+        if encoding.tick:
+            info = replace(info, time_base=encoding.tick)
         self.path = path
         self._target: Target = StreamTarget(path, pipe_format) if pipe_format else FileTarget(path, overwrite=overwrite)
         self._shown = self._target.shown
@@ -85,11 +87,12 @@ class VideoWriter:
         self._warn = warn
         self._reformatter = VideoReformatter()
         # Players that ignore the tags go by the size; the tags say the same.
-        self.coding = Coding(matrix_by_size(info.width, info.height), full_range=False)
+        self.coding = Coding(encoding.matrix or matrix_by_size(info.width, info.height), full_range=False)
         self._held: _Timed | None = None
         self._last_duration = round(1 / (info.frame_rate or 30) / info.time_base) or 1
         self._shift: int | None = None
         self._whole = False
+        self._left_out = 0
         self._copy: StreamCopy | None = None
         try:
             with self._target.errors():
@@ -161,6 +164,8 @@ class VideoWriter:
             VosctlError: the picture's size differs from the source's first, or the file cannot be written.
         """
         self._check_size(pixels.shape, frame)
+        if self._comes_too_soon(frame):
+            return
         with self._target.errors():
             self._put(self._convert(pixels, pixel_format), frame)
 
@@ -185,6 +190,8 @@ class VideoWriter:
             VosctlError: see `write`.
         """
         self._check_size(picture.shape, frame)
+        if self._comes_too_soon(frame):
+            return
         with self._target.errors():
             height, width, _ = picture.shape
             canvas = av.VideoFrame(width, height, "yuv420p")
@@ -201,13 +208,21 @@ class VideoWriter:
                 f"{self._info.width}x{self._info.height}; a video file holds one size only"
             )
 
+    def _comes_too_soon(self, frame: Frame) -> bool:
+        """Return whether the picture before a frame would be shown for less than the format can say; count it."""
+        least, held = self._encoding.least_ticks, self._held
+        early = least > 0 and held is not None and self._ticks(frame, frame.pts) < held.pts + (self._shift or 0) + least
+        self._left_out += early
+        return early
+
     def _put(self, picture: av.VideoFrame, frame: Frame) -> None:
         pts = self._timestamp(frame)
         # One frame is held back because the time to the next is its duration where the source gives none.
         held, self._held = self._held, None
         if held is not None:
             self._encode(held, pts - held.pts)
-        self._held = _Timed(picture, pts, self._ticks(frame, frame.duration))
+        duration = self._ticks(frame, frame.duration)
+        self._held = _Timed(picture, pts, max(duration, self._encoding.least_ticks) if duration else 0)
 
     def _convert(self, pixels: NDArray[np.uint8], pixel_format: str) -> av.VideoFrame:
         if self._encoding.pixel_format == "pal8":
@@ -288,6 +303,11 @@ class VideoWriter:
             raise VosctlError(f"{self._shown}: not written, there was no frame")
         with self._target.errors():
             self._complete()
+        if self._left_out:
+            self._warn(
+                f"{self._shown}: {self._left_out} picture(s) were left out, {self._encoding.called} shows "
+                f"{self._encoding.most_a_second} a second at most; .mp4 and .webm hold them all"
+            )
         return self._target.commit()
 
     def abort(self) -> Path | None:

@@ -45,6 +45,37 @@ def test_a_source_with_sound_is_no_trouble(clip_of, write, make_sound, tmp_path)
     assert len(read(tmp_path / "o.gif")[0]) == 4
 
 
+@pytest.mark.parametrize("output", ["overlay", "cutout"])
+def test_webp_has_the_colours_of_the_source_at_every_size(clip_of, write, tmp_path, output):
+    """It knows no other matrix than BT.601, which is not that of HD video."""
+    clip = clip_of([0, 1536], size=(64, 1280))
+    red = np.full((64, 1280, 3), (220, 30, 40), np.uint8)
+    clip.frames = [replace(frame, picture=red) for frame in clip.frames]
+    write(clip, **{output: tmp_path / "o.webp"})
+    inside = clip.results[0].alpha == (255 if output == "cutout" else 0)
+    for shown in read(tmp_path / "o.webp")[0]:
+        assert np.abs(shown[inside].astype(int) - red[inside]).mean() < 3
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("o.gif", 20, 30), ("o.webp", 11, 17)])
+@pytest.mark.parametrize("rate", [60, 240])
+def test_no_picture_is_so_short_that_browsers_slow_it_down(clip_of, write, tmp_path, name, least, most, rate):
+    """They show one of 10 ms or less for 100 ms."""
+    clip = clip_of([index * 15360 // rate for index in range(24)], durations=[15360 // rate] * 24)
+    warnings = write(clip, overlay=tmp_path / name)
+    _, durations, _ = read(tmp_path / name)
+    assert least <= min(durations)
+    assert max(durations) <= most
+    assert abs(sum(durations) - 24 * 1000 / rate) <= most, "it is as fast as the source"
+    left_out = 24 - len(durations)
+    if left_out:
+        (warning,) = warnings
+        assert f"o{name[1:]}: {left_out} picture(s) were left out" in warning
+    else:
+        assert (name, rate) == ("o.webp", 60)
+        assert not warnings
+
+
 @pytest.mark.parametrize("name", ["m.webp", "m.gif"])
 def test_a_matte_stays_grey(clip_of, write, tmp_path, name):
     clip = clip_of(STAMPS)
