@@ -243,14 +243,14 @@ class StreamCopy:
                 return
             self._write(packet)
 
-    def finish(self, last_frame: Fraction, end: Fraction) -> None:
+    def finish(self, late: Fraction, end: Fraction) -> None:
         """Write what is left and the chapters, and close the source.
 
         Sound that outlasts the pictures in the source is kept. It is trimmed where the last frame ends when the
         source's pictures go on, that is when the video was cut short.
 
         Args:
-            last_frame: when the middle of the last frame written is shown.
+            late: shortly before `end`; frames of the source that begin after it were not wanted.
             end: when the last frame written stops being shown.
 
         Raises:
@@ -258,9 +258,9 @@ class StreamCopy:
         """
         self.copy_until(end)
         tail = []
-        while self._targets and self._latest_video <= last_frame and (packet := self._take()) is not None:
+        while self._targets and self._latest_video <= late and (packet := self._take()) is not None:
             tail.append(packet)
-        if self._latest_video <= last_frame:
+        if self._latest_video <= late:
             for packet in tail:
                 self._write(packet)
         self._report()
@@ -299,12 +299,14 @@ class StreamCopy:
         if packet.dts is not None:
             packet.dts -= ticks
         index, decoded = packet.stream_index, packet.dts if packet.dts is not None else packet.pts
-        if decoded is not None and decoded <= self._latest.get(index, decoded - 1):
+        target = self._targets[index]
+        after = 0 if isinstance(target, SubtitleStream) else 1  # several lines may be shown together
+        if decoded is not None and decoded < self._latest.get(index, decoded - 1) + after:
             self._left_out += 1  # no container takes it
             return
         if decoded is not None:
             self._latest[index] = decoded
-        target = packet.stream = self._targets[index]
+        packet.stream = target
         try:
             self._output.mux_one(packet)
             self._written.add(index)

@@ -342,8 +342,9 @@ class VideoWriter:
                 duration = self._encode(last, self._last_duration)
                 self._mux(None)
                 if self._copy is not None:
-                    middle, end = last.pts + duration / 2, last.pts + duration
-                    self._copy.finish(self._source_time(middle), self._source_time(end))
+                    end = last.pts + duration
+                    late = end - duration / (2 * self._info.every)  # the source's own frames may go on up to the end
+                    self._copy.finish(self._source_time(late), self._source_time(end))
         finally:
             self._close_copy()
             self._container.close()

@@ -59,6 +59,7 @@ class SourceInfo:
         pixel_aspect: width of an upright pixel over its height; 1 for square ones.
         cut_at: not before which time, in seconds on the source's clock, the frames begin, where they are a part of the
             source's: outputs begin with the first frame, and so does what is copied into them. None for all frames.
+        every: the frames are one in so many of the source's.
     """
 
     name: str
@@ -72,3 +73,4 @@ class SourceInfo:
     live: bool = False
     pixel_aspect: Fraction = Fraction(1)
     cut_at: Fraction | None = None
+    every: int = 1

@@ -77,6 +77,56 @@ def test_subtitles_and_chapters_are_cut_to_the_range(film, part_of, tmp_path):
         assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["Two"]
 
 
+TOGETHER = """1
+00:00:00,200 --> 00:00:00,800
+Said
+
+2
+00:00:00,200 --> 00:00:00,700
+and shown
+
+3
+00:00:00,300 --> 00:00:00,700
+at once
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "spans"), [(0, [(200, 600), (200, 500), (300, 400)]), (4, [(0, 400), (0, 300), (0, 300)])]
+)
+def test_lines_that_are_shown_together_are_all_kept(make_sound, part_of, tmp_path, start, spans):
+    (tmp_path / "s.srt").write_text(TOGETHER)
+    with (
+        av.open(str(make_sound("s.mp4"))) as source,
+        av.open(str(tmp_path / "s.srt")) as titles,
+        av.open(str(tmp_path / "film.mkv"), "w") as film,
+    ):
+        tracks = [(one, film.add_stream_from_template(one.streams[0], opaque=True)) for one in (source, titles)]
+        for container, track in tracks:
+            for packet in container.demux(container.streams[0]):
+                if packet.size:
+                    packet.stream = track
+                    film.mux(packet)
+    assert part_of(tmp_path / "film.mkv", tmp_path / "o.mkv", start) == []
+    with av.open(str(tmp_path / "o.mkv")) as container:
+        copied = [packet for packet in container.demux(subtitles=0) if packet.size]
+    assert [bytes(packet) for packet in copied] == [b"Said", b"and shown", b"at once"]
+    for packet, (begin, duration) in zip(copied, spans, strict=True):
+        assert packet.pts == pytest.approx(begin, abs=1)
+        assert packet.duration == pytest.approx(duration, abs=30)
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_sound_that_outlasts_the_pictures_is_kept_with_one_frame_in_so_many(
+    make_sound, part_of, packets, tmp_path, every
+):
+    source = make_sound("s.mp4", pictures=10, seconds=1.5)
+    part_of(source, tmp_path / "o.mp4", None, None, every)
+    assert len(packets(tmp_path / "o.mp4")) == len(packets(source))
+    part_of(source, tmp_path / "p.mp4", None, 10 - every, every)
+    assert packets(tmp_path / "p.mp4")[-1][0] < 1 - Fraction(every, 10), "the pictures go on"
+
+
 def test_a_range_far_into_a_long_file(tmp_path, part_of, packets, decode):
     """What lies long before a range is not read, and nothing is lost or moved by it."""
     with av.open(str(tmp_path / "long.mkv"), "w") as container:

@@ -68,6 +68,7 @@ class RangedSource(Source):
             frame_rate=info.frame_rate / span.every if info.frame_rate else None,
             frame_count=None if count is None else math.ceil(count / span.every),
             cut_at=begins,
+            every=span.every,
         )
 
     def _expected(self) -> int | None:
