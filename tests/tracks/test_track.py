@@ -17,6 +17,7 @@ from tests.helpers.frames import square_frame
 from vosctl.tracking.results import TrackedFrame, TrackedObject
 from vosctl.tracks import SourceIdentity, Track, TrackHeader, TrackWriter
 from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.sinks.track import TrackSink
 
 INFO = SourceInfo("clip", 96, 64, Fraction(25), Fraction(1, 25), 10)
 
@@ -116,6 +117,16 @@ def test_a_track_can_be_read_while_it_is_written(tmp_path):
     writer.finish()
 
 
+def test_a_track_that_is_read_at_its_end_is_whole_in_its_file(tmp_path):
+    writer = write(tmp_path / "a.vostrack", 2)
+    with Track(tmp_path / "a.vostrack") as track:
+        assert len(track) == 2
+        writer.finish()
+        (tmp_path / "moved.vostrack").write_bytes((tmp_path / "a.vostrack").read_bytes())
+    with Track(tmp_path / "moved.vostrack") as moved:
+        assert (len(moved), moved.complete) == (2, True)
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -144,6 +155,22 @@ def test_what_was_appended_outlives_a_kill(tmp_path):
     with Track(path) as track:
         assert track.complete
         assert same(track[7], result(7)[1])
+
+
+def test_what_a_killed_run_left_of_a_track_does_not_come_back_when_it_is_replaced(tmp_path):
+    killed = write(tmp_path / "killed.vostrack", 5)
+    for path in list(tmp_path.iterdir()):  # with the log, which is not folded in
+        (tmp_path / path.name.replace("killed", "a")).write_bytes(path.read_bytes())
+    killed.close()
+    assert (tmp_path / "a.vostrack-wal").exists()
+    (tmp_path / "link.vostrack").symlink_to("a.vostrack")
+    sink = TrackSink(tmp_path / "link.vostrack", TrackHeader.of(INFO), overwrite=True)
+    for index in (7, 8):
+        sink.write(*result(index))
+    sink.finish()
+    with Track(tmp_path / "a.vostrack") as track:
+        assert (len(track), track.complete) == (2, True)
+        assert same(track[0], result(7)[1])
 
 
 def test_a_frame_is_there_whole_or_not_at_all(tmp_path):

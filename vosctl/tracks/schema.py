@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vosctl.errors import VosctlError
@@ -53,6 +53,21 @@ CREATE TABLE resuming (
 );
 CREATE TABLE arrays (digest TEXT PRIMARY KEY, value BLOB NOT NULL);  -- what several states share
 """
+
+
+_LOGS = ("-wal", "-shm", "-journal")
+"""What is added to a database's name where SQLite keeps what is not in it yet."""
+
+
+def remove_log(track: Path) -> None:
+    """Remove the log that a killed run left of a track which is about to be replaced.
+
+    SQLite would take it for that of the new one, whose frames it would cover with the old ones.
+    """
+    path = track.resolve()  # beside the file, not beside a link to it
+    for ending in _LOGS:
+        with suppress(FileNotFoundError):
+            path.with_name(f"{path.name}{ending}").unlink()
 
 
 @contextmanager

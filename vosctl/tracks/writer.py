@@ -98,6 +98,7 @@ class TrackWriter:
             self._database.execute("DELETE FROM arrays")
             self._database.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page
             self._set("complete", True)
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # it may be renamed, also while it is read
         self.close()
 
     def close(self) -> None:

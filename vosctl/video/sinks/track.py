@@ -8,9 +8,10 @@ from pathlib import Path
 from vosctl.errors import VosctlError
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks.header import TrackHeader
+from vosctl.tracks.schema import remove_log
 from vosctl.tracks.writer import TrackWriter
 from vosctl.video.frames import Frame
-from vosctl.video.staging import StagedFile
+from vosctl.video.staging import StagedFile, write_errors
 
 
 class TrackSink:
@@ -63,7 +64,11 @@ class TrackSink:
         if self._writer.frames == 0:
             raise VosctlError(f"{self.path}: not written, there was no frame")
         self._writer.finish()
-        return self.path if self._staged is None else self._staged.commit()
+        if self._staged is None:
+            return self.path
+        with write_errors(self.path):
+            remove_log(self.path)
+        return self._staged.commit()
 
     def abort(self) -> Path | None:
         """See `Sink.abort`."""
