@@ -119,6 +119,16 @@ def test_what_is_there_of_another_request_is_made_anew_even_if_that_is_stopped(c
     assert len(masks_in("out/a/masks")) == 3
 
 
+def test_what_is_there_of_another_request_is_made_anew_also_after_that_has_failed(clips, bright_engine):
+    clips("a")
+    run(bright_engine)
+    fewer = vosctl.JobOptions(max_frames=3)
+    assert [one.error for one in run(FailsAt(1), options=fewer, resume=True).failed] == ["enough"]
+    assert len(masks_in("out/a/masks")) == 8, "what was there stays until there is something to replace it"
+    assert run(bright_engine, options=fewer, resume=True).done == 1
+    assert len(masks_in("out/a/masks")) == 3
+
+
 class Unable(InProcess):
     """Cannot run anything."""
 

@@ -252,6 +252,16 @@ def test_a_track_that_is_complete_is_drawn_from(clips, bright_engine):
     assert masks_in("out/a") == before
 
 
+@pytest.mark.parametrize(("before", "after"), [(None, 5), (5, None)])
+def test_a_track_of_so_many_frames_is_not_that_of_another_number(clips, bright_engine, before, after):
+    clips("a")
+    wanted = job(outputs={"masks": "out/a", "track": "a.vostrack"}, options=JobOptions(max_frames=before))
+    run_job(wanted, bright_engine)
+    result = run_job(replace(wanted, resume=True, options=JobOptions(max_frames=after)), bright_engine)
+    assert (result.state, result.frames) == ("done", after or FRAMES), result.error
+    assert len(masks_in("out/a")) == (after or FRAMES)
+
+
 def test_a_damaged_track_is_said_and_the_video_begun_again(clips, bright_engine):
     clips("a", frames=LONG)
     Path("a.vostrack").write_bytes(b"nonsense" * 1000)

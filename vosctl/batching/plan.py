@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vosctl.batching.job import BatchJob
-from vosctl.batching.result import JobResult
+from vosctl.batching.result import WHOLE_STATES, JobResult
 from vosctl.errors import UsageError, VosctlError
 from vosctl.remote import exists, is_remote
 from vosctl.remote import is_whole as is_whole_there
@@ -164,9 +164,10 @@ def is_whole(job: BatchJob, result: JobResult | None = None) -> bool:
 
     Args:
         job: the job.
-        result: of an earlier run of a job of this name; one that asked for something else wrote something else.
+        result: of an earlier run of a job of this name; one that asked for something else wrote something else, and
+            what is there of one that was not done is of a run before it.
     """
-    if not job.outputs or (result is not None and result.digest != job.digest):
+    if not job.outputs or (result is not None and (result.digest != job.digest or result.state not in WHOLE_STATES)):
         return False
     return all(_is_all_there(kind, path) for kind, path in job.outputs.items())
 

@@ -15,6 +15,9 @@ from vosctl.summary import Losses, Summary
 JobState = Literal["done", "failed", "skipped", "interrupted"]
 """`skipped`: everything was there from an earlier run."""
 
+WHOLE_STATES: tuple[JobState, ...] = ("done", "skipped")
+"""Those of jobs of which everything is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobResult:

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vosctl.batching.layouts import HIDDEN
-from vosctl.batching.result import JobResult
+from vosctl.batching.result import WHOLE_STATES, JobResult
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.leftovers import clean
 from vosctl.video.staging import StagedFile, write_errors
@@ -90,7 +90,7 @@ class ResultsFile:
         """
         clean(self.path)
         kept = [result for result in self.earlier.values() if jobs.get(result.name) != result.digest]
-        self._kept = [result for result in kept if result.name not in jobs or result.state in ("done", "skipped")]
+        self._kept = [result for result in kept if result.name not in jobs or result.state in WHOLE_STATES]
         self._names = {result.name for result in self._kept}
 
     def _write(self, results: Iterable[JobResult]) -> None:

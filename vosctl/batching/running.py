@@ -173,7 +173,7 @@ class _Run:
 
     def _is_of(self, header: TrackHeader, segment: SegmentJob) -> bool:
         """Return whether a track is of this very job."""
-        if header.said and direction_of(header) != segment.direction:
+        if header.max_frames != segment.max_frames or (header.said and direction_of(header) != segment.direction):
             return False
         return is_same_request(
             header,
