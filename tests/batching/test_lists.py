@@ -57,6 +57,13 @@ def test_options_of_each_line_go_before_those_of_all(listed):
     assert {name: [one.name for one in outputs] for name, outputs in found.outputs.items()} == {"a": ["masks", "rle"]}
 
 
+def test_a_line_changes_only_what_it_says_of_the_part(listed):
+    options = JobOptions(span=Span.of(10, 100, 5))
+    found = listed("source,start,end\na.mp4,,50\nb.mp4,20,\nc.mp4,,\nd.mp4,200,\n", options=options)
+    assert [job.options.span for job in found.jobs] == [Span.of(10, 50, 5), Span.of(20, 100, 5), Span.of(10, 100, 5)]
+    assert ["line 5: `end=100`: is before `start=200`" in line for line in found.problems] == [True]
+
+
 def test_boxes_and_points(listed):
     cells = listed('source,box,point\na.mp4,"1,2,30,40",\nb.mp4,"{""2"": [1,2,30,40]}","[[5,6],[7,8,false]]"\n')
     a, b = cells.jobs

@@ -24,7 +24,6 @@ from vosctl.batching.job import BatchJob, JobOptions, name_of
 from vosctl.batching.layouts import WantedOutput, check_name, parse_outputs
 from vosctl.batching.values import READERS, Values, prompts_by_object
 from vosctl.errors import UsageError, VosctlError
-from vosctl.time_line import Span
 from vosctl.video.backgrounds import background_file
 
 CSV_SUFFIXES = (".csv", ".tsv")
@@ -161,7 +160,7 @@ def _options(folder: Path, values: Values, options: JobOptions) -> JobOptions:
     if isinstance(background, str) and background_file(background) is not None:
         changes["background"] = _below(folder, background)
     if span := {name: values[name] for name in _SPAN if name in values}:
-        changes["span"] = Span.of(**span)  # type: ignore[arg-type]  # each was read as what it is
+        changes["span"] = replace(options.span, **span)  # type: ignore[arg-type]  # each was read as what it is
     if tracking := {name: values[name] for name in _TRACKING if name in values}:
         changes["tracking"] = replace(options.tracking, **tracking)  # type: ignore[arg-type]
     return replace(options, **changes)
