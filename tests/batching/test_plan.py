@@ -97,6 +97,13 @@ def test_shards_are_all_jobs_once(clips):
             shard_of(jobs, number, count)
 
 
+def test_jobs_of_other_shards_in_the_way(clips):
+    jobs = [writes("a", masks="o/a"), writes("b", masks="o/b"), writes("c", masks="o/a")]
+    for number in (1, 2):
+        with pytest.raises(vosctl.UsageError, match="the same place"):
+            shard_of(jobs, number, 2)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -111,9 +111,7 @@ def make_plan(
         UsageError: two jobs would write the same, or outputs are there that may not be replaced.
     """
     wanted = list(jobs)
-    places = Places()
-    for job in wanted:
-        places.add(job)
+    _check_places(wanted)
     _check_requests(wanted[:_MOST_CHECKED])
     if not resume:
         check_nothing_there(wanted)
@@ -122,6 +120,12 @@ def make_plan(
     names = {job.name for job in whole}
     left = [replace(job, resume=True) for job in wanted if job.name not in names]
     return Plan(left, whole, sum(has_track(job) for job in left))
+
+
+def _check_places(jobs: Iterable[BatchJob]) -> None:
+    places = Places()
+    for job in jobs:
+        places.add(job)
 
 
 def _check_requests(jobs: Sequence[BatchJob]) -> None:
@@ -208,9 +212,11 @@ def shard_of(jobs: Sequence[BatchJob], number: int, count: int) -> list[BatchJob
         count: of the machines.
 
     Raises:
-        UsageError: there is no such machine.
+        UsageError: there is no such machine, or two jobs, which may be those of different machines, would write the
+            same.
     """
     if not 1 <= number <= count:
         most = max(count, 1)
         raise UsageError(f"`shard={number}/{count}`: give one from 1/{most} to {most}/{most}")
+    _check_places(jobs)
     return list(jobs[number - 1 :: count])
