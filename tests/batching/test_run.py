@@ -1,6 +1,7 @@
 """A whole batch in this process."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,6 +293,17 @@ def test_watching_gives_what_is_complete(clips):
 def test_watching_an_empty_folder_waits(tmp_path):
     coming = watch(JobsRequest(str(tmp_path), "out").find)
     assert [next(coming), next(coming)] == [None, None]
+
+
+def test_a_name_that_is_no_unicode(clips, bright_engine):
+    name = os.fsdecode(b"caf\xe9")
+    clips("a")
+    for ending in ("mp4", "png"):
+        Path(f"v/a.{ending}").rename(f"v/{name}.{ending}")
+    assert run(bright_engine).done == 1
+    RESULTS.read_text("utf-8")
+    assert states() == {name: "done"}
+    assert run(bright_engine, resume=True).skipped == 1
 
 
 def test_jobs_that_come_over_time(clips, bright_engine):

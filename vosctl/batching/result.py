@@ -19,6 +19,11 @@ WHOLE_STATES: tuple[JobState, ...] = ("done", "skipped")
 """Those of jobs of which everything is there."""
 
 
+def as_line(fields: Mapping[str, object]) -> str:
+    """Return fields as one line of JSON without its end; of names that are no Unicode the bytes are escaped."""
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """What came of a job.
@@ -77,7 +82,7 @@ class JobResult:
         ]
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields |= {"seconds": round(self.seconds, 3), "fps": round(self.frames_per_second, 2), "lost": lost}
-        return json.dumps(fields, ensure_ascii=False)
+        return as_line(fields)
 
     @classmethod
     def from_line(cls, line: str) -> JobResult:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vosctl.batching.executor import BatchEvents
-from vosctl.batching.result import BatchSummary, JobResult, JobsFailedError
+from vosctl.batching.result import BatchSummary, JobResult, JobsFailedError, as_line
 from vosctl.cli.options import ReportingRequest
 from vosctl.cli.wording import Wording
 
@@ -231,7 +231,7 @@ class BatchReporter(BatchEvents):
             click.echo(line, err=True)
 
     def _event(self, event: str, **fields: Any) -> None:
-        click.echo(json.dumps({"event": event, **fields}, ensure_ascii=False))
+        click.echo(as_line({"event": event, **fields}))
 
 
 def _counts(summary: BatchSummary) -> str:
