@@ -295,6 +295,58 @@ def test_watching_an_empty_folder_waits(tmp_path):
     assert [next(coming), next(coming)] == [None, None]
 
 
+def test_watching_tells_videos_of_one_name_apart(clips):
+    clips("a")
+    Path("v/a.mkv").write_bytes(b"another one")
+    clock = Clock()
+    coming = watch(JobsRequest("v", "out").find, settled=3.0, clock=clock)
+    assert next(coming) is None
+    clock.now += 4
+    assert [next(coming).source, next(coming).source] == ["v/a.mkv", "v/a.mp4"]
+    for _ in range(3):
+        clock.now += 4
+        assert next(coming) is None
+
+
+def test_watching_a_list_of_what_is_no_file(clips):
+    clips("a")
+    Path("v/1.jpg").write_bytes(b"")
+    lines = ("source,name,first_mask", "http://host/a,a,v/a.png", "v/*.jpg,b,v/a.png", "v/*.tif,c,v/a.png")
+    Path("jobs.csv").write_text("\n".join(lines))
+    clock = Clock()
+    coming = watch(JobsRequest("jobs.csv", "out").find, settled=3.0, clock=clock)
+    assert next(coming) is None
+    clock.now += 4
+    assert [next(coming).name, next(coming).name, next(coming)] == ["a", "b", None]
+
+
+def test_a_job_whose_files_change_is_not_run_twice_at_a_time(clips):
+    clips("a")
+    (job,) = JobsRequest("v", "out", parse_outputs("masks")).find()
+    seen = []
+
+    class Greedy(InProcess):
+        def run(self, jobs, events):
+            for one in jobs:
+                if one is None:
+                    yield JobResult.of(seen[-1], "done")
+                else:
+                    seen.append(one)
+
+    summary = BatchRun(iter([job, job, job]), Greedy(vosctl.EngineSettings()), RESULTS).run()
+    assert ([one.name for one in seen], summary.done) == (["a", "a"], 1)
+
+
+def test_another_video_of_the_same_name_fails_alone(clips, bright_engine):
+    clips("a", "b")
+    a, b = JobsRequest("v", "out", parse_outputs("masks")).find()
+    other = replace(b, name="a", outputs=a.outputs)
+    summary = BatchRun(iter([a, other, None, other]), InProcess(bright_engine), RESULTS).run()
+    assert (summary.done, [one.source for one in summary.failed]) == (1, ["v/b.mp4"] * 2)
+    assert "two jobs are called a" in summary.failed[0].error
+    assert [(one.state, one.source) for one in read_results(RESULTS).values()] == [("done", "v/a.mp4")]
+
+
 def test_a_name_that_is_no_unicode(clips, bright_engine):
     name = os.fsdecode(b"caf\xe9")
     clips("a")

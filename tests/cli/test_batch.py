@@ -66,6 +66,10 @@ def test_from_end_to_end(clips):  # noqa: F811
         (("v", "-o", "out", "--set", "all"), "--set all: is of a data set"),
         (("v", "-o", "out", "--jobs", "-1"), "--jobs"),
         (("none", "-o", "out", "--watch"), "none: no such folder to watch"),
+        (
+            ("memory://far/*.mp4", "-o", "out", "--watch"),
+            "memory://far/*.mp4: is an address; run it again with --resume",
+        ),
         (("v", "-o", "out", "--colors", "nonesuch"), "--colors"),
         (
             ("v", "-o", "v", "--layout", "flat", "--outputs", "overlay.mp4"),

@@ -87,6 +87,7 @@ class _Running:
         self._summary = BatchSummary(results=batch.results)
         self._jobs: dict[str, BatchJob] = {}
         self._places = Places()
+        self._under_way: set[str] = set()
         self.whole: set[str] = set()
 
     def run(self) -> BatchSummary:
@@ -124,22 +125,39 @@ class _Running:
         if self._file is not None:
             self._file.begin({})
         self._events.planned(Plan([], []))
+        ready: dict[str, BatchJob] = {}  # also those that are under way already, and have changed since
         for job in jobs:
+            if job is not None and self._is_wanted(job):
+                ready[job.name] = job
+            yield from self._free(ready)
             if job is None:
                 yield None
-                continue
-            again = job.name in self._jobs
-            self._begun(job)
-            try:
-                if not again:
-                    self._places.add(job)
-            except UsageError as error:
-                self._take(replace(JobResult.of(job, "failed"), error=str(error)))
-                continue
-            if not again and is_whole(job, self._earlier.get(job.name)):
-                self._skip(job)
-            else:
-                yield replace(job, resume=True)
+        while ready:
+            yield None
+            yield from self._free(ready)
+
+    def _is_wanted(self, job: BatchJob) -> bool:
+        """Return whether a job that comes is to be run; one that gets in another's way has failed."""
+        known = self._jobs.get(job.name)
+        if known is not None and known.source == job.source:
+            return True  # its files have changed
+        try:
+            self._places.add(job)
+        except UsageError as error:
+            failed = replace(JobResult.of(job, "failed"), error=str(error))
+            self._tell(job, failed, write=known is None)  # the line of this name is the other's
+            return False
+        self._begun(job)
+        if is_whole(job, self._earlier.get(job.name)):
+            self._skip(job)
+            return False
+        return True
+
+    def _free(self, ready: dict[str, BatchJob]) -> Iterator[BatchJob]:
+        """Give the jobs that nobody runs at the moment: two at a time would write the same outputs."""
+        for name in [name for name in ready if name not in self._under_way]:
+            self._under_way.add(name)
+            yield self._begun(replace(ready.pop(name), resume=True))
 
     def _skip(self, job: BatchJob) -> None:
         self._begun(job)
@@ -149,12 +167,18 @@ class _Running:
         self._take(result, write=earlier is None or earlier.digest != job.digest)
 
     def _take(self, result: JobResult, *, write: bool = True) -> None:
-        if self._file is not None and write:
-            self._file.add(result)
+        self._under_way.discard(result.name)
         if result.state == "done":
             self.whole.add(result.name)
+        elif result.state != "skipped":
+            self.whole.discard(result.name)  # its files have changed since
+        self._tell(self._jobs[result.name], result, write=write)
+
+    def _tell(self, job: BatchJob, result: JobResult, *, write: bool) -> None:
+        if self._file is not None and write:
+            self._file.add(result)
         self._summary.add(result)
-        self._events.finished(self._jobs[result.name], result)
+        self._events.finished(job, result)
 
 
 def _tidy(file: ResultsFile, whole: Container[str]) -> None:

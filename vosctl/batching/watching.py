@@ -22,8 +22,12 @@ def check_watchable(source: str) -> None:
     """Make sure that new files can come to a source.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder, or it is not of this machine.
     """
+    if "://" in source:
+        raise UsageError(
+            f"{source}: is an address; run it again with `resume=True`, only folders of this machine are watched"
+        )
     if not Path(source).exists() and not glob.has_magic(source):
         raise UsageError(f"{source}: no such folder to watch; create it first")
 
@@ -45,36 +49,47 @@ def watch(
     Yields:
         A job; or None when there is none now, to be asked again after a while.
     """
-    seen: dict[str, tuple[Looks, float]] = {}
-    given: dict[str, Looks] = {}
+    seen: dict[tuple[str, str], tuple[Looks, float]] = {}  # by name and source: two may have one name
+    given: dict[tuple[str, str], Looks] = {}
     while True:
         jobs: list[BatchJob] = []
         with suppress(UsageError):
             jobs = find()
         for job in jobs:
-            looks = _looks_of(job)
-            if job.problem is not None or not looks or given.get(job.name) == looks:
+            looks, which = _looks_of(job), (job.name, job.source)
+            if job.problem is not None or not looks or given.get(which) == looks:
                 continue
-            before, since = seen.get(job.name, ((), 0.0))
+            before, since = seen.get(which, ((), 0.0))
             if looks != before:
-                seen[job.name] = (looks, clock())
+                seen[which] = (looks, clock())
             elif clock() - since >= settled:
-                given[job.name] = looks
-                del seen[job.name]
+                given[which] = looks
+                del seen[which]
                 yield job
         yield None
 
 
 def _looks_of(job: BatchJob) -> Looks:
-    """Return how a job's files look; nothing while one of them is not there."""
+    """Return how a job's files look; nothing while one of them is not there. An address is taken to be there."""
     looks: list[tuple[str, int, int]] = []
     try:
         for name in filter(None, job.files):
-            path = Path(name)
-            inside = sorted(path.iterdir()) if path.is_dir() else [path]
-            for one in inside:
+            if "://" in name:
+                looks.append((name, 0, 0))
+                continue
+            for one in _files_of(name):
                 state = one.stat()
                 looks.append((str(one), state.st_size, state.st_mtime_ns))
     except OSError:
         return ()
     return tuple(looks)
+
+
+def _files_of(name: str) -> list[Path]:
+    """Return the files of a folder, those that a glob matches, or a file, which may not be there."""
+    path = Path(name)
+    if path.is_dir():
+        return sorted(path.iterdir())
+    if not path.exists() and glob.has_magic(name):
+        return sorted(map(Path, glob.glob(name, recursive=True))) or [path]  # noqa: PTH207 - absolute ones
+    return [path]

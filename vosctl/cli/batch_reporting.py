@@ -173,7 +173,8 @@ class BatchReporter(BatchEvents):
         )
 
     def _tell(self, result: JobResult) -> None:
-        if result.state == "failed" and (self._live is None or self._verbose):
+        at_once = self._live is None or self._verbose or not self._total  # a run without an end lists none at its end
+        if result.state == "failed" and at_once:
             self._say(f"Failed: {result.name}: {self._worded(result.error or '')}")
         elif result.state == "done" and not self._quiet and (self._live is None or self._verbose):
             counted = f"{result.frames} frame{'s' if result.frames != 1 else ''}"
