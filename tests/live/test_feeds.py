@@ -1,10 +1,12 @@
 import sys
 import threading
 import time
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, cast
 
+import av
 import click
 import cv2
 import numpy as np
@@ -18,7 +20,9 @@ from vosctl.live.camera import CameraFeed, CameraSettings
 from vosctl.live.feeds import CaptureClock, FileFeed
 from vosctl.live.opening import open_feed
 from vosctl.live.stream import StreamFeed
+from vosctl.tracking.edits import nothing_tracked
 from vosctl.video.frames import SourceInfo
+from vosctl.video.sinks import OutputRequest, open_sinks
 from vosctl.video.sources import open_source
 from vosctl.video.sources.base import Source
 
@@ -67,6 +71,32 @@ def test_a_file_that_is_held_can_be_stopped(tmp_path):
     assert list(frames) == []
 
 
+def test_a_recording_of_a_file_takes_nothing_along_that_would_not_fit_it(tmp_path):
+    """It may begin late, leave frames out and pause."""
+    with av.open(str(tmp_path / "film.mkv"), "w") as container:
+        video = container.add_stream("libx264", rate=10, width=96, height=64, pix_fmt="yuv420p")
+        audio = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        container.set_chapters([{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {}}])
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), format="s16", layout="mono")
+        tone.sample_rate, tone.pts = 8000, 0
+        for packet in audio.encode(tone):
+            container.mux(packet)
+        for index in range(10):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture(index)[0], format="rgb24")))
+        container.mux(video.encode(None))
+    source = open_source(str(tmp_path / "film.mkv"))
+    assert source.info.audio_path
+    feed = FileFeed(source)
+    (sink,) = open_sinks(OutputRequest(matte=tmp_path / "o.mkv", audio=False), feed.info, pytest.fail)
+    for index in range(3):
+        sink.write(frame(index), nothing_tracked(64, 96))
+    sink.finish()
+    feed.close()
+    with av.open(str(tmp_path / "o.mkv")) as container:
+        assert container.chapters() == []
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
 def test_capture_times_always_rise():
     clock = CaptureClock()
     assert [clock.next(at) for at in (5.0, 5.04, 5.04, 5.1)] == [(0, 0), (1, 3600), (2, 3601), (3, 9000)]
@@ -90,6 +120,15 @@ class Drops(Source):
 
     def close(self):
         self.closed = True
+
+
+def test_a_stream_keeps_the_shape_of_its_pixels():
+    source = Drops()
+    source.info = replace(source.info, pixel_aspect=Fraction(16, 11))
+    info = StreamFeed(source, Drops, 0, pytest.fail).info
+    assert info == SourceInfo(
+        "door", 96, 64, Fraction(25), Fraction(1, 90_000), live=True, pixel_aspect=Fraction(16, 11)
+    )
 
 
 HURRY = {"first_pause": 0.001, "longest_pause": 0.004}

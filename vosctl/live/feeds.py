@@ -78,8 +78,8 @@ class FileFeed(Feed):
 
     def __init__(self, source: Source) -> None:
         super().__init__()
-        # A recording may begin late and pause: subtitles and chapters of the file would not fit it.
-        self.info = replace(source.info, container_path=None)
+        # A recording may begin late and pause: sound, subtitles and chapters of the file would not fit it.
+        self.info = replace(source.info, audio_path=None, container_path=None)
         self.files = source.files
         self._source = source
         self._lock = threading.Lock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from vosctl.errors import VosctlError
 from vosctl.live.feeds import CAPTURE_TIME_BASE, CaptureClock, Captured, Feed
-from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.frames import Frame
 from vosctl.video.sources import Source
 
 FIRST_PAUSE = 0.5
@@ -40,8 +41,7 @@ class StreamFeed(Feed):
         longest_pause: float = LONGEST_PAUSE,
     ) -> None:
         super().__init__()
-        known = source.info
-        self.info = SourceInfo(known.name, known.width, known.height, known.frame_rate, CAPTURE_TIME_BASE, live=True)
+        self.info = replace(source.info, time_base=CAPTURE_TIME_BASE, frame_count=None, live=True)
         self._source: Source | None = source
         self._reopen = reopen
         self._patience = patience
