@@ -138,10 +138,10 @@ class VideoWriter:
         context.time_base = self._info.time_base
         context.bit_rate = 0
         context.sample_aspect_ratio = self._info.pixel_aspect
-        if self._info.pixel_aspect != 1 and "vp9" in self._encoding.codec:
+        if self._info.pixel_aspect != 1 and self._encoding.square:
             self._warn(
-                f"{self._shown}: the source's pixels are not square ({self._info.pixel_aspect}), which VP9 cannot say; "
-                "it will look stretched, write .mp4, .mkv or .mov instead"
+                f"{self._shown}: the source's pixels are not square ({self._info.pixel_aspect}), which "
+                f"{self._encoding.called} cannot say; it will look stretched, write .mp4, .mkv or .mov instead"
             )
         context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
         context.flags |= Flags.frame_duration

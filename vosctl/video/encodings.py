@@ -32,6 +32,7 @@ class VideoEncoding:
         on_gpu: whether an NVIDIA GPU encodes.
         tag: FFmpeg's name of the codec in MP4 and QuickTime; empty for the usual one.
         matrix: the one colour matrix that every reader takes, "bt601"; empty where the file says which it is.
+        square: whether no file of the format can say that its pixels are not square.
         tick: seconds per unit of the format's own clock; 0 where it takes the source's.
         least_ticks: units of it that a picture is shown at least; what comes sooner is left out.
     """
@@ -45,6 +46,7 @@ class VideoEncoding:
     on_gpu: bool = False
     tag: str = ""
     matrix: str = ""
+    square: bool = False
     tick: Fraction = Fraction(0)
     least_ticks: int = 0
 
@@ -93,8 +95,8 @@ ENCODERS: dict[EncoderWord, VideoEncoding] = {
 }
 """How .mp4, .mov and .mkv are compressed, by what `encoder` takes."""
 _VP9_OPTIONS = {"crf": "24", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0"}
-VP9 = VideoEncoding("libvpx-vp9", "yuv420p", _VP9_OPTIONS)
-VP9_ALPHA = VideoEncoding("libvpx-vp9", "yuva420p", {**_VP9_OPTIONS, "auto-alt-ref": "0"})
+VP9 = VideoEncoding("libvpx-vp9", "yuv420p", _VP9_OPTIONS, called="VP9", square=True)
+VP9_ALPHA = replace(VP9, pixel_format="yuva420p", options={**_VP9_OPTIONS, "auto-alt-ref": "0"})
 # Browsers show a picture that has 10 ms or less for 100 ms; a GIF counts hundredths of a second.
 WEBP = VideoEncoding(
     "libwebp_anim",
@@ -102,11 +104,12 @@ WEBP = VideoEncoding(
     {"quality": "80"},
     called="WebP",
     matrix="bt601",
+    square=True,
     tick=Fraction(1, 1000),
     least_ticks=11,
 )
 WEBP_ALPHA = replace(WEBP, pixel_format="yuva420p")
-GIF = VideoEncoding("gif", "pal8", called="GIF", tick=Fraction(1, 100), least_ticks=2)
+GIF = VideoEncoding("gif", "pal8", called="GIF", square=True, tick=Fraction(1, 100), least_ticks=2)
 # FFmpeg's other ProRes encoder, prores_ks, takes 400 ms a frame at 1080p where this one takes 60, for the same size and
 # error.
 PRORES_4444 = VideoEncoding("prores_aw", "yuva444p10le", even_size=True)

@@ -120,11 +120,12 @@ def test_pixels_that_are_not_square_stay_so(clip_of, write, tmp_path, name):
         assert source.info.pixel_aspect == Fraction(16, 11)
 
 
-def test_webm_cannot_say_that_pixels_are_not_square(clip_of, write, tmp_path):
+@pytest.mark.parametrize(("name", "called"), [("o.webm", "VP9"), ("o.webp", "WebP"), ("o.gif", "GIF")])
+def test_some_formats_cannot_say_that_pixels_are_not_square(clip_of, write, tmp_path, name, called):
     clip = clip_of([0])
     clip.info = replace(clip.info, pixel_aspect=Fraction(2))
-    (warning,) = write(clip, overlay=tmp_path / "o.webm")
-    assert "not square" in warning
+    (warning,) = write(clip, overlay=tmp_path / name)
+    assert f"not square (2), which {called} cannot say" in warning
 
 
 def test_matte_is_the_alpha(clip_of, write, decode, tmp_path):
