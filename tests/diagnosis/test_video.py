@@ -51,6 +51,15 @@ def test_cameras_that_may_not_be_opened(machine, the_only):
     assert video.check_cameras(locked)[1].message == "0"
 
 
+def test_what_linux_calls_video_and_is_no_camera(machine, all_ok):
+    """Small computers have their codecs there; none of it is a fault of the installation."""
+    names = ["/dev/video-dec0", "/dev/video-enc0", "/dev/video0", "/dev/video10", "/dev/video2"]
+    small = replace(machine, system="linux", video_devices=lambda: names, may_open=lambda path: True)
+    (finding,) = video.check_cameras(small)
+    assert all_ok([finding])
+    assert finding.message == "0, 2, 10"
+
+
 def test_cameras_elsewhere_are_probed(machine, with_modules):
     logging = SimpleNamespace(setLogLevel=lambda level: None, LOG_LEVEL_SILENT=0)
     cv2 = SimpleNamespace(

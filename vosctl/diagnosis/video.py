@@ -22,6 +22,7 @@ DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mjpeg", "prores", "rawvideo"
 """What videos usually come in, by FFmpeg's names."""
 _PYAV_CURE = "python -m pip install --force-reinstall --no-cache-dir av (its wheels bring every codec)"
 _PROBED_CAMERAS = 3
+_CAMERA = re.compile(r"/dev/video(\d+)")
 
 
 def check_encoders(probe: Probe) -> list[Finding]:
@@ -167,9 +168,10 @@ def check_cameras(probe: Probe) -> list[Finding]:
 
 
 def _linux_cameras(probe: Probe) -> tuple[list[int], list[Finding]]:
-    devices = probe.video_devices()
-    shut = [device for device in devices if not probe.may_open(device)]
-    open_ones = [int(device.removeprefix("/dev/video")) for device in devices if device not in shut]
+    # Others, such as /dev/video-dec0, are codecs of the machine's own.
+    numbered = {int(found[1]): found[0] for device in probe.video_devices() if (found := _CAMERA.fullmatch(device))}
+    open_ones = [number for number, device in sorted(numbered.items()) if probe.may_open(device)]
+    shut = [device for number, device in sorted(numbered.items()) if number not in open_ones]
     if not shut:
         return open_ones, []
     cure = "sudo usermod -aG video $USER, then log in again (in a container: pass the device in)"
