@@ -99,6 +99,7 @@ def test_plot(data: Path, annotations: str, tmp_path: Path, suffix: str) -> None
         (["{data}", "--set", "2017/val"], 2, "no set '2017/val' in {data}/ImageSets; it has 2016/val.txt"),
         (["{data}", "--predictions", "{tmp}/none"], 1, "no predictions of sequence 'squares'"),
         (["{data}", "--predictions", "{tmp}", "--device", "cpu"], 2, "--device: has no meaning with --predictions"),
+        (["{data}", "--predictions", "{tmp}", "--compile"], 2, "--compile: has no meaning with --predictions"),
         (["{data}", "--window", "off", "--window-size", "64"], 2, "--window-size: has no meaning with --window off"),
         (["{data}", "--predictions", "{tmp}", "--masks", "{tmp}/m"], 2, "--masks keeps the tracker's masks"),
         (["{data}", "--task", "both"], 2, "'both' is not one of"),
