@@ -272,6 +272,8 @@ class VideoWriter:
         """Encode a picture and the sound under it; return how many ticks it is shown, `gap` where it is not known."""
         picture, duration = timed.picture, timed.duration or gap
         picture.pts, picture.duration, picture.time_base = timed.pts, duration, self._info.time_base
+        # Some encoders, ProRes is one, write down what the pictures say and not what they were opened with.
+        picture.color_primaries = picture.color_trc = _BT709_TRANSFER_AND_PRIMARIES
         self._last_duration = duration
         self._mux(picture)
         if self._copy is not None:

@@ -111,6 +111,16 @@ def test_colours_survive_and_are_tagged(clip_of, write, decode, tmp_path, size, 
         assert (context.colorspace, context.color_range) == (matrix, 1)
 
 
+@pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.webm", "c.mov", "c.webm"])
+@pytest.mark.parametrize(("size", "matrix"), [((96, 128), 6), ((64, 1280), 1)])
+def test_the_pictures_themselves_say_what_their_colours_are(clip_of, write, tmp_path, name, size, matrix):
+    write(clip_of([0, 512], size=size), **{"cutout" if name[0] == "c" else "overlay": tmp_path / name})
+    with av.open(str(tmp_path / name)) as container:
+        for seen in container.decode(video=0):
+            assert (seen.colorspace, seen.color_range) == (matrix, 1)
+            assert (seen.color_primaries, seen.color_trc) == (1, 1)
+
+
 @pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.mov"])
 def test_pixels_that_are_not_square_stay_so(clip_of, write, tmp_path, name):
     clip = clip_of([0, 512])
