@@ -190,6 +190,15 @@ def test_a_range_is_a_part_of_the_whole(spec, span):
 
 
 @pytest.mark.parametrize("span", SPANS)
+def test_a_range_can_be_read_again_from_every_frame(tmp_path, span):
+    with RangedSource(open_source(str(encode(tmp_path / "f.mp4"))), Span.of(*span)) as part:
+        whole = [frame.index for frame in part]
+        for number in (0, *whole[::-2], whole[0]):
+            part.seek(number)
+            assert [frame.index for frame in part] == [index for index in whole if index >= number]
+
+
+@pytest.mark.parametrize("span", SPANS)
 def test_a_range_of_a_pipe(tmp_path, span):
     chosen = Span.of(*span)
     with RangedSource(open_source(str(encode(tmp_path / "f.mp4"))), chosen) as part:

@@ -149,7 +149,7 @@ class RangedSource(Source):
 
     def _of_span(self, begin: int) -> Iterator[Frame]:
         """Every frame of the span from number `begin` on."""
-        if self._bounds is None and not begin:
+        if self._bounds is None and not begin and not self._entered:
             yield from self._as_they_come()
             return
         first, end = self.bounds
