@@ -119,7 +119,7 @@ class Stumbling:
 
     def _write(self):
         Stumbling.writes_left -= 1
-        if Stumbling.writes_left < 0:
+        if Stumbling.writes_left == -1:
             raise ConnectionResetError("the line\nis dead")
 
 
@@ -143,6 +143,10 @@ class StumblingFiles(Stumbling, LocalFileSystem):
     def put_file(self, path1, path2, **options):
         self._write()
         super().put_file(path1, path2, **options)
+
+    def mv(self, path1, path2, **options):
+        self._write()
+        super().mv(path1, path2, **options)
 
     @classmethod
     def _strip_protocol(cls, path):
@@ -169,7 +173,7 @@ def test_a_folder_that_could_not_be_written_whole_does_not_look_whole_in_a_store
     assert is_whole("oci://far/masks")
 
 
-@pytest.mark.parametrize("writes", [0, 1, 2])
+@pytest.mark.parametrize("writes", range(7))
 def test_what_was_there_stays_where_a_file_system_fails(stumbling, folder, tmp_path, writes):
     address = f"dbfs://{tmp_path.as_posix()}/far/masks"
     Stumbling.writes_left = 100

@@ -219,6 +219,9 @@ def _publish_renamed(files: AbstractFileSystem, local: Path, path: str) -> None:
         files.mv(partial, path, recursive=local.is_dir())
     except BaseException:
         with suppress(Exception):
+            if files.exists(aside) and not files.exists(path):
+                files.mv(aside, path, recursive=True)
+        with suppress(Exception):
             files.rm(partial, recursive=True)
         raise
     if files.exists(aside):
