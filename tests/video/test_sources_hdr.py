@@ -50,6 +50,8 @@ def test_hdr_levels_come_out_as_a_standard_display_shows_them(tmp_path, transfer
         assert np.ptp(image) <= 1
         assert len(warnings) == 1
         assert f"HDR ({KINDS[transfer]})" in warnings[0]
+        with open_source(str(tmp_path / f"{name}.mkv")) as source:
+            assert source.info.colours == (BT709, BT709), "as they are given out"
         shown[name] = int(image[0, 0, 0])
     assert shown["black"] == 0
     assert shown["grey"] == pytest.approx(255 * (26 / 203) ** (1 / 2.4), abs=4)

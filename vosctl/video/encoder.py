@@ -31,7 +31,7 @@ _FAR_START = Fraction(60)
 """Seconds. Broadcasts and network streams start their clock anywhere; players show nothing until it is reached."""
 _MOST_THREADS = 4
 """Encoder threads; more cost memory and delay at the sizes video comes in."""
-_MATRIX_RGB, _MATRIX_BT709, _MATRIX_BT601, _BT709_TRANSFER_AND_PRIMARIES, _LIMITED_RANGE, _FULL_RANGE = 0, 1, 6, 1, 1, 2
+_MATRIX_RGB, _MATRIX_BT709, _MATRIX_BT601, _LIMITED_RANGE, _FULL_RANGE = 0, 1, 6, 1, 2
 """Numbers of ITU-T H.273 as FFmpeg uses them."""
 
 
@@ -150,7 +150,7 @@ class VideoWriter:
         else:
             context.color_range = _LIMITED_RANGE
             context.colorspace = _MATRIX_BT709 if self.coding.matrix == "bt709" else _MATRIX_BT601
-        context.color_primaries = context.color_trc = _BT709_TRANSFER_AND_PRIMARIES
+        context.color_primaries, context.color_trc = self._info.colours
 
     def write(self, pixels: NDArray[np.uint8], pixel_format: str, frame: Frame) -> None:
         """Encode one picture at the time of `frame`.
@@ -273,7 +273,7 @@ class VideoWriter:
         picture, duration = timed.picture, timed.duration or gap
         picture.pts, picture.duration, picture.time_base = timed.pts, duration, self._info.time_base
         # Some encoders, ProRes is one, write down what the pictures say and not what they were opened with.
-        picture.color_primaries = picture.color_trc = _BT709_TRANSFER_AND_PRIMARIES
+        picture.color_primaries, picture.color_trc = self._info.colours
         self._last_duration = duration
         self._mux(picture)
         if self._copy is not None:

@@ -42,6 +42,10 @@ class Frame:
         return float(self.pts * self.time_base)
 
 
+BT709 = 1, 1
+"""Primaries and transfer of ordinary video, by their numbers in ITU-T H.273."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
     """What is known of a source before its frames are read.
@@ -60,6 +64,8 @@ class SourceInfo:
         cut_at: not before which time, in seconds on the source's clock, the frames begin, where they are a part of the
             source's: outputs begin with the first frame, and so does what is copied into them. None for all frames.
         every: the frames are one in so many of the source's.
+        colours: what the frames' red, green and blue stand for: primaries and transfer, by their numbers in ITU-T
+            H.273; BT.709's where the source says nothing. The matrix is `Coding`'s.
     """
 
     name: str
@@ -74,3 +80,4 @@ class SourceInfo:
     pixel_aspect: Fraction = Fraction(1)
     cut_at: Fraction | None = None
     every: int = 1
+    colours: tuple[int, int] = BT709

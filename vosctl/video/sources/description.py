@@ -14,10 +14,15 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vosctl.errors import UsageError, VosctlError
-from vosctl.video.frames import SourceInfo
+from vosctl.video.frames import BT709, SourceInfo
 from vosctl.video.sources.completeness import claimed_end
 from vosctl.video.sources.containers import best_video
+from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.timestamps import nominal_frame_rate
+
+_PRIMARIES = frozenset({1, 4, 5, 6, 7, 8, 9, 11, 12})
+_TRANSFERS = frozenset({1, 4, 5, 6, 7, 13, 14, 15})
+"""What ITU-T H.273 has for video of standard dynamic range, which is handed on as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,16 @@ def describe(
         audio_path=str(origin.file) if origin.file is not None and container.streams.audio else None,
         container_path=str(origin.file) if origin.file is not None else None,
         live=origin.live,
+        colours=_colours_of(first),
     )
+
+
+def _colours_of(first: av.VideoFrame) -> tuple[int, int]:
+    """Return primaries and transfer of pictures as they are given out: HDR is brought to BT.709."""
+    primaries, transfer = first.color_primaries, first.color_trc
+    if hdr_kind(first) is not None:
+        return BT709
+    return primaries if primaries in _PRIMARIES else BT709[0], transfer if transfer in _TRANSFERS else BT709[1]
 
 
 def _estimated_count(container: InputContainer, stream: VideoStream, rate: Fraction | None) -> int:
