@@ -8,7 +8,19 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from vosctl.errors import UsageError, VosctlError
-from vosctl.remote import WHOLE, addressed, entries, exists, fetch, is_folder, is_remote, is_whole, mirrored, publish
+from vosctl.remote import (
+    WHOLE,
+    addressed,
+    entries,
+    exists,
+    fetch,
+    is_folder,
+    is_pattern,
+    is_remote,
+    is_whole,
+    mirrored,
+    publish,
+)
 
 STORES = ["memory", "file"]
 
@@ -92,6 +104,17 @@ def test_a_folder_comes_and_goes(root, folder, tmp_path):
     assert contents(fetch(f"{root}/out/masks", tmp_path / "again")) == contents(folder)
     assert is_whole(f"{root}/out/masks")
     assert entries(f"{root}/out") == {f"{root}/out/masks": True}, "nothing is left beside it"
+
+
+def test_brackets_in_names(root, folder, tmp_path):
+    publish(folder, f"{root}/clip [1]/masks")
+    (folder / "b.png").unlink()
+    publish(folder, f"{root}/clip [1]/masks")
+    assert contents(fetch(f"{root}/clip [1]/masks", tmp_path / "copies")) == contents(folder)
+    assert is_whole(f"{root}/clip [1]/masks")
+    assert entries(f"{root}/clip [1]") == {f"{root}/clip [1]/masks": True}
+    assert not is_pattern(f"{root}/clip [1]")
+    assert is_pattern(f"{root}/clip [12]")
 
 
 def test_a_glob_comes_as_a_folder(root, folder, tmp_path):

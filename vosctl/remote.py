@@ -61,7 +61,7 @@ def fetch(address: str, folder: Path) -> Path:
     """
     with _errors(address, "read"):
         files, path = _opened(address)
-        if glob.has_magic(path) and not files.exists(path):
+        if _is_pattern(files, path):
             found = [one for one in files.glob(path) if files.isfile(one)]
             local = mirrored(address, folder).parent
             _get(files, {one: local / PurePosixPath(one).name for one in found}, address)
@@ -128,12 +128,25 @@ def entries(address: str) -> dict[str, bool]:
     with _errors(address, "read"):
         files, path = _opened(address)
         folders = {path}
-        if glob.has_magic(path):
+        if _is_pattern(files, path):
             folders = {str(PurePosixPath(one).parent) for one in files.glob(path)}
         found = [one for folder in sorted(folders) for one in files.ls(folder, detail=True)]
         return {
-            _address(one["name"], address): one["type"] == "directory" for one in found if one["name"] not in folders
+            _address(one["name"], address, path): one["type"] == "directory"
+            for one in found
+            if one["name"] not in folders
         }
+
+
+def is_pattern(address: str) -> bool:
+    """Return whether an address is a glob, and not the name of what is there, in which there may be brackets.
+
+    Raises:
+        UsageError: it cannot be an address.
+        VosctlError: it cannot be reached.
+    """
+    with _errors(address, "read"):
+        return _is_pattern(*_opened(address))
 
 
 def is_folder(address: str) -> bool:
@@ -183,8 +196,16 @@ def _is_store(address: str) -> bool:
     return address.partition("://")[0].lower() in _STORES
 
 
-def _address(path: str, like: str) -> str:
-    return f"{like.partition('://')[0]}://{path.lstrip('/') if _is_store(like) else path}"
+def _is_pattern(files: AbstractFileSystem, path: str) -> bool:
+    return glob.has_magic(path) and not files.exists(path)
+
+
+def _address(name: str, like: str, path: str) -> str:
+    """Return the address of what a file system calls `name`, as the address `like` is that of `path`."""
+    start = like.rstrip("/")
+    if start.endswith(path.rstrip("/")):
+        return f"{start.removesuffix(path.rstrip('/'))}{name}"  # with the host, where there is one
+    return f"{like.partition('://')[0]}://{name.lstrip('/') if _is_store(like) else name}"
 
 
 def _get(files: AbstractFileSystem, places: dict[str, Path], address: str) -> None:
@@ -236,8 +257,11 @@ def _publish_objects(files: AbstractFileSystem, local: Path, path: str) -> None:
     new = {f"{path}/{one.relative_to(local).as_posix()}": one for one in sorted(local.rglob("*")) if one.is_file()}
     old = [one for one in files.find(path) if one.lstrip("/") not in {name.lstrip("/") for name in new}]
     files.put([str(one) for one in new.values()], list(new))
-    if old:
-        files.rm(old)
+    if plain := [one for one in old if not glob.has_magic(one)]:
+        files.rm(plain)
+    for one in old:
+        if glob.has_magic(one):  # `rm` would take it for a pattern
+            files.rm_file(one)
     files.pipe_file(mark, b"")
 
 

@@ -145,6 +145,44 @@ def test_videos_with_masks_beside_them_are_found(far, bright_engine, source):
     assert run_job(found, bright_engine).state == "done"
 
 
+@pytest.mark.parametrize("source", ["memory://far/v [1]", "memory://far/v [1]/a[2].mp4"])
+def test_brackets_are_a_part_of_a_name_that_is_there(far, bright_engine, source):
+    for ending in ("mp4", "png"):
+        far.mv(f"/far/v/a.{ending}", f"/far/v [1]/a[2].{ending}")
+    (found,) = far_request(source).find()
+    assert (found.name, found.source) == ("a[2]", "memory://far/v [1]/a[2].mp4")
+    assert found.first_mask == ("memory://far/v [1]/a[2].png",)
+    for changes in ({}, {"resume": True, "options": JobOptions(max_frames=3)}):
+        assert run_job(replace(found, **changes), bright_engine).error is None
+    assert len(entries("memory://far/out/a[2]/masks")) == 3 + 1
+
+
+class HostedFileSystem(MemoryFileSystem):
+    """Like one of a server: the host is in the address, and not in the paths."""
+
+    protocol = "hosted"
+    store = {}  # noqa: RUF012 - as in the class above
+    pseudo_dirs = [""]  # noqa: RUF012
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol("/" + path.partition("://")[2].partition("/")[2] if "://" in path else path)
+
+
+@pytest.mark.parametrize("source", ["v", "v/", "v/*.mp4", "v/a.mp4", ""])
+def test_the_host_stays_in_addresses(far, bright_engine, source):
+    fsspec.register_implementation("hosted", HostedFileSystem, clobber=True)
+    files = HostedFileSystem()
+    for ending in ("mp4", "png"):
+        files.pipe_file(f"/v/a.{ending}", far.cat(f"/far/v/a.{ending}"))
+        if not source:
+            files.pipe_file(f"/a.{ending}", far.cat(f"/far/v/a.{ending}"))
+    (found,) = JobsRequest(f"hosted://server/{source}", "out", parse_outputs("masks")).find()
+    folder = "hosted://server/v" if source else "hosted://server"
+    assert (found.source, found.first_mask) == (f"{folder}/a.mp4", (f"{folder}/a.png",))
+    assert run_job(found, bright_engine).error is None
+
+
 def test_what_lies_beside_them_is_found_as_in_a_folder_here(far):
     for name in ("b.mp4", "b.1.png", "b.2.png", "c.mp4", "c.prompts.json", "d.mp4", "e/1.jpg", "e.png", "f/1.jpg"):
         far.pipe_file(f"/far/v/{name}", b"")

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from glob import has_magic
 from pathlib import Path
 
 from vosctl.batching.folders import find_by_glob, find_in_folder, find_one
@@ -14,7 +13,7 @@ from vosctl.batching.job import BatchJob
 from vosctl.errors import UsageError, VosctlError
 from vosctl.prompts.prompt_file import read_prompts
 from vosctl.prompts.timed import TimedPrompt
-from vosctl.remote import addressed, entries, exists, fetch, is_folder, is_remote, mirrored, publish
+from vosctl.remote import addressed, entries, exists, fetch, is_folder, is_pattern, is_remote, mirrored, publish
 from vosctl.summary import Summary
 from vosctl.video.leftovers import Claim, clean
 
@@ -33,7 +32,8 @@ def find_elsewhere(address: str) -> list[BatchJob]:
         folder = Path(name)
         place = mirrored(address, folder)
         place.parent.mkdir(parents=True)
-        several = is_folder(address) or has_magic(address)
+        pattern = is_pattern(address)
+        several = pattern or is_folder(address)
         for one, is_a_folder in entries(address if several else address.rpartition("/")[0]).items():
             local = mirrored(one, folder)
             (local if is_a_folder else local.parent).mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def find_elsewhere(address: str) -> list[BatchJob]:
         try:
             if not several and not place.exists():
                 raise UsageError(f"{address}: no such file or folder; check the address")
-            found = find_by_glob(str(place)) if has_magic(address) else (find_in_folder if several else find_one)(place)
+            found = find_by_glob(str(place)) if pattern else (find_in_folder if several else find_one)(place)
         except UsageError as error:
             raise UsageError(addressed(str(error), folder)) from error
         return [_addressed(job, folder) for job in found]
