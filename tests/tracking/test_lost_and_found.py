@@ -103,6 +103,16 @@ def test_after_a_cut_and_back_it_is_found_in_the_first_frame(tracker):
     assert iou(result.labels == 1, labels == 1) > 0.85
 
 
+def test_a_mask_given_in_the_frame_of_a_cut_is_followed_as_any_other(tracker, engine):
+    """The frame after it is no cut: a presence that is enough elsewhere is enough there."""
+    given, labels = square_frame(240, 400, (1, RED, 200, 60, 60), background=(170, 170, 160))
+    tracker.step(given, labels)
+    engine.doubt = 0.6
+    assert status(tracker.step(given)) == "tracked"
+    engine.doubt = None
+    assert iou(tracker.step(given).labels == 1, labels == 1) > 0.8
+
+
 def test_after_black_frames_it_is_found_in_the_first_frame(tracker):
     frame, labels = square_frame(240, 400, (1, RED, 60, 80, 40), background=(90, 120, 90))
     tracker.step(frame)

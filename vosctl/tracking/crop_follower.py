@@ -128,10 +128,10 @@ class CropFollower(ObjectFollower[CroppedObject]):
 
     def step(self, frame: Picture) -> TrackedFrame:
         """Follow every object into the next frame."""
-        if not self._objects:
+        before, change = self._scene.before, self._scene.between(frame)
+        if not self._objects:  # one may be given in this frame, which the next one is compared with
             self._given.clear()
             return composite((), self._height, self._width)
-        before, change = self._scene.before, self._scene.between(frame)
         return self._follow(frame, before, change)
 
     def _follow(self, frame: Picture, before: NDArray[np.int16] | None, change: Change) -> TrackedFrame:
