@@ -86,6 +86,19 @@ def test_soft_edges_too(tmp_path, monkeypatch, tiny_engine, demo_frames):
     assert_same_outputs("once", "again")
 
 
+def test_objects_that_come_later_are_counted(clip, bright_engine):
+    later = vosctl.TimedPrompt.of(3, 7, mask=read_indexed_png(Path("m.png")) == 2)
+    vosctl.segment("clip.mp4", prompts=[later], direction="forward", track="clip.vostrack", engine=bright_engine)
+    heard = []
+
+    class Hears(vosctl.Events):
+        def started(self, start):
+            heard.append(start.objects)
+
+    vosctl.render("clip.vostrack", masks="masks", events=Hears())
+    assert heard == [1]
+
+
 def test_no_network_is_loaded(tracked):
     code = (
         "import sys, vosctl; vosctl.render('clip.vostrack', masks='again'); "
@@ -176,7 +189,7 @@ def test_a_track_that_was_stopped_is_drawn_as_far_as_it_goes(clip, bright_engine
 
     summary = vosctl.render("clip.vostrack", masks="masks", events=Hears())
     assert summary.frames == count == len(list((tmp_path / "masks").iterdir()))
-    assert ["was stopped" in line for line in heard] == [True]
+    assert ["is not complete, its" in line for line in heard] == [True]
 
 
 @pytest.mark.parametrize(

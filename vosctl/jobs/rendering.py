@@ -75,13 +75,12 @@ class RenderJob:
                 raise VosctlError(f"{path}: holds no frame yet; go on with it with `resume`, or track the video again")
             if not track.complete:
                 self.events.warning(
-                    f"{path}: the run that wrote it was stopped, its {expected} frames are drawn; "
-                    "`resume` of segment goes on with it"
+                    f"{path}: is not complete, its {expected} frames are drawn; "
+                    "`resume` of segment goes on with it, if its run was stopped"
                 )
             request = self._request(source)
             frames = expected if self.max_frames is None else min(expected, self.max_frames)
-            objects = len(track[0].objects)
-            self.events.started(Started(source.info, None, objects, frames))
+            self.events.started(Started(source.info, None, track.object_count, frames))
             with held():
                 summary = self._run(source, track, request, frames)
                 self.events.finished(summary)

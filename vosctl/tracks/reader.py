@@ -142,6 +142,12 @@ class Track:
             ) from error
         return TrackedFrame(labels, alpha, objects)
 
+    @property
+    def object_count(self) -> int:
+        """How many objects it has, in whichever frames."""
+        with database_errors(self.path):
+            return int(self._database.execute("SELECT COUNT(DISTINCT object) FROM objects").fetchone()[0])
+
     def frames(self) -> Iterator[KeptFrame]:
         """Yield what is known of every frame but its result, in the order in which they were tracked.
 
