@@ -393,6 +393,36 @@ def test_a_run_of_so_many_frames_stays_one(clip, bright_engine):
         assert (len(track), track.complete) == (9, True)
 
 
+def test_so_many_frames_are_kept_when_it_is_stopped_again(clip, bright_engine):
+    stopped(clip, bright_engine, 5, max_frames=9)
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        resume("a.vostrack", engine=bright_engine, max_frames=14, events=StopsAfter(12))
+    assert resume("a.vostrack", engine=bright_engine).frames == 14
+
+
+def test_fewer_frames_than_are_tracked_leave_the_track_to_be_gone_on_with(clip, bright_engine):
+    stopped(clip, bright_engine, 10)
+    with Track(Path("a.vostrack")) as track:
+        known = len(track)
+    with pytest.raises(vosctl.UsageError, match=f"`max_frames=4`: {known} frames are tracked already"):
+        resume("a.vostrack", engine=bright_engine, max_frames=4)
+    assert resume("a.vostrack", engine=bright_engine).frames == COUNT
+
+
+def test_times_are_those_of_the_frames_that_are_tracked(clip, bright_engine):
+    """Of the others only what the track has is read, in no time."""
+    stopped(clip, bright_engine, STATE_INTERVAL + 5)
+
+    class Slow(BrightObjectEngine):
+        def propagate(self, images, masks, states):
+            time.sleep(0.1)
+            return super().propagate(images, masks, states)
+
+    summary = resume("a.vostrack", engine=Slow(), max_frames=STATE_INTERVAL + 10)
+    assert summary.frames == STATE_INTERVAL + 10
+    assert 0.1 <= summary.p50 <= summary.p95
+
+
 def test_a_live_run_is_not_gone_on_with(clip, bright_engine):
     stopped(clip, bright_engine, 5)
     with Track(Path("a.vostrack")) as track:

@@ -34,6 +34,7 @@ from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import Track, TrackHeader
+from vosctl.tracks.changing import change_header
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.hardware import DecoderWord
 from vosctl.video.sinks import OutputRequest
@@ -98,13 +99,25 @@ class ResumeJob:
             tracker = self._tracker(path, track.header)
             resumed = self._resumed(track, source, tracker)
             self.events.note(f"{path}: {resumed.known} frames are tracked; goes on after frame {max(resumed.after, 0)}")
-            last = track.header.max_frames if self.max_frames is None else self.max_frames
+            last = self._last(track)
             expected = expected_frames(source.info, last)
             self.events.started(Started(source.info, tracker.info, len(resumed.schedule.ids), expected))
             with held():
+                if last != track.header.max_frames:  # so that it is known when this run is stopped too
+                    change_header(path, replace(track.header, max_frames=last))
                 summary = self._run(source, resumed, tracker, request, last)
                 self.events.finished(summary)
         return summary
+
+    def _last(self, track: Track) -> int | None:
+        """Return after how many frames to stop: the track cannot get shorter."""
+        last = track.header.max_frames if self.max_frames is None else self.max_frames
+        if last is not None and last < (known := len(track)):
+            raise UsageError(
+                f"`max_frames={last}`: {known} frames are tracked already; give as many or more, or draw fewer of them "
+                "with `vosctl render`"
+            )
+        return last
 
     def _resumed(self, track: Track, source: Source, tracker: Tracker) -> ResumedTracker:
         note, warn = self.events.note, self.events.warning
@@ -149,8 +162,9 @@ class ResumeJob:
             return None
         drawn = replace(request, track=None, append=False)
         if requested(drawn):
-            summary = RenderJob(path, self.source, drawn, self.max_frames, self.events, self.decoder).run()
-            return replace(summary, outputs=(*summary.outputs, path), engine=tracker.info)
+            seen = RenderJob(path, self.source, drawn, self.max_frames, self.events, self.decoder).run()
+            tracked = {name: getattr(summary, name) for name in ("p50", "p95", "engine", "crop_size")}
+            return replace(seen, outputs=(*seen.outputs, path), **tracked)
         self.events.finished(summary)
         return summary
 
@@ -189,7 +203,8 @@ class ResumeJob:
         run = run_pipeline(source, tracker, request, self.events, follow=resumed.follow, max_frames=last)
         for line in resumed.schedule.unreached():
             self.events.warning(line)
-        return replace(run, engine=tracker.info, crop_size=tracker.crop_size)
+        p50, p95 = (resumed.latency.percentile(percent) for percent in (50, 95))
+        return replace(run, p50=p50, p95=p95, engine=tracker.info, crop_size=tracker.crop_size)
 
 
 class ResumedTracker:
@@ -210,6 +225,7 @@ class ResumedTracker:
         schedule: as given.
         known: frames that the track holds.
         after: the frame after which the tracker takes over; -1 where it starts at the first.
+        latency: of the frames that are tracked.
     """
 
     def __init__(
@@ -218,6 +234,7 @@ class ResumedTracker:
         self._track, self.schedule = track, schedule
         self.known = len(track)
         self.after = -1
+        self.latency = LatencyHistogram()
         self._count = 0
         header = track.header
         try:
@@ -241,7 +258,9 @@ class ResumedTracker:
             if number >= self.known:  # a state of a frame that is not there
                 raise VosctlError(f"{self._track.path}: frame {number} is missing; track the video again")
             return self._track[number]
+        begun = time.perf_counter()
         tracked = self._run.follow(frame)
+        self.latency.add(time.perf_counter() - begun)
         if number < self.known:
             return self._track[number]
         self._track.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +67,7 @@ class TrackChange:
             database.executemany(
                 "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", result.rows(number)
             )  # fmt: skip
-        header = json.dumps(self.header.to_json())
-        database.execute("INSERT OR REPLACE INTO header VALUES ('header', ?)", (header,))
+        _write_header(database, self.header)
         database.execute("DELETE FROM resuming")
         database.execute("DELETE FROM arrays")
         if self.state is not None:
@@ -76,3 +75,17 @@ class TrackChange:
             text, arrays = pack_state(state)
             database.execute("INSERT INTO resuming VALUES (0, ?, ?)", (number, text))
             database.executemany("INSERT INTO arrays VALUES (?, ?)", arrays.items())
+
+
+def change_header(path: Path, header: TrackHeader) -> None:
+    """Change what a track says before its frames.
+
+    Raises:
+        VosctlError: it cannot be written.
+    """
+    with database_errors(path), closing(sqlite3.connect(path, isolation_level=None)) as database:
+        _write_header(database, header)
+
+
+def _write_header(database: sqlite3.Connection, header: TrackHeader) -> None:
+    database.execute("INSERT OR REPLACE INTO header VALUES ('header', ?)", (json.dumps(header.to_json()),))
