@@ -52,6 +52,17 @@ def test_a_folder_of_videos_with_what_is_beside_them(folder):
     assert {name for name, job in jobs.items() if job.problem} == {"d", "e"}
 
 
+def test_extensions_in_capitals(folder):
+    folder("A.MP4", "A.PNG", "B.MP4", "B.1.PNG", "C.MP4", "C.prompts.JSON", "d.MP4", "d.PNG", "d.png")
+    said = {name: (job.first_mask, job.prompts, job.problem) for name, job in find().items()}
+    assert said == {
+        "A": (("v/A.PNG",), (), None),
+        "B": (("v/B.1.PNG",), (), None),
+        "C": ((), "v/C.prompts.JSON", None),
+        "d": (("v/d.png",), (), None),
+    }
+
+
 def test_numbers_that_belong_to_videos(folder):
     folder("a.1.mp4", "a.1.png", "a.mp4", "a.png")
     jobs = find()

@@ -93,7 +93,8 @@ class _Beside:
         except OSError as error:
             raise UsageError(f"{folder}: cannot be read: {error.strerror}; check the path") from error
         self._folder = folder
-        self._names = {path.name for path in self.entries}
+        names = {path.name: path.name for path in self.entries}
+        self._names = {path.stem + path.suffix.lower(): path.name for path in self.entries} | names  # also A.PNG
         self._videos = {name_of(path) for path in self.entries if path.suffix.lower() in VIDEO_SUFFIXES}
         sources = self._videos | {name_of(path) for path in self.entries if path.is_dir()}
         self._numbered: dict[str, list[str]] = {}
@@ -139,6 +140,5 @@ class _Beside:
 
     def _found(self, stem: str) -> tuple[list[str], str | None]:
         """Return the names of a source's masks and of its file of prompts."""
-        whole = [name for suffix in MASK_SUFFIXES if (name := f"{stem}{suffix}") in self._names]
-        prompts = f"{stem}{PROMPTS_SUFFIX}"
-        return whole[:1] + natsorted(self._numbered.get(stem, [])), prompts if prompts in self._names else None
+        whole = [name for suffix in MASK_SUFFIXES if (name := self._names.get(f"{stem}{suffix}"))]
+        return whole[:1] + natsorted(self._numbered.get(stem, [])), self._names.get(f"{stem}{PROMPTS_SUFFIX}")
