@@ -15,6 +15,7 @@ from vosctl.batching import BatchJob, JobOptions, JobResult, run_job
 from vosctl.prompts.segmenter import registered_prompt_engine
 from vosctl.time_line import Span
 from vosctl.tracks import Track
+from vosctl.video.masks import read_indexed_png, write_indexed_png
 
 from .conftest import FRAMES
 
@@ -226,6 +227,18 @@ def test_another_job_does_not_go_on_with_it(clips, bright_engine, changes):
     result = run_job(other, bright_engine)
     assert (result.state, result.frames) == ("done", frames), result.error
     assert len(bright_engine.batches) == frames - 1
+
+
+def test_a_long_video_whose_mask_has_changed_is_begun_again(clips, bright_engine):
+    clips("a", frames=LONG)
+    wanted = job(outputs={"masks": "out/a"}, progress="out/a.vostrack", long=LONG)
+    run_job(wanted, FailsAt(34))
+    mask = read_indexed_png(Path("v/a.png"))
+    mask[:20] = 0
+    write_indexed_png(Path("v/a.png"), mask)
+    assert run_job(replace(wanted, resume=True), bright_engine).error is None
+    np.testing.assert_array_equal(read_indexed_png(Path("out/a/00000.png")), mask)
+    assert len(bright_engine.batches) == LONG - 1
 
 
 def test_a_track_that_was_asked_for_is_gone_on_with_and_stays(clips, bright_engine):

@@ -11,6 +11,8 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+import numpy as np
+
 from vosctl.batching.elsewhere import at_hand
 from vosctl.batching.job import BatchJob
 from vosctl.batching.result import JobResult
@@ -21,6 +23,7 @@ from vosctl.jobs.recording import direction_of, is_same_request
 from vosctl.jobs.rendering import RenderJob
 from vosctl.jobs.resuming import ResumeJob
 from vosctl.jobs.segment import SegmentJob
+from vosctl.prompts.first_objects import FirstObjects
 from vosctl.remote import is_remote
 from vosctl.summary import Summary
 from vosctl.tracking import TrackedFrame
@@ -154,7 +157,11 @@ class _Run:
         drawn = replace(wanted, track=None)
         try:
             with Track(path) as track:
-                if not len(track) or not self._is_of(track.header, segment):
+                if (
+                    not len(track)
+                    or not self._is_of(track.header, segment)
+                    or not _has_its_mask(track, segment.objects)
+                ):
                     return None
                 complete = track.complete
             if complete and not requested(drawn):
@@ -197,6 +204,20 @@ class _Run:
                 else:
                     path.unlink()
         remove_empty(self._missing)
+
+
+def _has_its_mask(track: Track, objects: FirstObjects) -> bool:
+    """Return whether a track begins with the masks that a job has now: their files may have changed meanwhile.
+
+    Raises:
+        VosctlError: a mask cannot be read.
+    """
+    if not objects.files and not isinstance(objects.mask, np.ndarray):
+        return True
+    there = track[0].labels
+    mask = objects.read_mask((there.shape[0], there.shape[1]), note=lambda line: None)
+    others = ~np.isin(there, np.append(np.unique(mask), 0))  # said in the first frame too, and on top
+    return bool(np.all((there == mask) | others))
 
 
 def missing_folders(job: BatchJob) -> list[Path]:
