@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import vosctl
@@ -17,6 +18,7 @@ from vosctl.batching.result import BatchSummary
 from vosctl.batching.results import ResultsFile, read_results
 from vosctl.batching.run import BatchRun
 from vosctl.batching.watching import watch
+from vosctl.prompts.prompt_file import write_prompts
 
 RESULTS = Path("out/results.jsonl")
 
@@ -384,6 +386,22 @@ def test_an_estimate_is_measured(clips, bright_engine):
     found = estimate(jobs, InProcess(bright_engine), earlier, events)
     assert (found.speed, found.seconds) == (50.0, 2.4)
     assert found.basis == "measured by an earlier run on 1 job"
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_an_estimate_follows_nothing_backwards(clips, bright_engine, mask):
+    clips("a", frames=80)
+    other = np.zeros((64, 96), bool)
+    other[20:40, 30:50] = True
+    said = [vosctl.TimedPrompt.of(40, 2, mask=other), vosctl.TimedPrompt.of(70, 2, mask=other)]
+    write_prompts(Path("v/a.prompts.json"), said)
+    if not mask:
+        Path("v/a.png").unlink()
+    (job,) = JobsRequest("v", "out", parse_outputs("masks")).find()
+    assert job.problem is None
+    found = estimate([job], InProcess(bright_engine), {}, vosctl.BatchEvents())
+    assert found.basis == "measured on 30 frames of 1 job"
+    assert len(bright_engine.batches) == 29
 
 
 def test_a_speed_is_measured_on_a_job_that_runs(clips, bright_engine):

@@ -8,10 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from vosctl.batching.executor import BatchEvents, Executor
 from vosctl.batching.job import BatchJob
 from vosctl.batching.result import JobResult
 from vosctl.errors import VosctlError
+from vosctl.prompts.prompt_file import prompts_of
+from vosctl.remote import is_remote
 from vosctl.video.sources import RangedSource, open_source
 
 SAMPLE_FRAMES = 30
@@ -89,7 +93,9 @@ def _try(jobs: Sequence[BatchJob], executor: Executor, events: BatchEvents) -> l
         for attempt in range(_MOST_ATTEMPTS):
             if not (first := list(islice(sound, executor.count))):
                 break
-            trials = [_trial(job, Path(folder) / f"{attempt}-{number}") for number, job in enumerate(first)]
+            trials = [
+                _trial(_of_one_frame(job), Path(folder) / f"{attempt}-{number}") for number, job in enumerate(first)
+            ]
             if done := [one for one in executor.run(trials, events) if one.state == "done"]:
                 return done
     return []
@@ -97,6 +103,21 @@ def _try(jobs: Sequence[BatchJob], executor: Executor, events: BatchEvents) -> l
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' if count != 1 else ''}"
+
+
+def _of_one_frame(job: BatchJob) -> BatchJob:
+    """Return a job with what is said in its first frame alone: from later ones it would be followed back for long."""
+    if not job.prompts or (isinstance(job.prompts, str) and is_remote(job.prompts)):
+        return job
+    if job.objects or isinstance(job.first_mask, np.ndarray) or job.first_mask:
+        return replace(job, prompts=())
+    try:
+        prompts = prompts_of(job.prompts)
+    except VosctlError:
+        return job  # its run will say so
+    at, span = prompts[0].at, job.options.span
+    options = replace(job.options, span=span if at is None else replace(span, start=at))
+    return replace(job, prompts=tuple(one for one in prompts if one.at == at), options=options)
 
 
 def _trial(job: BatchJob, folder: Path) -> BatchJob:
