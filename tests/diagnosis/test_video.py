@@ -7,6 +7,8 @@ import pytest
 
 from vosctl.diagnosis import video
 from vosctl.diagnosis.findings import Severity
+from vosctl.errors import VosctlError
+from vosctl.selection.window import require_display
 from vosctl.video.encodings import H264, VideoEncoding
 
 
@@ -37,6 +39,18 @@ def test_a_damaged_clip(the_only, tmp_path):
 def test_opencv_without_windows(machine, with_modules):
     cv2 = SimpleNamespace(getBuildInformation=lambda: "  GUI:                           NONE\n")
     assert "headless" in video.check_opencv(with_modules(machine, cv2=cv2))[0].message
+
+
+def test_a_display_is_one_that_a_window_can_be_opened_on(machine, with_modules, monkeypatch):
+    cv2 = SimpleNamespace(getBuildInformation=lambda: "  GUI:                           QT5\n")
+    linux = replace(with_modules(machine, cv2=cv2), system="linux")
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    for display, told in ((":0", "windows with QT5"), ("", "windows with QT5, but no display is set (DISPLAY)")):
+        monkeypatch.setenv("DISPLAY", display)
+        assert video.check_opencv(linux)[0].message == told
+        if not display:
+            with pytest.raises(VosctlError, match="DISPLAY is not set"):
+                require_display("give a box", pytest.fail, "linux")
 
 
 def test_cameras_that_may_not_be_opened(machine, the_only):

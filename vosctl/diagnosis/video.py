@@ -153,7 +153,7 @@ def check_opencv(probe: Probe) -> list[Finding]:
     gui = found.group(1) if found else "NONE"
     if gui == "NONE":
         return [ok("OpenCV", "headless: it cannot show windows")]
-    shown = probe.system != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    shown = probe.system != "linux" or os.environ.get("DISPLAY")  # as `require_display` asks for
     return [ok("OpenCV", f"windows with {gui}" + ("" if shown else ", but no display is set (DISPLAY)"))]
 
 
