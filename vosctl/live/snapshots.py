@@ -40,10 +40,14 @@ def write_snapshot(name: str, image: NDArray[np.uint8], labels: NDArray[np.uint8
     Raises:
         VosctlError: they cannot be written.
     """
-    number = free_number(f"{name}_snapshot_{{}}.png")
+    number = max(free_number(f"{name}_snapshot_{{}}.png"), free_number(f"{name}_snapshot_{{}}_mask.png"))
     picture, mask = Path(f"{name}_snapshot_{number:03d}.png"), Path(f"{name}_snapshot_{number:03d}_mask.png")
     staged = StagedFile(picture, overwrite=False)
-    with write_errors(picture):
-        Image.fromarray(image).save(staged.partial, format="PNG", compress_level=1)
-    write_indexed_png(mask, labels)
+    try:
+        with write_errors(picture):
+            Image.fromarray(image).save(staged.partial, format="PNG", compress_level=1)
+        write_indexed_png(mask, labels)
+    except BaseException:
+        staged.discard()
+        raise
     return staged.commit(), mask
