@@ -83,3 +83,14 @@ def test_what_cannot_be_read(tmp_path):
     (tmp_path / "labels.png").write_text("no image")
     with pytest.raises(VosctlError, match="cannot be read as a label image"):
         read_indexed_png(tmp_path / "labels.png")
+
+
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path):
+    """The mask of an image of such a name has the same one."""
+    labels = np.eye(8, dtype=np.uint8)
+    for name in (f"{'n' * 251}.png", f"{'ü' * 125}.png"):
+        write_indexed_png(tmp_path / name, labels)
+        assert np.array_equal(read_indexed_png(tmp_path / name), labels)
+    with pytest.raises(VosctlError, match=r"cannot be written: File name too long"):
+        write_indexed_png(tmp_path / f"{'n' * 252}.png", labels)
+    assert len(list(tmp_path.iterdir())) == 2

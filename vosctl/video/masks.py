@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def write_indexed_png(path: str | os.PathLike[str], labels: NDArray[np.uint8]) -
         VosctlError: it cannot be written.
     """
     target = Path(path)
-    part = target.with_name(f".{target.name}.part")
+    part = target.with_name(f".{target.name[:50]}-{secrets.token_hex(4)}.part")  # short, however long the name is
     image = Image.fromarray(labels)
     image.putpalette(_PALETTE)
     try:

@@ -1,7 +1,9 @@
 """Annotations are read back by those who read such files: the masks are the tracked ones."""
 
 import json
+import os
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -85,6 +87,21 @@ def filled(labels):
 
 
 NAMES = ObjectNames({3: 'a "red" <car>', 7: "Tänzer"})
+
+
+@pytest.mark.parametrize(("name", "form"), [("a.json", "coco"), ("a.xml", "cvat")])
+def test_a_file_name_that_is_no_text_can_be_read(clip, write, tmp_path, name, form):
+    """Such as one of an old archive, in Latin-1, or with a control character in it."""
+    odd = os.fsdecode(b"caf\xe9 & <\x01>")
+    clip.info = replace(clip.info, name=odd)
+    clip.frames = [replace(frame, name=f"{odd}{frame.index}") for frame in clip.frames]
+    write(clip, annotations=tmp_path / name, annotation_format=form)
+    text = (tmp_path / name).read_text("utf-8")
+    if form == "coco":
+        assert [one["file_name"] for one in json.loads(text)["images"]] == [f"{odd}{index}.png" for index in range(3)]
+    else:
+        images = ElementTree.fromstring(text).findall("image")
+        assert [one.get("name") for one in images] == [f"caf\ufffd & <\ufffd>{index}.png" for index in range(3)]
 
 
 @pytest.mark.parametrize(("name", "form"), [("a.json", "coco"), ("a.xml", "cvat"), ("a", "labelme"), ("a", "yolo")])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ from vosctl.video.sinks.text_files import TextFileSink
 from vosctl.video.staging import write_errors
 
 _NO_NAMES = ObjectNames()
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 Polygon = NDArray[np.int32]
 """(N, 2) x and y of the centres of the pixels on an outline."""
 
@@ -103,11 +105,11 @@ class CvatSink(_FileSink):
     def _head(self) -> str:
         return (
             '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n'
-            f"<meta><source>{_text(self._info.name)}</source></meta>\n"
+            f"<meta><source>{escape(_text(self._info.name))}</source></meta>\n"
         )
 
     def _one(self, frame: Frame, result: TrackedFrame) -> str:
-        name = quoteattr(f"{frame_name(frame)}.png")
+        name = quoteattr(_text(f"{frame_name(frame)}.png"))
         size = f'width="{self._info.width}" height="{self._info.height}"'
         lines = [f'<image id="{self._count}" name={name} {size}>']
         for item, (x, y, width, height) in seen_objects(result):
@@ -204,5 +206,6 @@ def _line(value: dict[str, Any] | Iterable[dict[str, Any]]) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _text(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _text(name: str) -> str:
+    """Return a file's name as XML can hold it: without control characters, and bytes that are no UTF-8."""
+    return _NOT_IN_XML.sub("\ufffd", name)
