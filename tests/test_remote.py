@@ -106,6 +106,15 @@ def test_a_folder_comes_and_goes(root, folder, tmp_path):
     assert entries(f"{root}/out") == {f"{root}/out/masks": True}, "nothing is left beside it"
 
 
+def test_files_of_one_name_do_not_replace_each_other(root, tmp_path):
+    for folder in ("a", "b"):
+        put(f"{root}/{folder}/0.png", folder.encode())
+    with pytest.raises(UsageError, match=r"/\*/0.png: matches 2 files named 0.png; give one folder's pattern"):
+        fetch(f"{root}/*/0.png", tmp_path / "copies")
+    put(f"{root}/b/1.png", b"1")
+    assert contents(fetch(f"{root}/*/1.png", tmp_path / "again")) == {"1.png": b"1"}
+
+
 def test_brackets_in_names(root, folder, tmp_path):
     publish(folder, f"{root}/clip [1]/masks")
     (folder / "b.png").unlink()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import glob
 import os
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -64,6 +65,9 @@ def fetch(address: str, folder: Path) -> Path:
         if _is_pattern(files, path):
             found = [one for one in files.glob(path) if files.isfile(one)]
             local = mirrored(address, folder).parent
+            names = Counter(PurePosixPath(one).name for one in found)
+            if twice := next((name for name, count in names.items() if count > 1), None):
+                raise UsageError(f"{address}: matches {names[twice]} files named {twice}; give one folder's pattern")
             _get(files, {one: local / PurePosixPath(one).name for one in found}, address)
         elif files.isdir(path):
             local = mirrored(address, folder)
