@@ -1,8 +1,12 @@
 """What every kind of source keeps, seekable or not."""
 
+import gc
 import io
 import itertools
+import os
+import weakref
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -142,6 +146,35 @@ def test_a_frame_that_is_not_there(tmp_path, wrong):
         with pytest.raises(UsageError, match=f"b: there is no frame {wrong}; the source has 23 frames, 0 to 22"):
             source.seek(wrong)
         assert len(list(source)) == COUNT
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which files a process has open")
+@pytest.mark.parametrize("begin", [0, 9])
+@pytest.mark.parametrize("span", [None, (3, 17, 2)])
+def test_nothing_is_left_open_of_one_that_is_closed_in_the_middle(tmp_path, begin, span):
+    """Not even until Python looks for what refers to itself: that may take as long as the program."""
+    path = encode(tmp_path / "b.mp4", B_FRAMES)
+
+    def is_open():
+        return any(os.path.realpath(one) == str(path.resolve()) for one in Path("/proc/self/fd").iterdir())
+
+    gc.disable()
+    try:
+        source = open_source(str(path))
+        part = RangedSource(source, Span.of(*span)) if span else source
+        with part:
+            if begin:
+                part.seek(begin)
+            frames = iter(part)
+            assert next(frames).index >= begin
+            assert is_open()
+        assert not is_open()
+        assert next(frames, None) is None
+        alive = weakref.ref(source)
+        del frames, part, source
+        assert alive() is None, "its decoder's threads end with it"
+    finally:
+        gc.enable()
 
 
 def test_a_pipe_is_not_seekable_and_says_so(tmp_path):

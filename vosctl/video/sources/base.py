@@ -110,8 +110,11 @@ class Source(ABC):
     def close(self) -> None:
         """Release the source. One that another thread is still reading is left to the end of the process."""
         self.interrupt()
-        if self._reading is None or getgeneratorstate(self._reading) != GEN_RUNNING:
-            self._release()
+        if self._reading is not None:
+            if getgeneratorstate(self._reading) == GEN_RUNNING:
+                return
+            self._reading.close()  # what it has opened, and this object, would live on with it
+        self._release()
 
     def _release(self) -> None:
         return

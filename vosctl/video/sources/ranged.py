@@ -191,8 +191,7 @@ class RangedSource(Source):
         """See `Source.interrupt`."""
         self._source.interrupt()
 
-    def close(self) -> None:
-        """See `Source.close`."""
+    def _release(self) -> None:
         self._source.close()
 
 

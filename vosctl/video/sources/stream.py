@@ -6,7 +6,7 @@ import errno
 import sys
 import time
 from array import array
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
@@ -201,6 +201,7 @@ class VideoSource(Source):
         self._stop()
 
     def _release(self) -> None:
+        self._pictures.close()
         self._decoder.close()
         self._container.close()
 
@@ -284,7 +285,7 @@ class VideoSource(Source):
             duration=picture.duration or 0,
         )
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
+    def _decode(self) -> Generator[av.VideoFrame, None, None]:
         """Decode what can be decoded: a damaged packet is passed over, an unreadable container ends the video."""
         packets = iter(self._packets)
         while True:
