@@ -58,6 +58,12 @@ def test_hdr_levels_come_out_as_a_standard_display_shows_them(tmp_path, transfer
     assert 220 <= shown["white"] <= 240  # highlights above it need the rest
 
 
+@pytest.mark.parametrize(("transfer", "told"), [(1, 1), (6, 1), (14, 1), (15, 1), (4, 4), (13, 13), (2, 1)])
+def test_colours_of_standard_range_are_told_as_they_are(tmp_path, transfer, told):
+    with open_source(str(video(tmp_path / "wide.mkv", 0.5, transfer))) as source:
+        assert source.info.colours == (BT2020, told)
+
+
 def test_ten_bits_alone_are_not_hdr(tmp_path):
     image, warnings = read(video(tmp_path / "ten.mkv", 0.5, BT709))
     assert image[0, 0, 0] == pytest.approx(128, abs=2)

@@ -21,8 +21,9 @@ from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.timestamps import nominal_frame_rate
 
 _PRIMARIES = frozenset({1, 4, 5, 6, 7, 8, 9, 11, 12})
-_TRANSFERS = frozenset({1, 4, 5, 6, 7, 13, 14, 15})
-"""What ITU-T H.273 has for video of standard dynamic range, which is handed on as it is."""
+_TRANSFERS = frozenset({1, 4, 5, 7, 13})
+"""What ITU-T H.273 has for video of standard dynamic range, handed on as it is. The transfers of BT.601 and BT.2020
+are BT.709's by other numbers, which not every format has."""
 
 
 @dataclass(frozen=True, slots=True)
