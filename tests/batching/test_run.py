@@ -110,6 +110,20 @@ def test_resume_goes_on_within_a_long_video(clips, bright_engine):
     assert not Path("out/.vosctl").exists()
 
 
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_a_long_video_of_a_long_name(clips, bright_engine, letter):
+    name = letter * (240 // len(letter.encode()))
+    clips("a", frames=LONG)
+    for ending in ("mp4", "png"):
+        Path(f"v/a.{ending}").rename(f"v/{name}.{ending}")
+    for engine, state in ((FailsAt(34), "failed"), (bright_engine, "done")):
+        jobs = [replace(job, long=LONG) for job in JobsRequest("v", "out", parse_outputs("masks")).find()]
+        BatchRun(jobs, InProcess(engine), RESULTS, resume=True).run()
+        assert states() == {name: state}
+        assert len(list(Path("out/.vosctl").glob("*.vostrack"))) == (state == "failed")
+    assert len(bright_engine.batches) == LONG - 1 - 25
+
+
 def test_what_is_there_of_another_request_is_made_anew_even_if_that_is_stopped(clips, bright_engine):
     clips("a", "b")
     run(bright_engine)

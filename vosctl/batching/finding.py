@@ -88,4 +88,4 @@ class JobsRequest:
     def _placed(job: BatchJob, outputs: tuple[WantedOutput, ...], layout: Layout) -> BatchJob:
         places = layout.outputs(job.name, outputs, job.options.annotation_format)
         placed = replace(job, outputs=places)
-        return replace(placed, progress=layout.progress(f"{job.name}.{placed.digest}"))
+        return replace(placed, progress=layout.progress(job.name, placed.digest))

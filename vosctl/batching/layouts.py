@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -95,13 +97,25 @@ class Layout:
         """Return the place of something in the folder."""
         return f"{self.root.rstrip('/') or '/'}/{relative}" if self.root != "/" else f"/{relative}"
 
-    def progress(self, job: str) -> str:
-        """Return the place of the track that a job keeps while it runs."""
-        return self.below(f"{HIDDEN}/{job}.vostrack")
+    def progress(self, job: str, digest: str) -> str:
+        """Return the place of the track that a job of this name and digest keeps while it runs."""
+        return self.below(f"{HIDDEN}/{short_name(job)}.{digest}.vostrack")
 
 
 HIDDEN = ".vosctl"
 """The folder in that of the outputs that holds what is needed while jobs run."""
+_LONGEST_NAME = 180
+"""Bytes of a name of 255, which most file systems have room for."""
+
+
+def short_name(job: str) -> str:
+    """Return the name of a job, or where something is to be added to it and it leaves no room for that, another one."""
+    folder, slash, last = job.rpartition("/")
+    coded = os.fsencode(last)
+    if len(coded) <= _LONGEST_NAME:
+        return job
+    word = hashlib.sha256(coded).hexdigest()[:8]
+    return f"{folder}{slash}{coded[:_LONGEST_NAME].decode('utf-8', 'ignore')}-{word}"
 
 
 def parse_outputs(text: str) -> tuple[WantedOutput, ...]:

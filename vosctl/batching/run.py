@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 from vosctl.batching.executor import BatchEvents, Executor, InProcess
 from vosctl.batching.finding import JobsRequest
 from vosctl.batching.job import BatchJob, JobOptions
-from vosctl.batching.layouts import HIDDEN, LayoutName, parse_outputs
+from vosctl.batching.layouts import HIDDEN, LayoutName, parse_outputs, short_name
 from vosctl.batching.plan import Places, Plan, is_whole, make_plan
 from vosctl.batching.processes import Processes
 from vosctl.batching.result import BatchSummary, JobResult
@@ -181,12 +181,12 @@ class _Running:
         self._events.finished(job, result)
 
 
-def _tidy(file: ResultsFile, whole: Container[str]) -> None:
+def _tidy(file: ResultsFile, whole: Iterable[str]) -> None:
     """Remove tracks that no job goes on from any more, and what the folder of outputs held for the run alone."""
-    hidden = file.path.parent / HIDDEN
+    hidden, names = file.path.parent / HIDDEN, {short_name(name) for name in whole}
     for path in hidden.rglob("*.vostrack*"):
         name, _, _ = path.relative_to(hidden).as_posix().partition(".vostrack")
-        if name.rpartition(".")[0] in whole:
+        if name.rpartition(".")[0] in names:
             with suppress(OSError):
                 path.unlink()
     file.remove_made()
