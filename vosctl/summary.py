@@ -48,6 +48,7 @@ class Summary:
         engine: the engine, device and precision really used; None where no network ran.
         crop_size: side in pixels of the square that the network saw of each object; None on the full frame.
         losses: by object, when it was lost; objects that never were are not in it.
+        drawn: of the frames, those of which a track had the result already.
     """
 
     frames: int
@@ -58,10 +59,11 @@ class Summary:
     engine: EngineInfo | None = None
     crop_size: int | None = None
     losses: Mapping[int, Losses] = field(default_factory=dict)
+    drawn: int = 0
 
     @property
     def frames_per_second(self) -> float:
-        """End to end: decoding, tracking and writing every output."""
+        """End to end: decoding, tracking what is not drawn, and writing every output."""
         return self.frames / self.seconds if self.seconds else 0.0
 
 

@@ -105,6 +105,7 @@ def test_resume_goes_on_within_a_long_video(clips, bright_engine):
     engine.batches.clear()
     BatchRun(jobs(), InProcess(engine), RESULTS, resume=True).run()
     assert states() == {"a": "done"}
+    assert 25 < read_results(RESULTS)["a"].drawn < LONG
     assert len(engine.batches) == LONG - 1 - 25
     assert masks_in("out/a/masks") == masks_in("whole/a/masks")
     assert not Path("out/.vosctl").exists()
@@ -400,6 +401,8 @@ def test_an_estimate_is_measured(clips, bright_engine):
     found = estimate(jobs, InProcess(bright_engine), earlier, events)
     assert (found.speed, found.seconds) == (50.0, 2.4)
     assert found.basis == "measured by an earlier run on 1 job"
+    earlier["y"] = JobResult("y", "y.mp4", "done", seconds=1.0, frames=1000, drawn=990)
+    assert estimate(jobs, InProcess(bright_engine), earlier, events).speed == 50.0, "it tracked 10 frames only"
 
 
 @pytest.mark.parametrize("mask", [True, False])

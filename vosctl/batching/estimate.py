@@ -63,7 +63,7 @@ def estimate(
     step = max(1, -(-len(sound) // MOST_COUNTED))
     counts = [count for job in sound[::step] if (count := frames_of(job)) is not None]
     frames = round(sum(counts) / len(counts) * len(sound)) if counts else 0
-    done = [one for one in earlier.values() if one.state == "done" and one.frames and one.seconds]
+    done = [one for one in earlier.values() if one.state == "done" and one.frames and one.seconds and not one.drawn]
     basis = f"measured by an earlier run on {_counted(len(done), 'job')}"
     if not done:
         done = _try(sound, executor, events)

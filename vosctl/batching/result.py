@@ -34,6 +34,7 @@ class JobResult:
         state: how it ended.
         seconds: it took, all in all.
         frames: that were written.
+        drawn: of them, those of which an earlier run had tracked the result.
         lost: by object, in which frames it was lost; objects that never were are not in it.
         outputs: what was written.
         error: why it failed, in one line.
@@ -46,6 +47,7 @@ class JobResult:
     state: JobState
     seconds: float = 0.0
     frames: int = 0
+    drawn: int = 0
     lost: Mapping[int, Losses] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     error: str | None = None
@@ -66,7 +68,13 @@ class JobResult:
         """Return the result of a run that came to its end."""
         outputs = tuple(map(str, summary.outputs))
         return replace(
-            self, state="done", seconds=seconds, frames=summary.frames, lost=dict(summary.losses), outputs=outputs
+            self,
+            state="done",
+            seconds=seconds,
+            frames=summary.frames,
+            drawn=summary.drawn,
+            lost=dict(summary.losses),
+            outputs=outputs,
         )
 
     def to_line(self) -> str:
@@ -106,7 +114,8 @@ class JobResult:
             made = cls(**known | texts | {"lost": lost})
         except (KeyError, TypeError) as error:
             raise ValueError(f"is no result of a job: {error}") from error
-        if not isinstance(made.name, str) or not isinstance(made.frames, int) or not isinstance(made.digest, str):
+        numbers, words = (made.frames, made.drawn), (made.name, made.digest)
+        if not (all(isinstance(one, int) for one in numbers) and all(isinstance(one, str) for one in words)):
             raise ValueError("is no result of a job")
         return made
 

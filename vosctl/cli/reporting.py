@@ -137,6 +137,8 @@ class Reporter(Events):
             self._event("summary", **_summary_fields(summary))
         elif not self._quiet:
             counted = f"{summary.frames} frame{'s' if summary.frames != 1 else ''}"
+            if summary.engine is not None and summary.drawn:
+                counted += f" ({summary.drawn} of them from the track)"
             speed = f"{counted}, {summary.frames_per_second:.1f} fps end to end"
             if summary.engine is not None:
                 speed += (
@@ -199,6 +201,7 @@ class Reporter(Events):
 def _summary_fields(summary: Summary) -> dict[str, Any]:
     return {
         "frames": summary.frames,
+        "drawn": summary.drawn,
         "seconds": round(summary.seconds, 3),
         "fps": round(summary.frames_per_second, 2),
         "p50_ms": round(summary.p50 * 1e3, 2),

@@ -106,7 +106,7 @@ class RenderJob:
         run = run_pipeline(source, Replay(track), request, self.events, frames=kept, max_frames=frames)
         if run.frames < frames:
             self.events.warning(f"{source.info.name}: ended after {run.frames} frames, its track has {frames}")
-        return run
+        return replace(run, drawn=run.frames)
 
 
 class Replay:

@@ -204,7 +204,8 @@ class ResumeJob:
         for line in resumed.schedule.unreached():
             self.events.warning(line)
         p50, p95 = (resumed.latency.percentile(percent) for percent in (50, 95))
-        return replace(run, p50=p50, p95=p95, engine=tracker.info, crop_size=tracker.crop_size)
+        drawn = min(resumed.known, run.frames)
+        return replace(run, p50=p50, p95=p95, engine=tracker.info, crop_size=tracker.crop_size, drawn=drawn)
 
 
 class ResumedTracker:
