@@ -405,6 +405,14 @@ def test_an_estimate_is_measured(clips, bright_engine):
     assert estimate(jobs, InProcess(bright_engine), earlier, events).speed == 50.0, "it tracked 10 frames only"
 
 
+@pytest.mark.parametrize("layout", ["folders", "flat", "kinds", "davis"])
+def test_an_estimate_is_measured_in_every_layout(clips, bright_engine, layout):
+    clips("a")
+    jobs = JobsRequest("v", "out", parse_outputs("masks,cutout.png,rle,annotations"), layout).find()
+    found = estimate(jobs, InProcess(bright_engine), {}, vosctl.BatchEvents())
+    assert found.basis == "measured on 8 frames of 1 job"
+
+
 @pytest.mark.parametrize("mask", [True, False])
 def test_an_estimate_follows_nothing_backwards(clips, bright_engine, mask):
     clips("a", frames=80)

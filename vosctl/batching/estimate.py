@@ -122,5 +122,5 @@ def _of_one_frame(job: BatchJob) -> BatchJob:
 
 def _trial(job: BatchJob, folder: Path) -> BatchJob:
     most = min(SAMPLE_FRAMES, job.options.max_frames or SAMPLE_FRAMES)
-    outputs = {name: str(folder / Path(path).name) for name, path in job.outputs.items()}
+    outputs = {name: str(folder / name / Path(path).name) for name, path in job.outputs.items()}
     return replace(job, outputs=outputs, options=replace(job.options, max_frames=most), resume=False, progress=None)
