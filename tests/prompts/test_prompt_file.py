@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +44,16 @@ def test_files_of_masks_lie_beside_it(tmp_path):
     (prompt,) = read_prompts(tmp_path / "p.json")
     assert prompt.mask == tmp_path / "sub/m.png"
     assert (prompt.at, prompt.object_id) == (None, None)
+
+
+def test_files_of_masks_are_named_as_seen_from_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "said").mkdir()
+    write_prompts("said/p.json", [TimedPrompt.of(3, mask="m.png"), TimedPrompt.of(4, mask=tmp_path / "n.png")])
+    first, second = read_prompts("said/p.json")
+    assert isinstance(first.mask, Path)
+    assert first.mask.resolve() == (tmp_path / "m.png").resolve()
+    assert second.mask == tmp_path / "n.png"
 
 
 def test_a_point_of_two_numbers_is_on_the_object(tmp_path):

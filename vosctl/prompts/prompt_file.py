@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -91,14 +92,23 @@ def prompts_from(path: Path, entries: object) -> tuple[TimedPrompt, ...]:
 
 
 def write_prompts(path: StrPath, prompts: Iterable[TimedPrompt]) -> None:
-    """Write prompts so that `read_prompts` gives them back; masks that are arrays become run lengths, an id each.
+    """Write prompts so that `read_prompts` gives them back.
+
+    Masks that are arrays become run lengths, an id each; files of masks are named as seen from the file of prompts.
 
     Raises:
         UsageError: a prompt has what the file cannot hold: strokes, or a mask to be improved.
         OSError: it cannot be written.
     """
-    entries = [entry for prompt in prompts for entry in entries_of(prompt)]
+    entries = [entry for prompt in prompts for entry in entries_of(_seen_from(Path(path), prompt))]
     Path(path).write_text(json.dumps({"vosctl_prompts": VERSION, "prompts": entries}, indent=1) + "\n", "utf-8")
+
+
+def _seen_from(path: Path, prompt: TimedPrompt) -> TimedPrompt:
+    """Return a prompt whose mask, where it is a file, is named as seen from a file of prompts."""
+    if not isinstance(prompt.mask, str | os.PathLike) or Path(prompt.mask).is_absolute():
+        return prompt
+    return replace(prompt, mask=Path(os.path.relpath(prompt.mask, path.absolute().parent)).as_posix())
 
 
 def _prompt(checked: Checked, entry: object, what: str) -> TimedPrompt:
