@@ -275,6 +275,20 @@ def test_a_track_of_so_many_frames_is_not_that_of_another_number(clips, bright_e
     assert len(masks_in("out/a")) == (after or FRAMES)
 
 
+def test_a_track_that_its_user_has_corrected_is_drawn_from(clips, bright_engine):
+    clips("a")
+    wanted = job(outputs={"masks": "out/a", "track": "a.vostrack"})
+    run_job(wanted, bright_engine)
+    better = read_indexed_png(Path("v/a.png"))
+    better[:20] = 0
+    vosctl.resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(0, 1, mask=better)], engine=bright_engine)
+    shutil.rmtree("out/a")
+    bright_engine.batches.clear()
+    assert run_job(replace(wanted, resume=True), bright_engine).error is None
+    assert bright_engine.batches == []
+    np.testing.assert_array_equal(read_indexed_png(Path("out/a/00000.png")), better)
+
+
 def test_a_damaged_track_is_said_and_the_video_begun_again(clips, bright_engine):
     clips("a", frames=LONG)
     Path("a.vostrack").write_bytes(b"nonsense" * 1000)
