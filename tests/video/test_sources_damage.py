@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from av.container import InputContainer
 
-from vosctl.video.sources import open_source
+from vosctl.time_line import Span
+from vosctl.video.backwards import frames_backwards
+from vosctl.video.sources import RangedSource, open_source
 from vosctl.video.sources.containers import ContinuousPackets
 
 
@@ -280,3 +282,53 @@ def test_a_transport_stream_that_is_cut_off_within_a_packet(record, options, len
     frames, warnings = read(path)
     assert 18 <= len(frames) < 36
     assert f"{path}: ends in the middle of a packet; it is cut off" in warnings
+
+
+@pytest.fixture(params=["clip.mp4", "clip.mkv", "clip.avi", "clip.webm"])
+def with_a_lost_frame(record, request):
+    """A file of which two frames cannot be decoded at all, in the middle."""
+    webm = {"codec": "libvpx-vp9", "settings": {"deadline": "realtime", "cpu-used": "8"}}
+    mpeg4 = {"codec": "mpeg4", "settings": {"g": "6"}}
+    path = record(request.param, sound=False, **{"clip.webm": webm, "clip.avi": mpeg4}.get(request.param, {}))
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    random = np.random.default_rng(2)
+    for place, size in (packets[14], packets[15]):
+        data[place + 8 : place + size] = random.integers(0, 256, size - 8, np.uint8).tobytes()
+    path.write_bytes(data)
+    return path
+
+
+def test_a_frame_that_is_lost_keeps_its_number_from_wherever_the_file_is_read(with_a_lost_frame):
+    """Prompts, ranges and tracks name frames by their numbers; some are read from the start, and some are sought."""
+    with open_source(str(with_a_lost_frame)) as source:
+        whole = {frame.index: frame for frame in source}
+        assert len(whole) <= 36
+        assert list(whole) == sorted(whole)
+        for begin in (30, 24, 13, 0):
+            source.seek(begin)
+            again = list(source)
+            assert [frame.index for frame in again] == [index for index in whole if index >= begin]
+            for frame in again:
+                assert frame.pts == whole[frame.index].pts
+    numbers = range(0, 36, 3)
+    with RangedSource(open_source(str(with_a_lost_frame)), Span.of(None, None, 3)) as part:
+        assert [frame.index for frame in part] == [index for index in whole if index % 3 == 0]
+        back = list(frames_backwards(part, numbers, memory=160 * 96 * 3 * 5))
+    assert [frame.index for frame in back] == [index for index in reversed(numbers) if index in whole]
+
+
+def test_the_frames_after_a_lost_one_are_the_ones_they_are_called(record):
+    path = record("clip.mp4", sound=False, settings={"bf": "0"})
+    with open_source(str(path)) as source:
+        whole = {frame.index: frame.pts for frame in source}
+    with av.open(str(path)) as container:
+        place, size = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size][14]
+    data = bytearray(path.read_bytes())
+    data[place : place + size] = bytes(size)
+    path.write_bytes(data)
+    with open_source(str(path)) as source:
+        left = {frame.index: frame.pts for frame in source}
+        assert source.warnings == [f"{path}: 1 frame(s) are missing, too damaged to be decoded"]
+    assert left == {index: pts for index, pts in whole.items() if index != 14}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 
 from vosctl.video.frames import Frame
 from vosctl.video.planar import Picture, PlanarPicture
@@ -34,11 +33,22 @@ def frames_backwards(source: Source, numbers: Sequence[int], memory: int = MEMOR
     while end > 0:
         begin = max(0, end - max(_FEWEST, memory // size))
         source.seek(numbers[begin])
-        frames = list(islice(source, end - begin))
+        frames = _up_to(numbers[end - 1], source)
         size = max(size // 2, _size_of(frames[0].picture)) if frames else size
         while frames:
             yield frames.pop()
         end = begin
+
+
+def _up_to(last: int, frames: Iterable[Frame]) -> list[Frame]:
+    """Return the frames up to number `last`, which itself may be lost in a damaged video."""
+    taken = []
+    for frame in frames:
+        if frame.index <= last:
+            taken.append(frame)
+        if frame.index >= last:
+            break
+    return taken
 
 
 def _size_of(picture: Picture) -> int:

@@ -69,6 +69,9 @@ class Decoder:
         self._delivered: set[int] = set()
         self._interlaced = False
         self._times: list[int] = []
+        self._keeps_order = not live
+        self._awaited: list[int] = []  # when the packets are shown that no frame has come of yet
+        self._passed_over = 0
         # FFmpeg's threads drop packets, and with them their numbers, which takes Python's lock; PyAV holds that lock
         # while it waits for those threads to end. So none may be at work when the context goes, whoever drops it.
         self._rest = weakref.finalize(self, context.flush_buffers)
@@ -84,6 +87,8 @@ class Decoder:
         self._sent += 1
         self._hidden += packet.is_discard
         self._remember(packet)
+        if self._keeps_order and packet.pts is not None and not packet.is_discard:
+            heappush(self._awaited, packet.pts)
         if self._in_order and packet.dts is not None:
             heappush(self._times, packet.dts)
         try:
@@ -119,10 +124,21 @@ class Decoder:
                 while len(self._times) > self._depth():
                     heappop(self._times)  # of frames that were lost
                 frame.pts = heappop(self._times)
+            self._take_off(frame.pts)
             yield frame
         # An endless stream must not take ever more memory.
         if len(self._delivered) > 2 * _MOST_REMEMBERED:
             self._delivered = {number for number in self._delivered if number > self._sent - _MOST_REMEMBERED}
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether frames came after others that did not; not known of live and of interlaced video."""
+        return self._passed_over > 0 and not self._interlaced
+
+    def _take_off(self, pts: int | None) -> None:
+        """Note that a frame has come, and that those that were to be shown before it will not."""
+        while pts is not None and self._awaited and self._awaited[0] <= pts:
+            self._passed_over += heappop(self._awaited) < pts
 
     def _drop(self, packet: Packet[VideoStream]) -> None:
         self.lost += 1

@@ -98,6 +98,13 @@ def index_of_times(times: FrameTimes) -> FrameIndex:
     return FrameIndex(times, np.empty((0, 2), np.int64))
 
 
+def number_of(pts: int | None, times: FrameTimes, due: int) -> int | None:
+    """Return the number of the frame that is shown at `pts`; None for one that is not known, or is before `due`."""
+    number = len(times) if pts is None else int(np.searchsorted(times.pts, pts))
+    # In a damaged file a frame may come once more, or too late.
+    return number if due <= number < len(times) and times.pts[number] == pts else None
+
+
 def frames_from(
     path: Path, index: FrameIndex, begin: int, hardware: HWAccel | None = None
 ) -> Iterator[tuple[int, VideoFrame]]:
@@ -130,7 +137,6 @@ def frames_from(
 def _decoded(
     path: Path, index: FrameIndex, key: int, begin: int, hardware: HWAccel | None
 ) -> Iterator[tuple[int, VideoFrame]]:
-    pts = index.times.pts
     settings = {} if hardware is None else {"hwaccel": hardware}
     with open_container(f"file:{path}", **settings) as container:
         stream = best_video(container)
@@ -140,11 +146,7 @@ def _decoded(
         due = begin
         try:
             for frame in _from_key(container, stream, decoder, index, key):
-                if frame.pts is None:
-                    continue
-                number = int(np.searchsorted(pts, frame.pts))
-                # In a damaged file a frame may come once more, or too late.
-                if due <= number < len(pts) and pts[number] == frame.pts:
+                if (number := number_of(frame.pts, index.times, due)) is not None:
                     due = number + 1
                     yield number, frame
         finally:  # also where the reading ends in the middle, with the decoder's threads at work

@@ -138,8 +138,10 @@ class RangedSource(Source):
         # One is held back until it is known how long it is shown: until the next one, or to the end of the span.
         held: Frame | None = None
         last: Frame | None = None
-        for number, frame in enumerate(frames):
-            if number % self._span.every == 0:
+        origin = None if self._bounds is None else self._bounds[0]
+        for frame in frames:
+            origin = frame.index if origin is None else origin
+            if (frame.index - origin) % self._span.every == 0:
                 if held is not None:
                     yield replace(held, duration=frame.pts - held.pts)
                 held = frame

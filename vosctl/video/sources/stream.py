@@ -6,7 +6,8 @@ import errno
 import sys
 import time
 from array import array
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
@@ -26,7 +27,7 @@ from vosctl.video.sources.completeness import ends_within_packet, missing
 from vosctl.video.sources.containers import ContinuousPackets, open_container
 from vosctl.video.sources.decoding import Decoder
 from vosctl.video.sources.description import Origin, check_hardware, describe, pixel_aspect_of, reason_of, video_stream
-from vosctl.video.sources.frame_index import FrameIndex, frames_from, index_by_packets, index_of_times
+from vosctl.video.sources.frame_index import FrameIndex, frames_from, index_by_packets, index_of_times, number_of
 from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.picture import PictureReader
 from vosctl.video.sources.times import FrameTimes
@@ -256,9 +257,9 @@ class VideoSource(Source):
         self._count = 1
         yield first
         del first
-        for index, picture in enumerate(self._pictures, start=1):
+        for index, pts, picture in self._numbered():
             self._count += 1
-            yield self._frame(index, picture, self._clock.stamp(picture.pts, picture.duration or 0))
+            yield self._frame(index, picture, pts)
         self._lacking = self._find_lacking()
         if self._origin.file is not None and ends_within_packet(self._container, self._origin.file):
             self._notes.append(f"{self._origin.label}: ends in the middle of a packet; it is cut off")
@@ -267,6 +268,28 @@ class VideoSource(Source):
                 f"{self._origin.label}: the connection broke off after {self._count} frames; try again, or download "
                 "the file first"
             )
+
+    def _numbered(self) -> Iterator[tuple[int, int, av.VideoFrame]]:
+        """Yield the pictures after the first, with their numbers and times; one that is lost keeps its number."""
+        due, looked, times = 1, False, None
+        for picture in self._pictures:
+            if self._decoder.has_gaps and not looked:
+                looked, times = True, self._times_by_packets()
+            if times is None:
+                number, pts = due, self._clock.stamp(picture.pts, picture.duration or 0)
+            elif (found := number_of(picture.pts, times, due)) is not None:
+                number, pts = found, int(times.pts[found])
+            else:
+                continue
+            due = number + 1
+            yield number, pts, picture
+
+    def _times_by_packets(self) -> FrameTimes | None:
+        """Return the times that `seek` goes by, where the packets tell them; None where it decodes the file."""
+        if self._index is None and self._origin.file is not None:
+            with suppress(av.FFmpegError):
+                self._index = index_by_packets(self._origin.file, self.info.time_base)
+        return self._index.times if self._index is not None and len(self._index.keys) else None
 
     def _frame(self, index: int, picture: av.VideoFrame, pts: int) -> Frame:
         size = (self.info.height, self.info.width)
