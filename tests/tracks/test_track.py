@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,6 +48,17 @@ def same(one, other):
     np.testing.assert_array_equal(one.alpha, other.alpha)
     assert one.objects == other.objects
     return True
+
+
+def test_names_come_back_whatever_their_bytes(tmp_path):
+    names = [None, "00001", "Größe 12", os.fsdecode(b"caf\xe9"), "\U0001f98a"]
+    writer = TrackWriter(tmp_path / "a.vostrack", TrackHeader.of(INFO))
+    for index, name in enumerate(names):
+        frame, found = result(index)
+        writer.append(replace(frame, name=name), found)
+    writer.finish()
+    with Track(tmp_path / "a.vostrack") as track:
+        assert [frame.name for frame in track.frames()] == names
 
 
 def test_frames_come_back_exactly_and_in_any_order(tmp_path):

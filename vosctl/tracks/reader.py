@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import get_args
+from typing import TypeGuard, get_args
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.results import ObjectStatus, TrackedFrame, TrackedObject
 from vosctl.tracks.coding import PackedMatte, unpack_mask, unpack_matte
 from vosctl.tracks.header import TrackHeader
-from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, database_errors
+from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, database_errors, name_of_kept
 from vosctl.tracks.states import unpack_state
 from vosctl.types import Box, Labels
 from vosctl.weights.text import printable
@@ -155,9 +155,10 @@ class Track:
             VosctlError: one is damaged.
         """
         with database_errors(self.path):
-            for index, pts, name in self._database.execute(
+            for index, pts, kept in self._database.execute(
                 "SELECT source_index, pts, name FROM frames ORDER BY number"
             ):
+                name = name_of_kept(kept)
                 if not (isinstance(index, int) and isinstance(pts, int) and _is_name(name)):
                     raise VosctlError(f"{self.path}: a frame's number or time is damaged; track the video again")
                 yield KeptFrame(index, pts, name)
@@ -232,6 +233,6 @@ def _box(sides: Sequence[int | None], labels: Labels) -> Box | None:
     return int(x), int(y), int(width), int(height)
 
 
-def _is_name(name: object) -> bool:
+def _is_name(name: object) -> TypeGuard[str | None]:
     """Whether a frame's name is that of a file, and of no other folder."""
     return name is None or (isinstance(name, str) and Path(name).name == name and "\0" not in name)

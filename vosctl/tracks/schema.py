@@ -6,6 +6,7 @@ run is over the log is folded in, and the track is one file.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,7 +31,7 @@ CREATE TABLE frames (
     source_index INTEGER NOT NULL,  -- position in the source, from 0
     pts INTEGER NOT NULL,  -- in units of the time base of the frame
     seconds REAL NOT NULL,
-    name TEXT,  -- stem of the image file; NULL in a video
+    name TEXT,  -- stem of the image file, a BLOB of its bytes where they are no UTF-8; NULL in a video
     matte_x INTEGER NOT NULL,
     matte_y INTEGER NOT NULL,
     matte BLOB NOT NULL  -- grey PNG of the part of the matte that is not transparent
@@ -68,6 +69,19 @@ def remove_log(track: Path) -> None:
     for ending in _LOGS:
         with suppress(FileNotFoundError):
             path.with_name(f"{path.name}{ending}").unlink()
+
+
+def name_as_kept(name: str | None) -> str | bytes | None:
+    """Return a frame's name as it is kept."""
+    if name is None or name.isascii():
+        return name
+    coded = os.fsencode(name)
+    return coded if coded.decode("utf-8", "replace") != name else name
+
+
+def name_of_kept(kept: object) -> object:
+    """Return what `name_as_kept` was given; what a damaged track holds is returned as it is."""
+    return os.fsdecode(kept) if isinstance(kept, bytes) else kept
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks.header import TrackHeader
 from vosctl.tracks.packed import PackedResult
-from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, TABLES, database_errors
+from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, TABLES, database_errors, name_as_kept
 from vosctl.tracks.states import pack_state
 from vosctl.video.frames import Frame
 
@@ -66,7 +66,7 @@ class TrackWriter:
         """
         packed = PackedResult.of(result)
         matte = packed.matte
-        row = (self.frames, frame.index, frame.pts, frame.time, frame.name, matte.x, matte.y, matte.png)
+        row = (self.frames, frame.index, frame.pts, frame.time, name_as_kept(frame.name), matte.x, matte.y, matte.png)
         with database_errors(self.path), self._database:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.execute("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
