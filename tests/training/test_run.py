@@ -1,4 +1,5 @@
 import csv
+import os
 import signal
 import subprocess
 import sys
@@ -162,6 +163,25 @@ def test_an_interrupted_run_goes_on_as_if_it_was_not(videos: Path, quick: Path, 
         np.testing.assert_allclose(parts["average"][key].numpy(), value.numpy(), rtol=1e-5, atol=1e-6, err_msg=key)
     losses = [[row["loss"] for row in rows(tmp_path / name / "log.csv")] for name in ("whole", "parts")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_signal_to_all_processes_of_a_run_loses_nothing(videos: Path, quick: Path, tmp_path: Path):
+    """As from torchrun, whose workers are not to end before the step is done and the state is saved."""
+    command = [sys.executable, "-m", "vosctl", "train", "--settings", quick, "--stage", "2", "--videos", videos]
+    command += ["--init", "lite", "--workers", "1", "--steps", "100000", "-o", tmp_path / "run"]
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
+    said = ""
+    while "step 2 " not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    os.killpg(process.pid, signal.SIGTERM)
+    said += process.stderr.read()
+    assert process.wait() == 143, said
+    assert "bug" not in said
+    assert RunFolder(tmp_path / "run").load_state()["position"]["step"] >= 2
 
 
 @pytest.mark.slow

@@ -8,6 +8,9 @@ from typing import Any
 
 from vosctl.interrupts import SIGNALS, Interrupted
 
+PATIENCE = 20
+"""Seconds that a worker outlives being told to end; torchrun kills what has not ended after 30."""
+
 
 class Interruption:
     """While in this context, the first signal that asks to end is only noted; a second one interrupts at once.
@@ -44,6 +47,15 @@ class Interruption:
 
 
 def ignore_in_worker() -> None:
-    """Let a worker process outlive Ctrl-C, which its parent also gets and acts on, and end silently on SIGTERM."""
+    """Let a worker process outlive signals that its parent gets too, and acts on when its step is done.
+
+    torchrun, a terminal and a service manager signal all processes of a run. A worker that is told to end alone, as its
+    parent does at last, ends `PATIENCE` seconds later, silently.
+    """
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+        signal.signal(number, _end_soon if number == signal.SIGTERM else signal.SIG_IGN)
+
+
+def _end_soon(_number: int, _frame: FrameType | None) -> None:
+    if hasattr(signal, "alarm"):  # not on Windows, where nothing gets here
+        signal.alarm(PATIENCE)
