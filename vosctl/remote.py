@@ -31,6 +31,11 @@ _STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "os
 """The schemes of stores, which have objects and no folders, and in which an object appears at once."""
 
 
+def is_address(name: str) -> bool:
+    """Return whether a name is an address, of a file or a stream, not a path."""
+    return "://" in name
+
+
 def is_remote(name: str) -> bool:
     """Return whether a name is an address that is fetched and published, not a path or a stream."""
     scheme, separator, _ = name.partition("://")

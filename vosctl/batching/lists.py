@@ -24,6 +24,7 @@ from vosctl.batching.job import BatchJob, JobOptions, name_of
 from vosctl.batching.layouts import WantedOutput, check_name, parse_outputs
 from vosctl.batching.values import READERS, Values, prompts_by_object
 from vosctl.errors import UsageError, VosctlError
+from vosctl.remote import is_address
 from vosctl.video.backgrounds import background_file
 
 CSV_SUFFIXES = (".csv", ".tsv")
@@ -168,4 +169,4 @@ def _options(folder: Path, values: Values, options: JobOptions) -> JobOptions:
 
 def _below(folder: Path, path: str) -> str:
     """Return a path that is named in a list, as seen from here; addresses stay as they are."""
-    return path if "://" in path else str(folder / path)
+    return path if is_address(path) else str(folder / path)

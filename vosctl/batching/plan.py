@@ -10,7 +10,7 @@ from pathlib import Path
 from vosctl.batching.job import BatchJob
 from vosctl.batching.result import WHOLE_STATES, JobResult
 from vosctl.errors import UsageError, VosctlError
-from vosctl.remote import exists, is_remote
+from vosctl.remote import exists, is_address, is_remote
 from vosctl.remote import is_whole as is_whole_there
 from vosctl.tracks import Track
 from vosctl.video.sinks.checks import check_outputs
@@ -89,11 +89,11 @@ class Places:
 
 def place_of(path: str) -> str:
     """Return a path so that the same place is always called the same; an address as it is."""
-    return path if "://" in path else os.path.normcase(os.path.realpath(path))
+    return path if is_address(path) else os.path.normcase(os.path.realpath(path))
 
 
 def _with_parents(place: str) -> list[str]:
-    return [place] if "://" in place else [place, *map(str, Path(place).parents)]
+    return [place] if is_address(place) else [place, *map(str, Path(place).parents)]
 
 
 def make_plan(

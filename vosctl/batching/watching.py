@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vosctl.batching.job import BatchJob
 from vosctl.errors import UsageError
+from vosctl.remote import is_address
 
 SETTLED_SECONDS = 3.0
 """For which a job's files must not have changed: whoever writes them is done then."""
@@ -24,7 +25,7 @@ def check_watchable(source: str) -> None:
     Raises:
         UsageError: there is no such folder, or it is not of this machine.
     """
-    if "://" in source:
+    if is_address(source):
         raise UsageError(
             f"{source}: is an address; run it again with `resume=True`, only folders of this machine are watched"
         )
@@ -74,7 +75,7 @@ def _looks_of(job: BatchJob) -> Looks:
     looks: list[tuple[str, int, int]] = []
     try:
         for name in filter(None, job.files):
-            if "://" in name:
+            if is_address(name):
                 looks.append((name, 0, 0))
                 continue
             for one in _files_of(name):

@@ -264,7 +264,9 @@ def batch(
 
 
 def _results_in(output: str, name: str) -> Path:
-    if "://" in output:
+    from vosctl.remote import is_address
+
+    if is_address(output):
         raise UsageError(f"-o {output}: is an address; name a file of this machine for the results with --results")
     return Path(output) / name
 

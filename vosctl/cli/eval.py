@@ -139,11 +139,11 @@ def eval_command(
 
 def _refuse_tracker_options(context: click.Context, names: Iterable[str]) -> None:
     """Refuse options that would have no effect; those from the environment are ignored."""
-    refused = set(names)
-    for option in context.command.params:
-        if option.name in refused and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
-            flag = max(option.opts, key=len)
-            raise UsageError(f"{flag}: has no meaning with --predictions, which tracks nothing; leave one of them out")
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"`{name}`: has no meaning with --predictions, which tracks nothing; leave one of them out"
+            )
 
 
 def _make_tracker(quiet: bool, tracking: TrackingRequest, engine: EngineRequest) -> tuple[Tracker, dict[str, Any]]:

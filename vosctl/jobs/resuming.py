@@ -163,8 +163,14 @@ class ResumeJob:
         drawn = replace(request, track=None, append=False)
         if requested(drawn):
             seen = RenderJob(path, self.source, drawn, self.max_frames, self.events, self.decoder).run()
-            tracked = {name: getattr(summary, name) for name in ("p50", "p95", "engine", "crop_size")}
-            return replace(seen, outputs=(*seen.outputs, path), **tracked)
+            return replace(
+                seen,
+                outputs=(*seen.outputs, path),
+                p50=summary.p50,
+                p95=summary.p95,
+                engine=summary.engine,
+                crop_size=summary.crop_size,
+            )
         self.events.finished(summary)
         return summary
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -13,7 +12,7 @@ from vosctl.errors import VosctlError
 from vosctl.tracking.keeping import TrackerState
 from vosctl.tracks.header import TrackHeader
 from vosctl.tracks.packed import PackedResult
-from vosctl.tracks.schema import database_errors
+from vosctl.tracks.schema import database_errors, write_entry
 from vosctl.tracks.states import pack_state
 
 
@@ -67,7 +66,7 @@ class TrackChange:
             database.executemany(
                 "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", result.rows(number)
             )  # fmt: skip
-        _write_header(database, self.header)
+        write_entry(database, "header", self.header.to_json())
         database.execute("DELETE FROM resuming")
         database.execute("DELETE FROM arrays")
         if self.state is not None:
@@ -84,8 +83,4 @@ def change_header(path: Path, header: TrackHeader) -> None:
         VosctlError: it cannot be written.
     """
     with database_errors(path), closing(sqlite3.connect(path, isolation_level=None)) as database:
-        _write_header(database, header)
-
-
-def _write_header(database: sqlite3.Connection, header: TrackHeader) -> None:
-    database.execute("INSERT OR REPLACE INTO header VALUES ('header', ?)", (json.dumps(header.to_json()),))
+        write_entry(database, "header", header.to_json())

@@ -6,6 +6,7 @@ run is over the log is folded in, and the track is one file.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -71,12 +72,20 @@ def remove_log(track: Path) -> None:
             path.with_name(f"{path.name}{ending}").unlink()
 
 
+def write_entry(database: sqlite3.Connection, key: str, value: object) -> None:
+    """Write what a track says of itself under a key, in the place of what it said before."""
+    database.execute("INSERT OR REPLACE INTO header VALUES (?, ?)", (key, json.dumps(value)))
+
+
 def name_as_kept(name: str | None) -> str | bytes | None:
     """Return a frame's name as it is kept."""
-    if name is None or name.isascii():
-        return name
-    coded = os.fsencode(name)
-    return coded if coded.decode("utf-8", "replace") != name else name
+    if name is None:
+        return None
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(name)
+    return name
 
 
 def name_of_kept(kept: object) -> object:

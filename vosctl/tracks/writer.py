@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks.header import TrackHeader
 from vosctl.tracks.packed import PackedResult
-from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, TABLES, database_errors, name_as_kept
+from vosctl.tracks.schema import APPLICATION_ID, FORMAT_VERSION, TABLES, database_errors, name_as_kept, write_entry
 from vosctl.tracks.states import pack_state
 from vosctl.video.frames import Frame
 
@@ -56,7 +55,7 @@ class TrackWriter:
         self._set("header", header.to_json())
 
     def _set(self, key: str, value: object) -> None:
-        self._database.execute("INSERT OR REPLACE INTO header VALUES (?, ?)", (key, json.dumps(value)))
+        write_entry(self._database, key, value)
 
     def append(self, frame: Frame, result: TrackedFrame) -> None:
         """Append one frame: whole and for good, or not at all.

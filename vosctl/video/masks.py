@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vosctl.errors import UsageError, VosctlError
+from vosctl.weights.files import staged
 
 _ZLIB_RLE = 3  # zlib's run-length strategy: a fifth of the default's time on label images, and smaller than level 1
 
@@ -44,14 +44,12 @@ def write_indexed_png(path: str | os.PathLike[str], labels: NDArray[np.uint8]) -
         VosctlError: it cannot be written.
     """
     target = Path(path)
-    part = target.with_name(f".{target.name[:50]}-{secrets.token_hex(4)}.part")  # short, however long the name is
     image = Image.fromarray(labels)
     image.putpalette(_PALETTE)
     try:
-        image.save(part, format="PNG", compress_type=_ZLIB_RLE)
-        part.replace(target)
+        with staged(target) as partial:
+            image.save(partial, format="PNG", compress_type=_ZLIB_RLE)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise VosctlError(f"{target}: cannot be written: {error.strerror or error}") from error
 
 

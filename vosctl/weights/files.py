@@ -14,8 +14,11 @@ _PARTIAL = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.partial")
 
 @contextmanager
 def staged(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which takes the name `path` when the block ends without an error."""
-    partial = path.with_name(f".{path.name[:180]}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    """Give a path to write to, which takes the name `path` when the block ends without an error.
+
+    Its name is short enough for every file system, however long the other one is.
+    """
+    partial = path.with_name(f".{path.name[:50]}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         yield partial
         partial.replace(path)
