@@ -184,29 +184,24 @@ def test_a_signal_to_all_processes_of_a_run_loses_nothing(videos: Path, quick: P
     assert RunFolder(tmp_path / "run").load_state()["position"]["step"] >= 2
 
 
-@pytest.mark.slow
-def test_two_processes_are_one_with_the_doubled_batch(videos: Path, quick: Path, tmp_path: Path):
-    start(quick_settings(quick, videos, init="lite"), tmp_path / "one", lambda: nullcontext(Script()))
-    code = "from vosctl.cli.train import train; train()"
-    arguments = f"--settings {quick} --stage 2 --videos {videos} --init lite --batch 1 --steps 4 -o {tmp_path / 'two'}"
-    script = tmp_path / "train.py"
-    script.write_text(code)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc-per-node",
-            "2",
-            str(script),
-            *arguments.split(),
-        ],
-        capture_output=True,
-        text=True,
-    )
+def in_two_processes(script: Path, *arguments: object) -> None:
+    """Run `vosctl train` as torchrun does, in two processes."""
+    script.write_text("from vosctl.cli.train import train; train()")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run([*torchrun, str(script), *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    losses = [[row["loss"] for row in rows(tmp_path / name / "log.csv")] for name in ("one", "two")]
+
+
+@pytest.mark.slow
+def test_two_processes_are_one_with_the_doubled_batch_also_when_resumed(videos: Path, quick: Path, tmp_path: Path):
+    one, two, script = tmp_path / "one", tmp_path / "two", tmp_path / "train.py"
+    start(quick_settings(quick, videos, init="lite", steps=2), one, lambda: nullcontext(Script()))
+    resume(one, {"steps": 4}, lambda: nullcontext(Script()))
+    data = ("--settings", quick, "--stage", 2, "--videos", videos, "--init", "lite", "--batch", 1)
+    in_two_processes(script, *data, "--steps", 2, "-o", two)
+    in_two_processes(script, "--resume", two, "--steps", 4)
+    losses = [[row["loss"] for row in rows(folder / "log.csv")] for folder in (one, two)]
+    assert len(losses[0]) == 4
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 

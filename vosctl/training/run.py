@@ -62,7 +62,7 @@ def start(settings: TrainingSettings, output: Path, screen: Callable[[], Abstrac
         VosctlError: the settings ask for what is not there, or the data is bad and `strict` is set.
         KeyboardInterrupt: interrupted; the run can be resumed.
     """
-    _train(settings, lambda: RunFolder.create(output, settings.saved()), screen, resume=False)
+    _train(settings, output, lambda: RunFolder.create(output, settings.saved()), screen, resume=False)
 
 
 def resume(path: Path, changes: dict[str, Any], screen: Callable[[], AbstractContextManager[Screen]]) -> None:
@@ -90,11 +90,12 @@ def resume(path: Path, changes: dict[str, Any], screen: Callable[[], AbstractCon
         folder.save_settings(settings.saved())
         return folder
 
-    _train(settings, open_folder, screen, resume=True)
+    _train(settings, path, open_folder, screen, resume=True)
 
 
 def _train(
     settings: TrainingSettings,
+    path: Path,
     open_folder: Callable[[], RunFolder],
     screen: Callable[[], AbstractContextManager[Screen]],
     *,
@@ -107,7 +108,7 @@ def _train(
     with distributed.process_group(placement.device.type), screen() as shown:
         first = distributed.rank() == 0
         stills, sequences = _data(settings, shown if first else None)
-        folder = open_folder() if first else RunFolder(Path())
+        folder = open_folder() if first else RunFolder(path)  # the others only read in it
         samples = Samples(stills, sequences, _sample_settings(settings))
         reporter = Reporter(folder, settings.log_steps, shown if first else None)
         trainer = Trainer(network, samples, validation, settings, placement, folder, reporter)
