@@ -1,18 +1,20 @@
 """Imports at once, from threads and from processes: all are registered, and every file is whole."""
 
+import json
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from filelock import FileLock
 
 from tests.helpers.networks import register_network
 from vosctl.errors import UsageError
 from vosctl.weights.checkpoint import read_checkpoint
 from vosctl.weights.networks import save_network
 from vosctl.weights.registry import find_weights, read_registry, registered_weights, user_folder, verify_entry
-from vosctl.weights.store import LOCK_FILE, export_weights, import_weights
+from vosctl.weights.store import LOCK_FILE, export_weights, import_weights, remove_weights
 
 
 @pytest.fixture
@@ -109,3 +111,35 @@ def test_shipped_weights_are_exported_with_their_licence(tmp_path):
     again = import_weights(tmp_path / "out.safetensors", "again")
     lite = find_weights("lite")
     assert (again.licence, again.training_data, again.quality) == (lite.licence, lite.training_data, lite.quality)
+
+
+def test_weights_that_are_replaced_while_they_are_removed_leave_no_file(tiny_file):
+    first = import_weights(tiny_file, "mine").path
+    registry, second = user_folder() / "registry.json", user_folder() / "mine-0123456789ab.safetensors"
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(user_folder() / LOCK_FILE):  # another process, that imports
+            removing = pool.submit(remove_weights, "mine")
+            time.sleep(0.3)
+            second.write_bytes(first.read_bytes())
+            listed = json.loads(registry.read_text("utf-8"))
+            registry.write_text(json.dumps({"mine": {**listed["mine"], "file": second.name}}), "utf-8")
+            first.unlink()
+        assert removing.result() == second
+    assert {path.name for path in user_folder().iterdir()} == {"registry.json", LOCK_FILE}
+    assert imported() == []
+
+
+def test_weights_that_are_removed_meanwhile_are_not_removed_again(tiny_file):
+    import_weights(tiny_file, "mine")
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(user_folder() / LOCK_FILE):
+            removing = pool.submit(remove_weights, "mine")
+            time.sleep(0.3)
+            (user_folder() / "registry.json").write_text("{}", "utf-8")
+        with pytest.raises(UsageError, match="no such weights"):
+            removing.result()
+
+
+def test_a_licence_that_is_no_text_is_refused(tiny_file):
+    with pytest.raises(UsageError, match=r"`licence=.*no UTF-8"):
+        import_weights(tiny_file, "mine", licence=b"freie Nutzung f\xfcr alle".decode("utf-8", "surrogateescape"))

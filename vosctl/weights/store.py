@@ -57,10 +57,12 @@ def import_weights(source: Path, name: str, *, licence: str | None = None, overw
         The new entry of the registry.
 
     Raises:
-        UsageError: the name is ill-formed or taken, or nothing is known of the licence.
+        UsageError: the name is ill-formed or taken, or the licence is not known or no text.
         VosctlError: the file is not the checkpoint of a network known here, or the folder cannot be written.
     """
     _check_name(name, overwrite)
+    if licence is not None and not _is_text(licence):
+        raise UsageError(f"`licence={printable(ascii(licence))}`: holds bytes that are no UTF-8; type it anew")
     checkpoint = read_checkpoint(source, task=None)
     facts = _facts(checkpoint, licence)
     content = safetensors_bytes(checkpoint.arrays, {"network": checkpoint.network, **facts})
@@ -77,7 +79,7 @@ def import_weights(source: Path, name: str, *, licence: str | None = None, overw
         )
         if replaced is not None and replaced != file:
             replaced.unlink(missing_ok=True)
-    return registered_weights()[name]
+        return registered_weights()[name]  # nobody else removes them here
 
 
 def export_weights(weights: str, output: Path, *, overwrite: bool = False) -> Path:
@@ -126,16 +128,22 @@ def remove_weights(name: str) -> Path:
         UsageError: no such name, or shipped weights.
         VosctlError: the folder cannot be written.
     """
+    _removable(name)
+    folder = user_folder()
+    with _writing(folder), _locked(folder):
+        entry = _removable(name)  # another process may have replaced or removed them while this one waited
+        _register(folder, name, None)
+        entry.path.unlink(missing_ok=True)
+    return entry.path
+
+
+def _removable(name: str) -> WeightsEntry:
     entry = registered_weights().get(name)
     if entry is None:
         raise UsageError(f"{printable(name)}: no such weights; see `vosctl weights list`")
     if entry.shipped:
         raise UsageError(f"{name}: came with vosctl and cannot be removed")
-    folder = user_folder()
-    with _writing(folder), _locked(folder):
-        _register(folder, name, None)
-        entry.path.unlink(missing_ok=True)
-    return entry.path
+    return entry
 
 
 def _check_name(name: str, overwrite: bool) -> None:
@@ -149,6 +157,11 @@ def _check_name(name: str, overwrite: bool) -> None:
         raise UsageError(f"`name={name!r}`: taken by weights that came with vosctl; choose another")
     if entry is not None and not overwrite:
         raise UsageError(f"`name={name!r}`: taken by {entry.path}; choose another or add `overwrite=True`")
+
+
+def _is_text(given: str) -> bool:
+    """Return whether UTF-8 can write a text: a terminal gives bytes of another encoding as what it cannot."""
+    return not any("\ud800" <= one <= "\udfff" for one in given)
 
 
 def _facts(checkpoint: Checkpoint, licence: str | None) -> dict[str, str]:
