@@ -27,14 +27,24 @@ def square_frame(height: int, width: int, *squares: Square, background: RGB = (6
 
 
 def write_video(
-    path: Path, frames: Sequence[RGBImage], rate: int = 25, codec: str = "libx264", crf: str = "12"
+    path: Path, frames: Sequence[RGBImage], rate: int = 25, codec: str = "libx264", crf: str = "12", gop: int = 250
 ) -> Path:
-    """A silent H.264 video of these RGB frames."""
+    """A silent H.264 video of these RGB frames, with a key frame in so many at least."""
     with av.open(str(path), "w") as container:
         height, width = frames[0].shape[:2]
-        stream: Any = container.add_stream(codec, rate=rate, options={"crf": crf, "preset": "ultrafast"})
+        stream: Any = container.add_stream(codec, rate=rate, options={"crf": crf, "preset": "ultrafast", "g": str(gop)})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for image in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
     return path
+
+
+def lose_frame(path: Path, number: int) -> None:
+    """Damage a video without B frames so that a frame cannot be decoded; with a `gop` of 1 no other one suffers."""
+    with av.open(str(path)) as container:
+        place, size = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size][number]
+    assert place is not None
+    data = bytearray(path.read_bytes())
+    data[place : place + size] = bytes(size)
+    path.write_bytes(data)

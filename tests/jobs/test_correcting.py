@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import vosctl
-from tests.helpers.frames import square_frame, write_video
+from tests.helpers.frames import lose_frame, square_frame, write_video
 from tests.helpers.prompts import ColourPromptEngine
 from tests.jobs.test_resuming import BLUE, RED, PairEngine, SoftEngine, StopsAfter, assert_same_tracks, said
 from tests.tracking.test_states import MemoryEngine
@@ -306,3 +306,21 @@ def test_another_video_and_a_newer_track(clip, bright_engine, tmp_path):
     database.close()
     with pytest.raises(vosctl.UsageError, match="was written by a newer vosctl"):
         resume("a.vostrack", prompts=said(clip, (3, 1)), engine=bright_engine)
+
+
+def test_frames_that_are_lost_in_a_damaged_video_are_not_counted(tmp_path, monkeypatch, bright_engine):
+    """The track has a frame less than the video: a correction is of the frame that it names, and reaches the last."""
+    monkeypatch.chdir(tmp_path)
+    made = [square_frame(64, 96, (1, RED, 8 + i, 6, 22), (2, BLUE, 60 - i, 36, 20)) for i in range(12)]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made], gop=1)
+    lose_frame(tmp_path / "clip.mp4", 5)
+    labels = [one for _, one in made]
+    vosctl.segment("clip.mp4", labels[0] == 1, track="a.vostrack", engine=bright_engine)
+    resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(9, 1, mask=labels[9] == 2)], engine=bright_engine)
+    with Track(Path("a.vostrack")) as track:
+        found = {kept.index: result.labels == 1 for kept, result in zip(track.frames(), track, strict=True)}
+    assert sorted(found) == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
+    for number, one in ((0, 1), (8, 2), (9, 2), (10, 2), (11, 2)):
+        assert (found[number] == (labels[number] == one)).mean() > 0.97, number
+    with pytest.raises(vosctl.UsageError, match=r"a\.vostrack: holds no frame 5, which was too damaged"):
+        resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(5, 1, mask=labels[5] == 2)], engine=bright_engine)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import vosctl
-from tests.helpers.frames import square_frame, write_video
+from tests.helpers.frames import lose_frame, square_frame, write_video
 from tests.helpers.prompts import ColourPromptEngine
 from vosctl.prompts.prompt_file import write_prompts
 from vosctl.prompts.segmenter import registered_prompt_engine
@@ -181,3 +181,72 @@ def test_a_pipe_takes_prompts_as_its_frames_come(clip, registered_bright_engine,
     assert {line["frame"] for line in lines if line["object"] == 4} == set(range(5, 12))
     assert {line["frame"] for line in lines if line["object"] == 1} == set(range(12))
     assert "prompt at frame 100 for object 5: was not reached; the last frame is 11" in result.stderr
+
+
+@pytest.fixture
+def with_a_lost_frame(tmp_path, monkeypatch):
+    """clip.mp4 of 12 frames, a red square and a blue one, of which frame 5 is damaged; the labels of each frame."""
+    monkeypatch.chdir(tmp_path)
+    made = [square_frame(64, 96, (1, RED, 10 + i, 16, 20), (2, BLUE, 60 - i, 38, 20)) for i in range(12)]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made], gop=1)
+    lose_frame(tmp_path / "clip.mp4", 5)
+    return [labels for _, labels in made]
+
+
+@pytest.mark.parametrize("direction", ["forward", "both"])
+@pytest.mark.parametrize("said", [{"mask": None}, {"points": [(40.0, 48.0, True)]}])
+def test_what_is_said_in_a_lost_frame_is_left_out_and_told(with_a_lost_frame, bright_engine, caplog, direction, said):
+    labels = with_a_lost_frame
+    lost = {"mask": labels[5] == 2} if "mask" in said else said
+    prompts = [vosctl.TimedPrompt.of(0, 1, mask=labels[0] == 1), vosctl.TimedPrompt.of(5, 1, **lost)]
+    vosctl.segment("clip.mp4", prompts=prompts, direction=direction, masks="masks", engine=bright_engine)
+    told = "prompt at frame 5 for object 1: the frame is lost, too damaged to be decoded; left out"
+    assert caplog.messages.count(told) == 1
+    found = read_indexed_png(Path("masks/00011.png"))
+    assert ((found == 1) == (labels[11] == 1)).mean() > 0.97
+    assert not Path("masks/00005.png").exists()
+
+
+@pytest.mark.parametrize("direction", ["forward", "both"])
+def test_a_frame_that_is_lost_can_be_the_only_place(with_a_lost_frame, bright_engine, caplog, direction):
+    labels = with_a_lost_frame
+    prompts = [vosctl.TimedPrompt.of(5, 1, mask=labels[5] == 1), vosctl.TimedPrompt.of(8, 2, mask=labels[8] == 2)]
+    vosctl.segment("clip.mp4", prompts=prompts, direction=direction, masks="masks", engine=bright_engine)
+    assert [line for line in caplog.messages if "object 1: the frame is lost" in line]
+    found = objects_of(Path("masks"))
+    assert found[11] == {2}
+    assert found[0] == ({2} if direction == "both" else set())
+
+
+def test_a_box_in_a_lost_frame_is_refused_before_any_work(with_a_lost_frame, registered_bright_engine):
+    prompts = [vosctl.TimedPrompt.of(5, 1, box=(40, 30, 30, 30))]
+    with pytest.raises(vosctl.UsageError, match="frame 5 for object 1: the frame is lost, too damaged to be decoded"):
+        vosctl.segment("clip.mp4", prompts=prompts, masks="masks", engine=registered_bright_engine)
+    assert not Path("masks").exists()
+
+
+def piped(*arguments, invoke, clip):
+    with av.open("clip.mp4") as source, av.open("clip.mkv", "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    write_indexed_png(Path("m.png"), (clip[2] == 1).astype(np.uint8))
+    return invoke("segment", "-", *arguments, "--masks", "masks", input=Path("clip.mkv").read_bytes())
+
+
+@pytest.mark.parametrize("at", ["2", "0.08s"])
+def test_of_a_pipe_a_prompt_before_the_range_is_refused(clip, registered_bright_engine, invoke, at):
+    result = piped("--start", "0.2s", "--mask", f"{at}@m.png", invoke=invoke, clip=clip)
+    assert result.exit_code == 2, result.output
+    assert "for object 1: the frame is not one of those that are read; say it of another frame" in result.stderr
+
+
+def test_of_a_pipe_a_prompt_between_the_frames_that_are_read_is_told(clip, registered_bright_engine, invoke):
+    result = piped(
+        "--start", "0.08s", "--every", "3", "--mask", "m.png", "--mask", "4@2=m.png", invoke=invoke, clip=clip
+    )
+    assert result.exit_code == 0, result.output
+    assert "at frame 4 for object 2: the frame is not one of those that are read; left out" in result.stderr
+    assert objects_of(Path("masks")) == {2: {1}, 5: {1}, 8: {1}, 11: {1}}

@@ -62,11 +62,16 @@ def follow_backwards(
         check()
         masks = {key: packed.mask for key, packed in anchors.get(frame.index, {}).items()}
         labels = schedule.drawn(masks, frame.index)
-        if not kept and labels is not None:
-            result = tracker.start(frame.picture, labels)
-        else:
+        if kept:
             result = tracker.step(frame.picture, labels)
+        elif labels is not None:
+            result = tracker.start(frame.picture, labels)
+        else:  # the frame in which it is said is lost in a damaged video
+            continue
         kept[frame.index] = PackedResult.of(result)
+    for number in sorted(anchors):
+        if number >= (down_to or 0) and number not in kept:
+            schedule.pass_over(number)
     source.seek(first)
     return kept
 

@@ -8,7 +8,7 @@ followed along from its masks, and stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -73,13 +73,14 @@ class Correction:
         note: Tell,
     ) -> None:
         self._track, self._source, self._tracker, self._union = track, source, tracker, union
-        self._first, self._every, self._known = union.first or 0, every_of(source), len(track)
+        self._first, self._every = union.first or 0, every_of(source)
+        self._numbers = numbers_in(track)
         self._direction = direction_of(track.header)
         self._anchors, self._said = union.anchors(), union.places()
         fresh = [(number, key) for number, said in new.anchors().items() for key in said]
         for number, _ in fresh:
             self._given(number)
-        ends = self._first - self._every, self._first + self._known * self._every
+        ends = self._first - self._every, max(self._numbers) + self._every
         by_first = not tracker.one_reference
         self.forwards, self.backwards = stretches(fresh, earlier.places(), ends, self._direction, by_first=by_first)
         self._state, self._note = state, note
@@ -108,46 +109,54 @@ class Correction:
         ahead = dict(self._follow(self._forward_frames(), self.forwards, hear))
         results = {}
         for index in sorted({*ahead, *back}):
-            number = self._number(index)
-            if number < self._known:
+            number = self._numbers.get(index)
+            if number is not None:
                 check()
-                results[number] = PackedResult.of(self._put_together(index, ahead.get(index), back.get(index)))
+                results[number] = PackedResult.of(self._put_together(index, number, ahead, back))
         header = self._track.header
         accept = header.said.get("accept_doubtful") is True
         header = replace(header, said=said_of(self._union, self._direction, accept))
-        return TrackChange(header, self._known, results, self._state)
+        return TrackChange(header, len(self._numbers), results, self._state)
 
     def _forward_frames(self) -> Iterator[tuple[Frame, bool]]:
         """Yield the frames of the ways forwards, and whether each begins a new run."""
         for start, end in joined(self.forwards):
             self._source.seek(start)
+            begins = True
             for frame in self._source:
                 if frame.index >= end:
                     break
-                yield frame, frame.index == start
+                yield frame, begins
+                begins = False
 
     def _backward_frames(self) -> Iterator[tuple[Frame, bool]]:
         for start, end in joined(mirrored(self.backwards)):
             numbers = range(-end + self._every, -start + self._every, self._every)
+            begins = True
             for frame in frames_backwards(self._source, numbers):
-                yield frame, frame.index == -start
+                yield frame, begins
+                begins = False
 
     def _follow(
         self, frames: Iterator[tuple[Frame, bool]], ways: set[Stretch], hear: Hear
     ) -> Iterator[tuple[int, PackedResult]]:
         """Follow into frames; yield the results of the objects that are followed anew there, by the frame's number."""
+        waits = True
         for frame, begins in frames:
             check()
             given = self._given(frame.index)
-            if begins:
+            if (waits := waits or begins) and given is None:
+                continue  # the frame in which it is said is lost in a damaged video
+            if waits:
                 result = self._tracker.start(frame.picture, self._others(frame.index, given))
             else:
                 result = self._tracker.step(frame.picture, given)
+            waits = False
             hear(frame, result)
             if ways is self.forwards:
                 again = [key for key in self._anchors.get(frame.index, ()) if self._said[key][0] < frame.index]
                 tell_of_first_left_out(self._tracker, frame.index, again, self._note)
-            if ways is self.forwards and self._state is not None and self._number(frame.index) == self._state[0]:
+            if ways is self.forwards and self._state is not None and self._numbers.get(frame.index) == self._state[0]:
                 self._state = self._changed(frame.index, *self._state)
             yield frame.index, PackedResult.of(only(result, {one.object_id for one in ways if one.holds(frame.index)}))
 
@@ -158,19 +167,21 @@ class Correction:
     def _others(self, index: int, given: Labels | None) -> Labels:
         """Return the objects that a run begins with: those that are said, and the track's others beside them."""
         assert given is not None
-        number = self._number(index)
-        if number >= self._known:
+        number = self._numbers.get(index)
+        if number is None:
             return given
         there = self._track[number].labels
         said = np.zeros(256, np.bool_)
         said[list(self._anchors[index])] = True
         return np.where((given == 0) & ~said[there], there, given)
 
-    def _put_together(self, index: int, ahead: PackedResult | None, back: PackedResult | None) -> TrackedFrame:
-        """Return a frame of the track with what was found of it anew."""
-        base = self._track[self._number(index)]
+    def _put_together(
+        self, index: int, number: int, ahead: Mapping[int, PackedResult], back: Mapping[int, PackedResult]
+    ) -> TrackedFrame:
+        """Return a frame, that of a number in the track, with what was found of it anew."""
+        base = self._track[number]
         nothing = nothing_tracked(*base.labels.shape)
-        runs = [nothing if packed is None else packed.unpack() for packed in (ahead, back)]
+        runs = [run[index].unpack() if index in run else nothing for run in (ahead, back)]
         parts: dict[int, Part] = {}
         for key in sorted({one.id for result in (base, *runs) for one in result.objects}):
             anew = [result.find(key) for result in runs]
@@ -195,10 +206,6 @@ class Correction:
         anew = {one.object_id for one in self.forwards if one.holds(index)}
         objects = {**old.objects, **{key: now.objects[key] for key in anew}}
         return number, replace(old, objects=dict(sorted(objects.items())))
-
-    def _number(self, index: int) -> int:
-        """Return a frame's number in the track."""
-        return (index - self._first) // self._every
 
 
 def correction(
@@ -231,20 +238,23 @@ def correction(
     if not source.is_seekable:
         raise UsageError(f"{source.info.name}: {NOT_SEEKABLE}")
     earlier = scheduled(track, source, note, warn)
-    first, every = earlier.first or 0, every_of(source)
+    numbers = numbers_in(track)
 
     def known(index: int, object_id: int) -> Mask | None:
-        number = (index - first) // every
-        result = track[number] if 0 <= number < len(track) else None
+        result = track[numbers[index]] if index in numbers else None
         if result is None or result.find(object_id) is None:
             return None
         return np.asarray(result.labels == object_id)
 
+    for number in _lost(earlier, numbers):
+        earlier.pass_over(number)
     earlier.settle_as(known)
     new = Schedule(
         source, prompts, fix_mask=fix_mask, accept_doubtful=accept_doubtful, note=note, warn=warn, known=known
     )
-    _check_reached(track, new.said_after(last := first + (len(track) - 1) * every), last)
+    _check_reached(track, new.said_after(last := max(numbers)), last)
+    for number in _lost(new, numbers):
+        raise UsageError(f"{track.path}: holds no frame {number}, which was too damaged; say it of another frame")
     new.look()
     if not new.ids:
         raise UsageError(f"{track.path}: nothing is left to correct it with; see the warnings")
@@ -255,6 +265,17 @@ def correction(
     union = Schedule(source, [*kept, *new.prompts], note=note, warn=warn)
     tell_of_one_reference(tracker, union, note)
     return Correction(track, source, tracker, earlier, new, union, _state_of(track, warn), note)
+
+
+def numbers_in(track: Track) -> dict[int, int]:
+    """Return the number in a track of each frame that it holds: some may have been lost in a damaged video."""
+    return {kept.index: number for number, kept in enumerate(track.frames())}
+
+
+def _lost(schedule: Schedule, numbers: Mapping[int, int]) -> list[int]:
+    """Return the frames before the last one of a track in which something is said, and which it does not hold."""
+    said = {number for places in schedule.places().values() for number in places}
+    return sorted(number for number in said if number < max(numbers) and number not in numbers)
 
 
 def _state_of(track: Track, warn: Tell) -> tuple[int, TrackerState] | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from vosctl.interrupts import check
 from vosctl.prompts.first_objects import Tell
-from vosctl.prompts.schedule import Schedule
+from vosctl.prompts.schedule import Schedule, frame_at
 from vosctl.tracking import Tracker
 from vosctl.video.sources import Source
 
@@ -39,9 +39,10 @@ def show_first(tracker: Tracker, source: Source, schedule: Schedule) -> None:
         if not new or labels is None:
             continue
         check()
+        frame = frame_at(source, number)
+        if frame is None:  # lost in a damaged video: the next place is the first one then
+            continue
         several -= new
-        source.seek(number)
-        frame = next(iter(source))
         for key in sorted(new):
             tracker.show(frame.picture, np.asarray(labels == key), key)
     source.seek(schedule.first or 0)

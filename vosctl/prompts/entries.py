@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vosctl.errors import UsageError
 from vosctl.prompts.prompt import Prompt
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.time_line import Place
-from vosctl.types import Mask
+from vosctl.types import Labels, Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,3 +66,20 @@ class Entry:
         if isinstance(self.said, PackedMask):
             return TimedPrompt(self.at, self.object_id, mask=self.said.mask)
         return TimedPrompt(self.at, self.object_id, prompt=self.said)
+
+
+def as_labels(masks: dict[int, Mask], said: dict[int, Entry]) -> Labels | None:
+    """Return masks, by object, as ids, the later on top; None where there is none.
+
+    Raises:
+        UsageError: one of them is wholly covered; `said` names it.
+    """
+    if not masks:
+        return None
+    labels = np.zeros(next(iter(masks.values())).shape, np.uint8)
+    for key, mask in masks.items():
+        labels[mask] = key
+    for key in masks:
+        if not (labels == key).any():
+            raise UsageError(f"{said[key].what}: is wholly covered by a later one; give it later, or leave it out")
+    return labels

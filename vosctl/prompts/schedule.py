@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from vosctl.errors import UsageError
-from vosctl.prompts.entries import Entry, PackedMask
+from vosctl.prompts.entries import Entry, PackedMask, as_labels
 from vosctl.prompts.first_objects import Tell, array_labels, find_object
 from vosctl.prompts.mask_file import read_first_mask
 from vosctl.prompts.prompt import Prompt
@@ -19,9 +19,13 @@ from vosctl.types import Labels, Mask, RGBImage
 from vosctl.video.frames import Frame
 from vosctl.video.sources import RangedSource, Source
 from vosctl.video.sources.ranged import is_reached
+from vosctl.video.sources.times import ticks_before
 
 Known = Callable[[int, int], Mask | None]
 """Gives the mask that an object has in a frame already, by both their numbers; None where it is not followed."""
+
+_FIRST = Place(seconds=Fraction(0))
+"""The first frame that is read, where its number is not known before it comes."""
 
 
 class Schedule:
@@ -83,7 +87,7 @@ class Schedule:
             Whether frames were looked at; the source then begins at its first frame again.
 
         Raises:
-            UsageError: one of them does not fit its frame.
+            UsageError: one of them does not fit its frame, or that is lost in a damaged video.
             VosctlError: what was found is doubtful and that is not accepted.
         """
         if not self._source.is_seekable:
@@ -94,10 +98,11 @@ class Schedule:
             wanted = [one for one in wanted if self._known is not None or not self.corrects(one, number)]
             if not wanted:
                 continue
-            self._source.seek(number)
-            frame = next(iter(self._source))
+            frame = frame_at(self._source, number)
             looked = True
             for entry in wanted:
+                if frame is None:
+                    raise UsageError(f"{self._missing(entry)}; say it of another frame")
                 self._settle_in(frame, entry)
         if looked:
             self._source.seek(self.first or 0)
@@ -150,18 +155,43 @@ class Schedule:
             for key, entry in said.items()
             if key not in corrections
         }
-        return _drawn(masks, said), corrections
+        return as_labels(masks, said), corrections
 
     def reach(self, frame: Frame) -> None:
-        """Take note that a frame came, where nobody asks what is said in it."""
+        """Take note that a frame came, where nobody asks what is said in it.
+
+        Raises:
+            UsageError: it is the first one, and what is said lies before it.
+        """
         if self._zero is None:
             start = self._source.zero if isinstance(self._source, RangedSource) else None
             self._zero = frame.pts if start is None else start
+        is_first = self._last < 0
+        passed = [number for number in sorted(self._by_frame) if self._last < number < frame.index]
+        missing = [entry for number in passed for entry in self._by_frame.pop(number).values()]
         self._last = frame.index
         for entry in list(self._waiting):
             if is_reached(frame, entry.at, self._zero, self._source.info):
                 self._waiting.remove(entry)
-                self._put(entry, frame.index)
+                if is_first and entry.at is not _FIRST and _begins_after(frame, entry.at, self._zero):
+                    missing.append(entry)
+                else:
+                    self._put(entry, frame.index)
+        for entry in missing:
+            if is_first:  # nothing is lost yet
+                raise UsageError(f"{self._missing(entry)}; say it of another frame")
+            self._warn(f"{self._missing(entry)}; left out")
+
+    def pass_over(self, number: int) -> None:
+        """Leave out what is said in a frame that does not come, and say so."""
+        for entry in self._by_frame.pop(number, {}).values():
+            self._warn(f"{self._missing(entry)}; left out")
+
+    def _missing(self, entry: Entry) -> str:
+        """Return why the frame of an entry does not come."""
+        if self._source.is_seekable:
+            return f"{entry.what}: the frame is lost, too damaged to be decoded"
+        return f"{entry.what}: the frame is not one of those that are read"
 
     def corrected(self, frame: Frame, entry: Entry, mask: Mask) -> Mask | None:
         """Return an object's mask after clicks have corrected the one that it has; None where there is none to correct.
@@ -230,7 +260,7 @@ class Schedule:
         Raises:
             UsageError: one of them is wholly covered.
         """
-        return _drawn(masks, self._by_frame.get(number, {}))
+        return as_labels(masks, self._by_frame.get(number, {}))
 
     def unreached(self) -> list[str]:
         """Return what was said at places that did not come, after the last frame, one line each."""
@@ -270,7 +300,7 @@ class Schedule:
         """Return the frame's number as far as it can be known; else the place."""
         source, place = self._source, prompt.at
         if place is None:
-            return Place(seconds=Fraction(0)) if self.first is None else Place(frame=self.first)
+            return _FIRST if self.first is None else Place(frame=self.first)
         if source.is_seekable:
             place = Place(frame=source.times().index_of(place, str(prompt)))
         if isinstance(source, RangedSource) and place.frame is not None:
@@ -297,20 +327,19 @@ class Schedule:
                     entry.said.check(self._source.info.height, self._source.info.width)
 
 
+def frame_at(source: Source, number: int) -> Frame | None:
+    """Return a frame of a source that is seekable; None where it is lost in a damaged video."""
+    source.seek(number)
+    frame = next(iter(source), None)
+    return frame if frame is not None and frame.index == number else None
+
+
+def _begins_after(frame: Frame, place: Place, zero: int) -> bool:
+    """Whether a frame is shown only after a time."""
+    return place.seconds is not None and frame.pts - zero >= ticks_before(place.seconds, frame.time_base)
+
+
 def _first_of(source: Source) -> int | None:
     if not isinstance(source, RangedSource):
         return 0
     return source.bounds[0] if source.is_seekable else source.first_frame
-
-
-def _drawn(masks: dict[int, Mask], said: dict[int, Entry]) -> Labels | None:
-    """Return the masks as ids, the later on top."""
-    if not masks:
-        return None
-    labels = np.zeros(next(iter(masks.values())).shape, np.uint8)
-    for key, mask in masks.items():
-        labels[mask] = key
-    for key in masks:
-        if not (labels == key).any():
-            raise UsageError(f"{said[key].what}: is wholly covered by a later one; give it later, or leave it out")
-    return labels
