@@ -138,6 +138,23 @@ def test_a_run_that_is_taken_up_again_goes_on_as_without_a_stop():
         assert on_device(again)
 
 
+def test_a_state_stays_as_it_was_kept_while_the_tracker_goes_on():
+    squares = [square_frame(120, 200, (1, RED, 60, 30, 20 + 2 * step)) for step in range(8)]
+    tracker = Tracker(bright_torch_engine(), TrackingSettings(on_device=True))
+    tracker.resumable = True
+    tracker.start(*squares[0])
+    tracker.step(squares[1][0])
+    kept = tracker.keep()
+    assert kept is not None
+    mask = np.array(kept.objects[1]["probability"])
+    for frame, _ in squares[2:]:
+        assert on_device(tracker.step(frame))
+    now = tracker.keep()
+    assert now is not None
+    np.testing.assert_array_equal(kept.objects[1]["probability"], mask)
+    assert not np.array_equal(now.objects[1]["probability"], mask)
+
+
 def test_labels_arrive_when_they_are_asked_for():
     asked = []
 

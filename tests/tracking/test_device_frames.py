@@ -170,6 +170,24 @@ def test_a_run_that_is_taken_up_again_goes_on_as_without_a_stop():
         assert words(again) == words(result)
 
 
+def test_a_state_stays_as_it_was_kept_while_the_tracker_goes_on():
+    frames = list(moving((96, 160), 2, 8))
+    tracker = Tracker(bright_torch_engine(), TrackingSettings(window=False, on_device=True))
+    tracker.resumable = True
+    tracker.start(*frames[0])
+    tracker.step(frames[1][0])
+    kept = tracker.keep()
+    assert kept is not None
+    masks = {object_id: np.array(fields["probability"]) for object_id, fields in kept.objects.items()}
+    for frame, _ in frames[2:]:
+        assert isinstance(tracker.step(frame), ArrivingFrame)
+    now = tracker.keep()
+    assert now is not None
+    for object_id, mask in masks.items():
+        np.testing.assert_array_equal(kept.objects[object_id]["probability"], mask)
+        assert not np.array_equal(now.objects[object_id]["probability"], mask)
+
+
 def test_what_cannot_follow_on_its_device_says_so(bright_engine):
     with pytest.raises(UsageError, match="`on_device=True`: the fake engine cannot; use `engine='torch'`"):
         Tracker(bright_engine, TrackingSettings(window=False, on_device=True))

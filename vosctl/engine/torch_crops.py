@@ -151,7 +151,8 @@ class TorchCrops:
         slots = self._slots[self._room]
         kept = torch.tensor([False if before else bool(one) for one in remember], device=self._placement.device)
         count = self._objects
-        probability = (slots.before if before else slots.after)[:count].cpu().numpy()
+        # a copy: on the CPU what is on the device is the host's too, and the next frame changes it
+        probability = (slots.before if before else slots.after)[:count].clone().cpu().numpy()
         sure = torch.where(kept[:, None, None], slots.own[:count], slots.sure[:count]).cpu().numpy()
         images = torch.where(kept[:, None, None, None], slots.image[:count], slots.sure_image[:count])
         shown = images.round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -116,7 +116,8 @@ class TorchFrames:
     @torch.inference_mode()
     def give(self) -> list[SoftMask]:
         """See `FramesOnDevice.give`."""
-        return list(self._slots[self._bucket].masks[: self._objects].cpu().numpy())
+        # a copy: on the CPU what is on the device is the host's too, and the next frame changes it
+        return list(self._slots[self._bucket].masks[: self._objects].clone().cpu().numpy())
 
     def _room(self, bucket: int, states: tuple[State, ...]) -> FrameSlots:
         device = self._placement.device
