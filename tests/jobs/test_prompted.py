@@ -137,6 +137,11 @@ def test_a_file_of_prompts(clip, bright_engine, tmp_path):
         ),
         ([{"at": 3, "box": (200, 5, 20, 20)}], "lies outside the 96x64 picture"),
         ([{"at": 3, "points": [(5, 5, False)]}], "`point`: none of them is on the object"),
+        ([{"at": 0, "box": (5, 11, 30, 30)}, {"at": 9, "points": [(5, 70, True)]}], "`point=5,70`: lies outside the"),
+        (
+            [{"at": 9, "object_id": key, "mask": np.arange(96 * 64).reshape(64, 96) > 9000 // key} for key in (2, 3)],
+            "prompt at frame 9 for object 2: is wholly covered by a later one",
+        ),
         ([{"at": 3, "mask": "absent.png"}], "absent.png: no such mask"),
         ([{"at": 3, "mask": np.ones((5, 5), bool)}], "prompt at frame 3: is 5x5, the frames are 96x64"),
     ],

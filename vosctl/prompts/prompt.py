@@ -65,17 +65,25 @@ class Prompt:
         soft = None if mask is None else np.asarray(mask, np.float32)
         return cls(_box(box), tuple(_click(point) for point in points), tuple(strokes), soft)
 
-    def check(self, height: int, width: int) -> None:
-        """Make sure that the prompt fits a picture.
+    def check_places(self, height: int, width: int) -> None:
+        """Make sure that the box and the clicks lie in a picture.
 
         Raises:
-            UsageError: nothing is said, or something of it lies outside the picture.
+            UsageError: one does not.
         """
         if self.box is not None:
             check_box(self.box, height, width)
         for x, y, _ in self.points:
             if not (0 <= x < width and 0 <= y < height):
                 raise UsageError(f"`point={number(x)},{number(y)}`: lies outside the {width}x{height} picture")
+
+    def check(self, height: int, width: int) -> None:
+        """Make sure that the prompt fits a picture.
+
+        Raises:
+            UsageError: nothing is said, or something of it lies outside the picture.
+        """
+        self.check_places(height, width)
         if self.mask is not None and self.mask.shape != (height, width):
             raise UsageError(
                 f"`mask`: is {'x'.join(map(str, self.mask.shape[::-1]))}, the picture {width}x{height}; give one of "

@@ -72,6 +72,8 @@ class Schedule:
             if entry.at.frame is not None:
                 self._put(entry, entry.at.frame)
         self._check_clicks()
+        for number in self._by_frame:
+            self._check_covered(number)
 
     @property
     def ids(self) -> frozenset[int]:
@@ -104,6 +106,7 @@ class Schedule:
                 if frame is None:
                     raise UsageError(f"{self._missing(entry)}; say it of another frame")
                 self._settle_in(frame, entry)
+            self._check_covered(number)
         if looked:
             self._source.seek(self.first or 0)
         return looked
@@ -318,13 +321,27 @@ class Schedule:
         at[entry.object_id] = entry
 
     def _check_clicks(self) -> None:
-        """Clicks beside an object say nothing where it is not followed yet."""
+        """Clicks have to be in the frame; those beside an object say nothing where it is not followed yet."""
+        size = self._source.info.height, self._source.info.width
         unknown = {entry.object_id for entry in self._waiting}  # nobody knows which comes first
+        for entry in self._waiting:
+            if isinstance(entry.said, Prompt):
+                entry.said.check_places(*size)
         for number, said in self._by_frame.items():
             for entry in said.values():
-                known = entry.object_id not in unknown and not self.corrects(entry, number)
-                if isinstance(entry.said, Prompt) and known:
-                    entry.said.check(self._source.info.height, self._source.info.width)
+                if not isinstance(entry.said, Prompt):
+                    continue
+                if entry.object_id in unknown or self.corrects(entry, number):
+                    entry.said.check_places(*size)
+                else:
+                    entry.said.check(*size)
+
+    def _check_covered(self, number: int) -> None:
+        """Of the masks that are known in a frame none may be wholly covered."""
+        said = self._by_frame[number]
+        known = {key: entry.said for key, entry in said.items() if isinstance(entry.said, PackedMask)}
+        if len(known) > 1:
+            as_labels({key: packed.mask for key, packed in known.items()}, said)
 
 
 def frame_at(source: Source, number: int) -> Frame | None:
