@@ -166,3 +166,42 @@ def test_a_packed_result_comes_back_whole_and_is_small():
     assert (back.alpha == alpha).all()
     assert back.objects == objects
     assert packed.nbytes < labels.size / 50
+
+
+def test_clicks_on_two_objects_of_one_frame_correct_what_both_ways_come_to(clip, bright_engine, tmp_path, caplog):
+    """In frame 9, nearer to frame 11, the squares have changed places: both clicks are of what is shown there."""
+    x, y = np.argwhere(clip[9] == 2).mean(axis=0)[::-1]
+    with registered_prompt_engine(ColourPromptEngine()):
+        run(
+            bright_engine,
+            vosctl.TimedPrompt.of(0, 1, mask=clip[0] == 1),
+            vosctl.TimedPrompt.of(0, 2, mask=clip[0] == 2),
+            vosctl.TimedPrompt.of(9, 1, points=[(x, y, True)]),
+            vosctl.TimedPrompt.of(9, 2, points=[(x, y, False)]),
+            vosctl.TimedPrompt.of(11, 1, mask=clip[11] == 2),
+            vosctl.TimedPrompt.of(11, 2, mask=clip[11] == 1),
+        )
+    assert not [line for line in caplog.messages if "left out" in line]
+    found = frames_of(tmp_path)
+    assert agrees(found[9] == 1, clip[9] == 2)
+    assert agrees(found[9] == 2, clip[9] == 1)
+
+
+def test_what_lies_after_the_last_frame_is_used_backwards(clip, bright_engine, tmp_path, caplog):
+    caplog.set_level("INFO")
+    run(bright_engine, vosctl.TimedPrompt.of(9, 5, mask=clip[9] == 1), max_frames=4)
+    assert all(agrees(labels == 5, clip[number] == 1) for number, labels in frames_of(tmp_path).items())
+    assert not [line for line in caplog.messages if "not reached" in line]
+    run(bright_engine, vosctl.TimedPrompt.of(9, 5, mask=clip[9] == 1), max_frames=4, direction="forward")
+    assert "prompt at frame 9 for object 5: was not reached; the last frame is 3" in caplog.messages
+
+
+def test_clicks_that_are_left_out_lead_nowhere_back(clip, bright_engine, caplog):
+    caplog.set_level("INFO")
+    run(
+        bright_engine,
+        vosctl.TimedPrompt.of(mask=clip[0] > 0),  # of two colours, of which the engine finds none again
+        vosctl.TimedPrompt.of(4, 1, points=[(67.0, 48.0, False)]),
+    )
+    assert [line for line in caplog.messages if "left out" in line]
+    assert not [line for line in caplog.messages if "backwards" in line]

@@ -69,6 +69,8 @@ def follow_backwards(
         else:  # the frame in which it is said is lost in a damaged video
             continue
         kept[frame.index] = PackedResult.of(result)
+        if labels is not None:
+            schedule.use(frame.index)
     for number in sorted(anchors):
         if number >= (down_to or 0) and number not in kept:
             schedule.pass_over(number)
@@ -158,11 +160,12 @@ def begin_both_ways(
         VosctlError: the source cannot be read, or what clicks come to is doubtful and that is not accepted.
         KeyboardInterrupt: interrupted.
     """
-    begun = time.perf_counter()
     if schedule.corrections:
         settle_clicks(tracker, source, schedule)
-    backwards = follow_backwards(tracker, source, schedule, down_to)
+    begun = time.perf_counter()
+    backwards = follow_backwards(tracker, source, schedule, down_to) if reaches_back(schedule) else {}
     if backwards:
         frames, seconds = len(backwards), time.perf_counter() - begun
-        note(f"Followed backwards through {frames} frames, {frames / seconds:.1f} fps")
+        counted = f"{frames} frame{'s' if frames != 1 else ''}"
+        note(f"Followed backwards through {counted}, {frames / seconds:.1f} fps")
     return Joining(backwards, schedule)

@@ -12,7 +12,7 @@ from vosctl.prompts.first_objects import Tell
 from vosctl.prompts.schedule import Schedule
 from vosctl.prompts.timed import ids_of
 from vosctl.tracking import TrackedFrame, Tracker
-from vosctl.tracking.edits import nothing_tracked
+from vosctl.tracking.edits import nothing_tracked, with_masks
 from vosctl.types import Labels
 from vosctl.video.frames import Frame
 
@@ -60,7 +60,8 @@ class PromptedTracker:
                 self._schedule.leave_out(frame.index, object_id)
             else:
                 self._schedule.settle(frame.index, object_id, mask)
-                shown = self._tracker.add(frame.picture, mask, object_id)
+                self._tracker.add(frame.picture, mask, object_id)
+                shown = with_masks(shown, {object_id: mask})
         if self._note is not None and (labels is not None or corrections):
             said = [*([] if labels is None else ids_of(labels)), *corrections]
             tell_of_first_left_out(self._tracker, frame.index, set(said).intersection(known), self._note)

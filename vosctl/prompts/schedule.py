@@ -65,6 +65,7 @@ class Schedule:
         self.first = _first_of(source)
         self._zero: int | None = None
         self._last = -1
+        self._used: set[int] = set()
         entries = [entry for prompt in prompts for entry in self._entries(prompt, fix_mask)]
         self._waiting = [entry for entry in entries if entry.at.frame is None]
         self._by_frame: dict[int, dict[int, Entry]] = {}
@@ -265,10 +266,15 @@ class Schedule:
         """
         return as_labels(masks, self._by_frame.get(number, {}))
 
+    def use(self, number: int) -> None:
+        """Take note that objects are followed backwards from frame `number`, which may lie after the last one."""
+        self._used.add(number)
+
     def unreached(self) -> list[str]:
-        """Return what was said at places that did not come, after the last frame, one line each."""
+        """Return what was said at places that did not come, after the last frame, and not used: one line each."""
         last = self._last
-        late = (*self.said_after(last), *self._waiting)
+        numbers = [number for number in sorted(self._by_frame) if number > last and number not in self._used]
+        late = [*(entry for number in numbers for entry in self._by_frame[number].values()), *self._waiting]
         return [f"{entry.what}: was not reached; the last frame is {last}" for entry in late]
 
     def _found(self, image: RGBImage, entry: Entry) -> Mask:
