@@ -324,3 +324,12 @@ def test_frames_that_are_lost_in_a_damaged_video_are_not_counted(tmp_path, monke
         assert (found[number] == (labels[number] == one)).mean() > 0.97, number
     with pytest.raises(vosctl.UsageError, match=r"a\.vostrack: holds no frame 5, which was too damaged"):
         resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(5, 1, mask=labels[5] == 2)], engine=bright_engine)
+
+
+def test_a_run_that_goes_forwards_only_is_corrected_forwards_only(clip, bright_engine):
+    """Though all that it was told is said in the first frame."""
+    vosctl.segment("clip.mp4", clip[0] == 1, track="a.vostrack", direction="forward", engine=bright_engine)
+    resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(30, 2, mask=clip[30] == 2)], engine=bright_engine)
+    with Track(Path("a.vostrack")) as track:
+        assert [len(result.objects) for result in track] == 30 * [1] + (COUNT - 30) * [2]
+        assert track.header.said["direction"] == "forward"

@@ -41,6 +41,7 @@ def header_of(
     max_frames: int | None = None,
     live: bool = False,
     said: dict[str, JSON] | None = None,
+    direction: Direction = "both",
 ) -> TrackHeader:
     """Describe a run that is about to begin.
 
@@ -57,6 +58,7 @@ def header_of(
         max_frames: after how many frames it stops.
         live: whether frames are left out that come too fast.
         said: see `said_of`; nothing where all is said in the first frame.
+        direction: which ways objects are followed from what is said of them later, when the track is corrected.
 
     Raises:
         VosctlError: the source's files cannot be read.
@@ -73,6 +75,7 @@ def header_of(
         max_frames=max_frames,
         live=live,
         said=said or {},
+        direction=direction,
     )
 
 
@@ -110,7 +113,7 @@ def scheduled(track: Track, source: Source, note: Tell, warn: Tell) -> Schedule:
 
 def direction_of(header: TrackHeader) -> Direction:
     """Return which ways a track's objects are followed from what is said of them."""
-    return "forward" if header.said.get("direction") == "forward" else "both"
+    return "forward" if header.said.get("direction", header.direction) == "forward" else "both"
 
 
 def is_same_request(

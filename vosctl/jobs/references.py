@@ -12,7 +12,8 @@ import numpy as np
 
 from vosctl.interrupts import check
 from vosctl.prompts.first_objects import Tell
-from vosctl.prompts.schedule import Schedule, frame_at
+from vosctl.prompts.places import frame_at
+from vosctl.prompts.schedule import Schedule
 from vosctl.tracking import Tracker
 from vosctl.video.sources import Source
 

@@ -199,6 +199,7 @@ class SegmentJob:
             prompts=self.prompts,
             max_frames=self.max_frames,
             said={} if schedule is None else said_of(schedule, direction, self.objects.accept_doubtful),
+            direction=self.direction,
         )
 
     def _request(self, info: SourceInfo) -> OutputRequest:

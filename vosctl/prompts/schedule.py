@@ -12,6 +12,7 @@ from vosctl.errors import UsageError
 from vosctl.prompts.entries import Entry, PackedMask, as_labels
 from vosctl.prompts.first_objects import Tell, array_labels, find_object
 from vosctl.prompts.mask_file import read_first_mask
+from vosctl.prompts.places import begins_after, first_of, frame_at
 from vosctl.prompts.prompt import Prompt
 from vosctl.prompts.timed import TimedPrompt, ids_of
 from vosctl.time_line import Place
@@ -19,7 +20,6 @@ from vosctl.types import Labels, Mask, RGBImage
 from vosctl.video.frames import Frame
 from vosctl.video.sources import RangedSource, Source
 from vosctl.video.sources.ranged import is_reached
-from vosctl.video.sources.times import ticks_before
 
 Known = Callable[[int, int], Mask | None]
 """Gives the mask that an object has in a frame already, by both their numbers; None where it is not followed."""
@@ -62,7 +62,7 @@ class Schedule:
     ) -> None:
         self._source, self._accept, self._note, self._warn = source, accept_doubtful, note, warn
         self._known = known
-        self.first = _first_of(source)
+        self.first = first_of(source)
         self._zero: int | None = None
         self._last = -1
         self._used: set[int] = set()
@@ -177,7 +177,7 @@ class Schedule:
         for entry in list(self._waiting):
             if is_reached(frame, entry.at, self._zero, self._source.info):
                 self._waiting.remove(entry)
-                if is_first and entry.at is not _FIRST and _begins_after(frame, entry.at, self._zero):
+                if is_first and entry.at is not _FIRST and begins_after(frame, entry.at, self._zero):
                     missing.append(entry)
                 else:
                     self._put(entry, frame.index)
@@ -348,21 +348,3 @@ class Schedule:
         known = {key: entry.said for key, entry in said.items() if isinstance(entry.said, PackedMask)}
         if len(known) > 1:
             as_labels({key: packed.mask for key, packed in known.items()}, said)
-
-
-def frame_at(source: Source, number: int) -> Frame | None:
-    """Return a frame of a source that is seekable; None where it is lost in a damaged video."""
-    source.seek(number)
-    frame = next(iter(source), None)
-    return frame if frame is not None and frame.index == number else None
-
-
-def _begins_after(frame: Frame, place: Place, zero: int) -> bool:
-    """Whether a frame is shown only after a time."""
-    return place.seconds is not None and frame.pts - zero >= ticks_before(place.seconds, frame.time_base)
-
-
-def _first_of(source: Source) -> int | None:
-    if not isinstance(source, RangedSource):
-        return 0
-    return source.bounds[0] if source.is_seekable else source.first_frame

@@ -16,7 +16,7 @@ TRACK_SUFFIX = ".vostrack"
 """Extension of a track file."""
 
 _KINDS: dict[tuple[str, ...], type] = {
-    ("source", "path"): str,
+    ("source", "path", "direction"): str,
     ("prompts", "tracking", "engine", "span", "said"): dict,
     ("live",): bool,
 }
@@ -48,6 +48,7 @@ class TrackHeader:
         live: whether it is of a live run, which leaves out frames that came too fast.
         said: what is said of which object in which frame, masks where they are known, as JSON: prompts, direction,
             accept_doubtful; empty where all is said in the first frame.
+        direction: which ways objects are followed from what is said of them, where `said` does not tell: both, forward.
     """
 
     source: str
@@ -66,6 +67,7 @@ class TrackHeader:
     max_frames: int | None = None
     live: bool = False
     said: dict[str, JSON] = field(default_factory=dict)
+    direction: str = "both"
 
     @classmethod
     def of(cls, info: SourceInfo, identity: SourceIdentity | None = None, path: str = "") -> TrackHeader:
