@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vosctl.engine import EngineInfo, Step
+from vosctl.errors import UsageError
 from vosctl.live.pacing import NETWORK_SHARE, SIZES, Paces, measure_paces
 
 
@@ -82,3 +83,28 @@ def test_only_multiples_of_the_stride_are_tried():
     engine.stride = 64
     measure_paces(engine, 30.0, clock=engine.clock)
     assert set(engine.sizes) == {192, 256, 320, 384}
+
+
+class ExportedEngine(TimedEngine):
+    """One of graphs that were exported for one size."""
+
+    def __init__(self, size):
+        super().__init__(0.001)
+        self.crop_size = size
+
+    def encode_reference(self, image, mask):
+        if image.shape[0] != self.crop_size:
+            raise UsageError(f"exported for {self.crop_size}")
+        return super().encode_reference(image, mask)
+
+
+@pytest.mark.parametrize("size", [320, 448])
+def test_graphs_for_one_size_are_run_in_that(size):
+    assert pace_of(ExportedEngine(size)).size == size
+
+
+def test_graphs_that_no_crop_fits_say_so():
+    engine = ExportedEngine(320)
+    engine.encode_reference = lambda image, mask: (_ for _ in ()).throw(UsageError("exported for 320x480"))
+    with pytest.raises(UsageError, match="exported for 320x480"):
+        pace_of(engine)

@@ -1,4 +1,6 @@
 import signal
+import time
+from dataclasses import replace
 from typing import Any, cast
 
 import av
@@ -10,6 +12,7 @@ from tests.helpers.live import ScriptedFeed, ScriptedWindow, picture
 from tests.helpers.mouse import mouse_at
 from vosctl.errors import VosctlError
 from vosctl.live.capture import Capture
+from vosctl.live.feeds import Captured
 from vosctl.live.recorder import Recorder
 from vosctl.live.run import LiveParts, LiveRun
 from vosctl.live.session import Session
@@ -52,7 +55,17 @@ def start(tmp_path, monkeypatch, registered_bright_engine):
     """Run a scripted feed with a scripted window; gives the run, the window and the sink of the whole run."""
     monkeypatch.chdir(tmp_path)
 
-    def run(feed, *script, window=True, first=None, sink=None, recording=None, max_frames=None):
+    def run(
+        feed,
+        *script,
+        window=True,
+        first=None,
+        sink=None,
+        recording=None,
+        max_frames=None,
+        by_key=None,
+        warn=pytest.fail,
+    ):
         sink = sink or Collecting()
         shown = ScriptedWindow(feed, *script)
         feed.allowed.release()
@@ -68,9 +81,10 @@ def start(tmp_path, monkeypatch, registered_bright_engine):
                 window=cast(Any, shown) if window else None,
                 camera=None,
                 on_frame=lambda frame, result: seen.append((frame, result)) or feed.allowed.release(),
-                warn=lambda line: pytest.fail(line),
+                warn=warn,
             )
             live: Any = LiveRun(capture, parts)
+            live._recording = by_key or recording  # as if the key had been pressed already
             live.sink, live.seen, live.window = sink, seen, shown
             try:
                 live.run(max_frames)
@@ -204,3 +218,71 @@ def test_the_end_of_a_file_waits_for_an_object_that_is_being_drawn(start):
     live = start(ScriptedFeed(3, live=False), [], [Key("a")], *quiet, [Key("escape")])
     assert live.window.polls == 9, "the last key of the script was waited for"
     assert live.sink.ended == "finished"
+
+
+def test_what_a_key_begins_may_fail_and_the_run_goes_on(start, tmp_path):
+    feed = ScriptedFeed(400)
+    feed.info = replace(feed.info, name="n" * 250)  # with what is added to it no file system takes it
+    told = []
+    script = [[], [Key("s")], [], [Key("r")], [], [], [Key("r")], [], [], [Key("q")]]
+    live = start(feed, *script, warn=told.append)
+    assert live.summary.outputs == ["collected"]
+    assert live.window.polls == len(script)
+    assert len(told) == 3
+    assert all("File name too long" in line for line in told)
+
+
+def test_a_recording_that_a_key_began_is_given_up_alone(start):
+    told = []
+    begun = Collecting(fails_at=1)
+    live = start(
+        ScriptedFeed(400),
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [Key("q")],
+        by_key=Recorder([begun], from_zero=True),
+        warn=told.append,
+    )
+    assert told == ["the disk is full"]
+    assert begun.ended == "aborted"
+    assert live.kept == ["collected.partial"]
+    assert live.sink.ended == "finished"
+
+
+class CannotFinish(Collecting):
+    def finish(self):
+        raise VosctlError("the disk is full")
+
+
+def test_a_recording_that_was_asked_for_with_the_run_fails_it_at_its_end(start):
+    told = []
+    script = [[], [], [Key("r")], [], [], [Key("q")]]
+    with pytest.raises(VosctlError, match="the disk is full") as caught:
+        start(ScriptedFeed(400), *script, recording=Recorder([CannotFinish()], from_zero=True), warn=told.append)
+    live = caught.value.__dict__["live"]
+    assert told == ["the disk is full"]
+    assert live.window.polls == len(script)
+    assert live.sink.ended == "finished"
+
+
+class Late(ScriptedFeed):
+    """Its frames were captured long ago."""
+
+    def __iter__(self):
+        for captured in super().__iter__():
+            yield Captured(captured.frame, time.perf_counter() - 50)
+
+
+def test_frames_that_come_while_an_object_is_drawn_are_as_late_as_they_are(start):
+    """A camera goes on meanwhile; only a file waits."""
+    live = start(Late(400), [Key("a")], [], [], [], [], [Key("escape")], [], [Key("q")])
+    assert live.summary.latency.percentile(1) >= 40
+
+
+def test_a_feed_that_ends_before_its_first_frame(start):
+    with pytest.raises(VosctlError, match="scripted: gave no frame; check it"):
+        start(ScriptedFeed(0))

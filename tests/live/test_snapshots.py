@@ -25,3 +25,18 @@ def test_nothing_is_left_of_one_that_cannot_be_written(tmp_path, monkeypatch):
     with pytest.raises(VosctlError, match="cannot be written: File name too long"):
         write_snapshot(name, IMAGE, LABELS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_are_those_that_are_numbers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a{}b_snapshot_007.png", "a{}b_snapshot_².png", "a{}b_snapshot_x.png"):
+        (tmp_path / name).write_bytes(b"")
+    assert write_snapshot("a{}b", IMAGE, LABELS)[0].name == "a{}b_snapshot_008.png"
+
+
+def test_a_folder_that_is_gone_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(VosctlError, match=r"door_snapshot_001\.png: cannot be written: No such file or directory"):
+        write_snapshot("door", IMAGE, LABELS)

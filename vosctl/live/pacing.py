@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vosctl.engine.base import Engine
+from vosctl.errors import UsageError
 
 SIZES = (192, 224, 256, 288, 320, 352, 384)
 """Sides in pixels to choose from: the networks are trained for 224 to 384, and 192 is what still works."""
@@ -78,12 +79,19 @@ def measure_paces(engine: Engine[Any], frame_rate: float, *, clock: Callable[[],
     """
     spent = 0.0
     steps: list[tuple[int, float]] = []
+    refused = False
     for size in (size for size in SIZES if size % engine.stride == 0):
-        step = _time_step(engine, size, clock)
+        try:
+            step = _time_step(engine, size, clock)
+        except UsageError:  # graphs that were exported for one size
+            refused = True
+            continue
         steps.append((size, step))
         spent += _STEPS * step  # what a runtime does at its first step in a size is not the network's speed
         if step > NETWORK_SHARE / frame_rate or spent > PATIENCE:
             break
+    if refused and not steps:
+        steps.append((engine.crop_size, _time_step(engine, engine.crop_size, clock)))
     if not steps:
         raise ValueError(f"no size is a multiple of the network's stride of {engine.stride}")
     return Paces(tuple(steps), frame_rate)

@@ -23,6 +23,7 @@ from vosctl.live.view import Status, draw_status, render_view
 from vosctl.live.virtual_camera import VirtualCamera
 from vosctl.pipeline import LatencyHistogram
 from vosctl.selection.canvas import draw_drawing, draw_strip
+from vosctl.selection.drawing import plain
 from vosctl.selection.viewport import Viewport
 from vosctl.selection.window import Window
 from vosctl.tracking import TrackedFrame, Tracker
@@ -101,6 +102,7 @@ class LiveRun:
         self._recorded_from = time.perf_counter()
         self._tracker: Tracker | None = None
         self._quit = False
+        self._failed: VosctlError | None = None  # of a recording that was asked for with the run
         self._held_at = 0.0  # when the feed was last being held
         self._redraw = 0.0  # when a picture that stands is drawn again
         self._shown: deque[float] = deque(maxlen=_RECENT)
@@ -113,7 +115,8 @@ class LiveRun:
         """Run until the feed ends, the user quits, or so many frames were followed.
 
         Raises:
-            VosctlError: the feed broke off (the outputs are complete), or an output failed (they were given up).
+            VosctlError: the feed broke off (the outputs are complete), or an output failed (they were given up). What
+                the user begins with a key may fail without that.
             KeyboardInterrupt: as it came; the outputs are complete: a live recording has no other end.
         """
         with held():
@@ -121,6 +124,8 @@ class LiveRun:
                 self._loop(max_frames)
             finally:
                 self._finish()
+        if self._failed is not None:
+            raise self._failed
         return self.summary
 
     def _loop(self, max_frames: int | None) -> None:
@@ -153,7 +158,8 @@ class LiveRun:
             check()
             if self._capture.ended:
                 break
-        raise VosctlError(f"{self._parts.info.name}: gave no frame within {_FIRST_FRAME_SECONDS:.0f} s; check it")
+        waited = "" if self._capture.ended else f" within {_FIRST_FRAME_SECONDS:.0f} s"
+        raise VosctlError(f"{self._parts.info.name}: gave no frame{waited}; check it")
 
     def _follow(self, captured: Captured) -> None:
         begun = time.perf_counter()
@@ -163,11 +169,29 @@ class LiveRun:
         self.summary.frames += 1
         self._session.see(frame.image, result)
         self._parts.outputs.write(frame, result)
-        if self._recording is not None:
-            self._recording.write(frame, result)
+        self._record(frame, result)
         if self._parts.camera is not None:
             self._parts.camera.send(render_view(frame.image, result, self._session.view, self._session.colours))
         self._parts.on_frame(frame, result)
+
+    def _record(self, frame: Frame, result: TrackedFrame) -> None:
+        recording = self._recording
+        if recording is None:
+            return
+        try:
+            recording.write(frame, result)
+        except VosctlError as error:
+            if recording is self._parts.recording:
+                raise
+            self._recording = None
+            recording.abort()
+            self.kept += recording.kept
+            self._tell(error)
+
+    def _tell(self, error: VosctlError) -> None:
+        """Say what went wrong without ending the run."""
+        self._session.message = plain(str(error))
+        self._parts.warn(str(error))
 
     def _tracked(self, image: NDArray[np.uint8]) -> TrackedFrame:
         if self._tracker is not None:
@@ -202,7 +226,7 @@ class LiveRun:
     def _hold(self, held: bool) -> None:
         """Have a file wait for its user; a camera cannot."""
         self._capture.hold(held)
-        if held:
+        if held and not self._parts.info.live:
             self._held_at = time.perf_counter()
 
     def _measure(self, captured: Captured) -> None:
@@ -253,11 +277,18 @@ class LiveRun:
                 if self._tracker is not None:
                     self._replace(self._tracker.remove(object_id))
             case ToggleRecording():
-                self._toggle_recording()
+                self._try(self._toggle_recording)
             case TakeSnapshot():
-                self._snapshot()
+                self._try(self._snapshot)
             case Quit():
                 self._quit = True
+
+    def _try(self, asked: Callable[[], None]) -> None:
+        """Do what a key asks for; what fails of it is told."""
+        try:
+            asked()
+        except VosctlError as error:
+            self._tell(error)
 
     def _add(self, command: Add) -> None:
         if self._tracker is not None:
@@ -276,7 +307,12 @@ class LiveRun:
     def _toggle_recording(self) -> None:
         if self._recording is not None:
             recording, self._recording = self._recording, None
-            self._complete(recording)
+            try:
+                self._complete(recording)
+            except VosctlError as error:
+                if recording is self._parts.recording:
+                    self._failed = error
+                raise
             return
         name = self._parts.info.name
         number = free_number(f"{name}_record_{{}}.mp4")

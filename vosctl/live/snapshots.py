@@ -16,14 +16,18 @@ def free_number(pattern: str) -> int:
     """Return the first number, from 1, after every one that a file is named by.
 
     Args:
-        pattern: path with one `{}` in the file's name, where the number (three digits or more) stands.
+        pattern: path whose last `{}`, in the file's name, is where the number (three digits or more) stands.
+
+    Raises:
+        VosctlError: the folder cannot be read.
     """
-    before, _, after = Path(pattern).name.partition("{}")
-    names = (path.name for path in Path(pattern).parent.iterdir())
+    before, _, after = Path(pattern).name.rpartition("{}")
+    with write_errors(Path(pattern)):
+        names = [path.name for path in Path(pattern).parent.iterdir()]
     middles = (
         name[len(before) : len(name) - len(after)] for name in names if name.startswith(before) and name.endswith(after)
     )
-    return max((int(middle) for middle in middles if middle.isdigit()), default=0) + 1
+    return max((int(middle) for middle in middles if middle.isdecimal()), default=0) + 1
 
 
 def write_snapshot(name: str, image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[Path, Path]:
