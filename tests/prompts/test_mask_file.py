@@ -211,6 +211,33 @@ def test_two_colours_without_black(read, background, paint):
     assert mask.notes == [f"no black: {background}, which fills the border, is read as background"]
 
 
+CLEAR = (200, 210, 220)
+"""The colour that a transparent index has in the palette, which nobody sees."""
+
+
+@pytest.mark.parametrize(
+    ("palette", "clear", "order"),
+    [
+        ([(255, 0, 0), CLEAR], 1, (1, 0)),  # a drawing program puts the background, which is transparent, last
+        ([(0, 0, 0), CLEAR], 1, (1, 0)),  # a black object on nothing
+        ([CLEAR, (255, 0, 0)], 0, (0, 1)),
+        ([CLEAR, (255, 0, 0), (0, 0, 255)], b"\x00\xff\xff", (0, 1, 2)),
+        ([(0, 0, 0), (255, 0, 0), CLEAR, (0, 0, 255)], 2, (0, 1, 0, 3)),  # ids stay what they are
+        (davis_palette()[:3], 2, (0, 1, 0)),
+    ],
+)
+@pytest.mark.parametrize("wide", [False, True])
+def test_what_is_transparent_in_an_indexed_picture_is_background(read, palette, clear, order, wide):
+    """Wherever it is: also where the object, and not the background, fills most of the border."""
+    array = np.full(SIZE, order.index(0), np.int64)
+    others = [index for index in range(len(palette)) if index != order.index(0)]
+    for number, index in enumerate(others):
+        left = 4 + 24 * number
+        array[: 40 if wide else 30, left : left + 20] = index
+    mask = read(indexed(array, palette), transparency=clear)
+    assert_labels(mask, np.array(order)[array])
+
+
 def test_two_colours_of_which_none_is_all_around(read):
     array = np.zeros(SIZE, np.int64)
     array[:, 40:] = 1

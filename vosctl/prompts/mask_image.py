@@ -1,7 +1,8 @@
 """From the file of a drawn mask to numbers: the header first, then the pixels as ids, grey values or colours.
 
-- Indexed (palette) images: the index is the object's id. The colours are read instead where the palette does not name
-  objects: a drawing program chose its order, or it holds the greys or blends of an anti-aliased picture.
+- Indexed (palette) images: the index is the object's id, and what is transparent is background. The colours are read
+  instead where the palette does not name objects: a drawing program chose its order, or it holds the greys or blends of
+  an anti-aliased picture.
 - Transparent images: what is transparent is background. The transparency alone is the mask where the opaque part is all
   black or a picture (a cutout).
 - Grey in three channels is grey. Grey of 16 and 32 bits and of floating-point numbers is read as it is.
@@ -128,8 +129,9 @@ def _check_header(path: Path, image: Image.Image, frame_size: tuple[int, int], f
 
 
 def _pixels(path: Path, image: Image.Image, notes: list[str]) -> MaskPixels:
-    if image.mode == "P" and _palette_holds_ids(image, notes):
-        return MaskPixels(np.array(image).astype(np.int64), "ids")
+    if image.mode == "P" and _palette_holds_ids(image, clear := _transparent(image), notes):
+        indices = np.array(image).astype(np.int64)
+        return MaskPixels(np.where(np.isin(indices, clear), 0, indices), "ids")
     if image.mode.startswith("I"):
         return MaskPixels(np.array(image).astype(np.int64), "grey")
     if image.mode == "F":
@@ -160,8 +162,22 @@ def _whole_numbers(path: Path, values: NDArray[np.float32]) -> NDArray[np.int64]
     raise UsageError(f"{path}: its numbers are neither ids nor shares of 1; save the mask as an 8-bit PNG")
 
 
-def _palette_holds_ids(image: Image.Image, notes: list[str]) -> bool:
-    """Return whether the indices of an indexed image are ids; what decided otherwise is noted where it was a choice."""
+def _transparent(image: Image.Image) -> list[int]:
+    """Return the indices of an indexed image that are wholly transparent."""
+    told = image.info.get("transparency")
+    if isinstance(told, bytes):
+        return [index for index, alpha in enumerate(told) if alpha == 0]
+    return [told] if isinstance(told, int) else []
+
+
+def _palette_holds_ids(image: Image.Image, clear: list[int], notes: list[str]) -> bool:
+    """Return whether the indices of an indexed image are ids; what decided otherwise is noted where it was a choice.
+
+    Args:
+        image: indexed.
+        clear: its indices that are transparent.
+        notes: see `read_mask_image`.
+    """
     palette = np.zeros((256, 3), np.uint8)
     stored = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
     palette[: len(stored)] = stored
@@ -170,6 +186,9 @@ def _palette_holds_ids(image: Image.Image, notes: list[str]) -> bool:
     colours = palette[used]
     if np.array_equal(colours, davis_palette()[used]):
         return True
+    opaque = used[~np.isin(used, clear)]
+    if 0 not in clear and len(opaque) < len(used) and (palette[0].any() or not palette[opaque].any()):
+        return False  # the background, which is transparent, has another index
     if palette[0].any() and (not colours.any(axis=1).all() or _rings(indices, used)):
         return False  # the background has another index: a drawing program chose the palette's order
     grey = bool((colours == colours[:, :1]).all())
