@@ -19,6 +19,8 @@ from vosctl.video.sources.times import FrameTimes
         ("90:00", Place(seconds=Fraction(5400))),
         ("1:02:03", Place(seconds=Fraction(3723))),
         ("01:02:03.5", Place(seconds=Fraction("3723.5"))),
+        ("0.00002s", Place(seconds=Fraction("0.00002"))),
+        ("200s", Place(seconds=Fraction(200))),
     ],
 )
 def test_places_as_they_are_written(text, place):
@@ -30,6 +32,10 @@ def test_places_as_they_are_written(text, place):
 def test_what_is_no_place(text):
     with pytest.raises(UsageError, match="no place on the time line; give a frame"):
         Place.parse(text)
+
+
+def test_a_place_may_be_one_of_numpys_numbers():
+    assert Place.of(np.flatnonzero([0, 0, 1])[0]) == Place(frame=2)
 
 
 @pytest.mark.parametrize("value", [1.5, True, None, -3])

@@ -7,7 +7,9 @@ then.
 
 from __future__ import annotations
 
+import operator
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -76,13 +78,14 @@ class Place:
             return value
         if isinstance(value, str):
             return cls.parse(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return cls(frame=value)
+        if not isinstance(value, bool):
+            with suppress(TypeError):
+                return cls(frame=operator.index(value))  # NumPy's numbers too
         raise UsageError(f"{value!r}: is no place on the time line; {HOW_TO}")
 
     def __str__(self) -> str:
         """As it is written: "120" or "12.5s"."""
-        return str(self.frame) if self.seconds is None else f"{round(float(self.seconds), 6):.12g}s"
+        return str(self.frame) if self.seconds is None else f"{float(self.seconds):.6f}".rstrip("0").rstrip(".") + "s"
 
 
 PlaceLike = Place | int | str

@@ -183,6 +183,11 @@ def test_a_job_can_name_its_outputs_after_the_source_and_run_twice(clip, bright_
         ({"first_mask": "m.png", "masks": ""}, "`masks`: is empty"),
         ({"first_mask": "m.png", "frame_rate": 0}, "`frame_rate=0`: give images per second"),
         ({"first_mask": "m.png", "prompts": {"at": 3}}, "`prompts`: give a list of TimedPrompt"),
+        ({"first_mask": 5}, r"`first_mask`: give a file or a NumPy array \(H, W\), not int"),
+        ({"first_mask": Image.new("L", (96, 64))}, r"not Image; use numpy\.asarray\(image\)"),
+        ({"first_mask": [np.ones((64, 96), bool)]}, "`first_mask`: give one array .* with an id for each object"),
+        ({"box": {"1": (1, 2, 30, 30)}}, "`object_id='1'`: give a whole number"),
+        ({"point": np.array([(500, 5, 1)])}, "outside"),
     ],
 )
 def test_requests_that_cannot_be_served_name_parameters(clip, bright_engine, given, message):
@@ -204,6 +209,7 @@ def test_a_source_has_a_name(clip, bright_engine, source, message):
         (vosctl.TrackingSettings, {"window": False, "scales": "0.5"}, r"`scales='0\.5'`: give a tuple of numbers"),
         (vosctl.TrackingSettings, {"window": False, "scales": ("1",)}, "`scales='1'`: give a number"),
         (vosctl.TimedPrompt.of, {"object_id": "1", "box": (1, 2, 3, 4)}, "`object_id='1'`: give a whole number"),
+        (vosctl.TimedPrompt.of, {"at": 3, "mask": [[0, 1]]}, "prompt at frame 3: `mask`: give a file or a NumPy array"),
         (prompts_of, {"said": vosctl.TimedPrompt.of(3, 1, box=(1, 2, 3, 4))}, "`prompts`: give a list of TimedPrompt"),
         (Processes, {"engine": vosctl.EngineSettings(), "workers": "2"}, "`workers='2'`: give a whole number"),
     ],

@@ -180,5 +180,5 @@ def _prompts(
     box: RealBox | Mapping[int, RealBox] | None, point: Sequence[Click] | Mapping[int, Sequence[Click]]
 ) -> dict[int, Prompt]:
     boxes = dict(box) if isinstance(box, Mapping) else {} if box is None else {1: box}
-    points = dict(point) if isinstance(point, Mapping) else {1: point} if point else {}
+    points = dict(point) if isinstance(point, Mapping) else {1: point} if len(point) else {}
     return {key: Prompt.of(boxes.get(key), tuple(points.get(key, ()))) for key in {**boxes, **points}}

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vosctl.arguments import whole_number
 from vosctl.errors import UsageError, VosctlError
-from vosctl.prompts.mask_file import StrPath, read_first_mask
+from vosctl.prompts.mask_file import StrPath, check_is_mask, read_first_mask
 from vosctl.prompts.prompt import Prompt
 from vosctl.prompts.segmenter import predict_mask
 from vosctl.types import Labels, Mask, RGBImage
@@ -73,8 +74,13 @@ class FirstObjects:
         """Make sure that the objects are said, in one way.
 
         Raises:
-            UsageError: there is none, there are several, or `fix_mask` has nothing to fix.
+            UsageError: there is none, there are several, one is none, or `fix_mask` has nothing to fix.
         """
+        if self.mask is not None:
+            for mask in self.mask if isinstance(self.mask, list | tuple) else (self.mask,):
+                check_is_mask("`first_mask`", mask)
+                if isinstance(mask, np.ndarray) and mask is not self.mask:
+                    raise UsageError("`first_mask`: give one array (H, W) with an id for each object, not several")
         given = self.given
         if not given:
             raise UsageError(
@@ -85,7 +91,7 @@ class FirstObjects:
             raise UsageError(f"{named}: each says what the objects are; give one of them")
         if self.fix_mask and not self.files:
             raise UsageError("`fix_mask`: is for a `first_mask`; leave it out")
-        if wrong := [key for key in self.prompts if not 1 <= key <= 255]:
+        if wrong := [key for key in self.prompts if not 1 <= whole_number("object_id", key) <= 255]:
             raise UsageError(f"object id {wrong[0]}: must be 1..255")
 
     def peek(self, source: Source, note: Tell, warn: Tell) -> tuple[Labels, Iterable[Frame]]:

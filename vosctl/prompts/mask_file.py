@@ -24,6 +24,20 @@ from vosctl.types import Labels
 StrPath = str | os.PathLike[str]
 
 
+def check_is_mask(name: str, mask: object) -> None:
+    """Make sure that what a caller gives as a mask is a file's name or an array.
+
+    Raises:
+        UsageError: it is something else; `name` names it.
+    """
+    if isinstance(mask, str | os.PathLike | np.ndarray):
+        return
+    kind = type(mask)
+    advice = {"PIL": "; use numpy.asarray(image)", "torch": "; use mask.cpu().numpy()"}
+    package = kind.__module__.partition(".")[0]
+    raise UsageError(f"{name}: give a file or a NumPy array (H, W), not {kind.__name__}{advice.get(package, '')}")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FirstMask:
     """The objects to follow.

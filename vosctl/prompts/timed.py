@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vosctl.arguments import whole_number
 from vosctl.errors import UsageError
-from vosctl.prompts.mask_file import StrPath
+from vosctl.prompts.mask_file import StrPath, check_is_mask
 from vosctl.prompts.prompt import Click, Prompt
 from vosctl.time_line import Place, PlaceLike
 from vosctl.types import RealBox
@@ -39,6 +39,8 @@ class TimedPrompt:
     def __post_init__(self) -> None:
         if (self.mask is None) == (self.prompt is None):
             raise UsageError(f"{self}: give a `mask`, or a `box` and clicks")
+        if self.mask is not None:
+            check_is_mask(f"{self}: `mask`", self.mask)
         if self.object_id is not None and not 1 <= whole_number("object_id", self.object_id) <= 255:
             raise UsageError(f"object id {self.object_id}: must be 1..255")
         if self.prompt is not None and self.object_id is None:
