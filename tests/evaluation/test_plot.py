@@ -64,6 +64,15 @@ def test_frames_without_images_are_masks_on_grey(case) -> None:
     assert worst_frames(score, bare, predictions, "multi")[0].truth[5, 5].tolist() == [70, 70, 70]
 
 
+def test_images_of_another_size_are_shown_in_that_of_the_masks(case) -> None:
+    sequence, predictions, score = case
+    for path in sequence.images.values():
+        Image.new("RGB", (160, 120), (90, 90, 90)).save(path)
+    worst = worst_frames(score, sequence, predictions, "multi")[0]
+    assert worst.truth.shape == (300, 400, 3)
+    assert worst.truth[5, 5].tolist() == [90, 90, 90]
+
+
 def test_other_suffix() -> None:
     with pytest.raises(UsageError, match=r"must end in \.png or \.html"):
         check_plot(Path("plot.pdf"))

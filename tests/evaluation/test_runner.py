@@ -7,6 +7,7 @@ from PIL import Image
 from vosctl.errors import UsageError, VosctlError
 from vosctl.evaluation.runner import Speed, check_masks_folder, track_sequence
 from vosctl.evaluation.scoring import score_sequence
+from vosctl.tracking.arriving import ArrivingFrame, Settled
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.masks import read_indexed_png
 
@@ -74,6 +75,29 @@ def test_present_masks_are_not_replaced_unasked(make_sequence, moving, tmp_path)
 def test_annotations_are_never_replaced(make_sequence, moving, root) -> None:
     with pytest.raises(UsageError, match="holds the annotations"):
         check_masks_folder([make_sequence("bear", moving)], root / "Annotations", overwrite=True)
+
+
+class LateTracker(StayingTracker):
+    """Takes two seconds a frame, of which one is waited for when its masks are asked for."""
+
+    now = 0.0
+
+    def step(self, frame: np.ndarray) -> TrackedFrame:
+        plain = super().step(frame)
+        self.now += 1
+
+        def arrive() -> tuple[np.ndarray, np.ndarray]:
+            self.now += 1
+            return plain.labels, plain.alpha
+
+        return ArrivingFrame.of(lambda: Settled((), arrive))
+
+
+def test_masks_that_arrive_late_count_in_the_speed(make_sequence, moving, tmp_path) -> None:
+    tracker = LateTracker()
+    sequence = make_sequence("bear", moving)
+    speed = track_sequence(tracker, sequence, "multi", tmp_path / "masks", clock=lambda: tracker.now)
+    assert (speed.frames, speed.seconds) == (5, 10.0)
 
 
 def test_speed() -> None:

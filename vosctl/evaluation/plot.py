@@ -68,7 +68,8 @@ def write_plot(evaluation: Evaluation, sequences: list[Sequence], predictions: P
 
     Args:
         evaluation: the scores, one a sequence.
-        sequences: the same sequences in the same order. Frames without an image are shown as masks on grey.
+        sequences: the same sequences in the same order. Frames without an image are shown as masks on grey, those
+            with one of another size in that of the masks.
         predictions: folder of the masks that were scored.
         path: ends in .png or .html.
     """
@@ -100,8 +101,10 @@ def _worst_frame(
     stem = score.frames[index]
     truth = read_annotation(sequence.annotations[stem])
     predicted = read_indexed_png(predictions / sequence.name / f"{stem}.png")
-    grey = np.full((*truth.shape, 3), 70, dtype=np.uint8)
-    image = read_image(sequence.images[stem]) if stem in sequence.images else grey
+    image = np.full((*truth.shape, 3), 70, dtype=np.uint8)
+    if stem in sequence.images:
+        read = read_image(sequence.images[stem])  # of another size where only the masks are of this resolution
+        image = np.asarray(cv2.resize(read, truth.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     return WorstFrame(
         index,
         stem,

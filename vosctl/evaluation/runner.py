@@ -80,6 +80,7 @@ def track_sequence(
     *,
     overwrite: bool = False,
     progress: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = perf_counter,
 ) -> Speed:
     """Track one sequence from its first annotation and write every frame's mask to ``masks/<sequence>``.
 
@@ -90,6 +91,7 @@ def track_sequence(
         masks: indexed PNGs named as the images go to its folder of the sequence's name, which appears when whole.
         overwrite: replace the sequence's folder when it is there (`check_masks_folder` first).
         progress: called once a frame.
+        clock: gives the time, in seconds.
 
     Raises:
         VosctlError: a file cannot be read, or the first image and its annotation differ in size.
@@ -110,11 +112,12 @@ def track_sequence(
                     f"{path} is {frame.shape[1]}x{frame.shape[0]}, but the annotation {annotation_path} is "
                     f"{labels.shape[1]}x{labels.shape[0]}: they must have the same size"
                 )
-            began = perf_counter()
+            began = clock()
             tracked = tracker.start(frame, labels) if index == 0 else tracker.step(frame)
+            found = tracked.labels  # waits for them where they are still under way
             if index > 0:
-                speed += Speed(1, perf_counter() - began)
-            write_indexed_png(folder.add(f"{stem}.png"), tracked.labels)
+                speed += Speed(1, clock() - began)
+            write_indexed_png(folder.add(f"{stem}.png"), found)
             progress()
     except BaseException:
         folder.discard()
