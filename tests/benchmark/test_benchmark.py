@@ -173,6 +173,14 @@ def test_gpu_memory_is_what_was_taken(engines):
     assert measure(case, gpus=lambda: [Gpu("H100", "1", 80000, next(used))]).gpu == 750
 
 
+@pytest.mark.parametrize("count", [0, 1], ids=["no nvidia-smi", "a GPU that is split up"])
+def test_memory_that_the_driver_does_not_tell_is_left_out(engines, count):
+    from vosctl.diagnosis.machine import Gpu
+
+    case = Case("lite", Backend("torch", "cuda", "bf16", "cuda:0"), 1, 1, 1)
+    assert measure(case, gpus=lambda: [Gpu("H100", "1", 80000, None)] * count).gpu is None
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="not told there")
 def test_the_peak_is_the_processs_own():
     """A child's peak is not that of the parent that started it."""

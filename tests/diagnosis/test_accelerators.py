@@ -55,6 +55,19 @@ def test_what_the_driver_lists(machine, driver):
     assert nvidia_gpus(program)[0] == Gpu("NVIDIA H100", "550.54", 81559, 4)
 
 
+def test_what_the_driver_does_not_tell_is_left_out(machine, driver):
+    program = driver("NVIDIA GB10, 580.95, [N/A], [N/A]", "NVIDIA H100, 550.54, 81559, [Insufficient Permissions]")
+    listing = replace(machine, gpus=lambda: nvidia_gpus(program))
+    assert [one.message for one in accelerators.check_gpu(listing)] == [
+        "NVIDIA GB10, driver 580.95",
+        "NVIDIA H100, 81559 MB, driver 550.54",
+    ]
+    assert nvidia_gpus(program) == [
+        Gpu("NVIDIA GB10", "580.95", None, None),
+        Gpu("NVIDIA H100", "550.54", 81559, None),
+    ]
+
+
 # --- PyTorch
 
 

@@ -149,7 +149,7 @@ class Measurement:
         rate: frames per second over all frames that count, outputs completed.
         track: time the tracker took for a frame; None for the network's step alone.
         resident: peak resident memory of the process, MB; None where the system does not tell.
-        gpu: memory taken on the GPU, MB; None without one.
+        gpu: memory taken on the GPU, MB; None without one, or where the driver does not tell.
     """
 
     frame: Percentiles

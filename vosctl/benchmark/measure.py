@@ -48,13 +48,18 @@ def measure(
     Raises:
         VosctlError: the engine cannot be had, or the run failed.
     """
-    before = gpus()[0].used if case.backend.device == "cuda" else None
+    before = _used(gpus()) if case.backend.device == "cuda" else None
     backend = case.backend
     engine = create_engine(case.weights, engine=backend.engine, device=backend.device, precision=backend.precision)
     measured = _measure_run(case, engine, folder, clock) if case.output else _measure_step(case, engine, clock)
-    # by anybody, on the first one: the only count that knows of every engine
-    gpu = None if before is None else gpus()[0].used - before
+    after = None if before is None else _used(gpus())
+    gpu = None if before is None or after is None else after - before
     return Measurement(**{**measured, "resident": peak_resident(), "gpu": gpu})
+
+
+def _used(gpus: Sequence[Gpu]) -> int | None:
+    """Return the MB used on the first one, by anybody: the only count that knows of every engine."""
+    return gpus[0].used if gpus else None
 
 
 def _measure_step(case: Case, engine: Engine[Any], clock: Clock) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def check_gpu(probe: Probe) -> list[Finding]:
         return [warning("GPU", message, "install the NVIDIA driver; in a container: start it with --gpus all")]
     if not gpus:
         return [ok("GPU", "no NVIDIA GPU; the network runs on the CPU")]
-    return [ok("GPU", f"{gpu.name}, {gpu.memory} MB, driver {gpu.driver}") for gpu in gpus]
+    return [ok("GPU", str(gpu)) for gpu in gpus]
 
 
 def _gpus(probe: Probe) -> tuple[list[Gpu], Finding | None]:

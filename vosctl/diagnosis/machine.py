@@ -25,14 +25,18 @@ class Gpu:
     Attributes:
         name: the product's name.
         driver: version of the driver.
-        memory: MB on the device.
-        used: MB in use now, by anybody.
+        memory: MB on the device; None where the driver does not tell, as of a GPU that has the machine's memory.
+        used: MB in use now, by anybody; None where the driver does not tell, as of a GPU that is split up (MIG).
     """
 
     name: str
     driver: str
-    memory: int
-    used: int
+    memory: int | None
+    used: int | None
+
+    def __str__(self) -> str:
+        memory = "" if self.memory is None else f", {self.memory} MB"
+        return f"{self.name}{memory}, driver {self.driver}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,13 @@ def nvidia_gpus(program: str | None = None) -> list[Gpu]:
     gpus = []
     for line in listed.stdout.splitlines():
         name, driver, memory, used = (part.strip() for part in line.split(","))
-        gpus.append(Gpu(name, driver, int(memory), int(used)))
+        gpus.append(Gpu(name, driver, _megabytes(memory), _megabytes(used)))
     return gpus
+
+
+def _megabytes(told: str) -> int | None:
+    """Read a number of `nvidia-smi`; None where it says in brackets why there is none, as "[N/A]"."""
+    return None if told.startswith("[") else int(told)
 
 
 def has_bf16() -> bool:
