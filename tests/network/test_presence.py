@@ -64,9 +64,10 @@ def test_where_in_the_crop_the_object_lies_does_not_matter(head):
     torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
-def test_nothing_marked_gives_a_number(head):
-    places = torch.randn(1, 12, 6, 6)
-    told = head(Marked.of(places, masks((0, 0, 0)), masks((0, 0, 0))), head.describe(places, masks((0, 0, 0))))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_nothing_marked_gives_a_number(head, dtype):
+    head, places, nothing = head.to(dtype), torch.randn(1, 12, 6, 6).to(dtype), masks((0, 0, 0)).to(dtype)
+    told = head(Marked.of(places, nothing, nothing), head.describe(places, nothing))
     assert torch.isfinite(told).all()
 
 

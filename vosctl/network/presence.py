@@ -17,6 +17,7 @@ HIDDEN = 64  # channels between the two layers of the embedding
 FIGURES = 8  # that the verdict reads besides the two embeddings
 VERDICT = 32  # units between the two layers of the verdict
 TINY = 1e-3  # keeps the mean over nothing finite
+LEAST_LENGTH = 1e-12  # of a vector that has a direction
 OUTSIDE = 2.0  # more than two cosines differ: what is lowered by it is never the largest
 REFERENCE_SHARE = 0.3  # share of the object from which on a place of the reference is the object's
 VECTOR_SCALE = 5.0  # brings the entries of unit vectors to the size of the other figures
@@ -92,9 +93,9 @@ class PresenceHead(nn.Module):
             _normalised(1 - marked.weight),
             _normalised(share),
         )
-        whole = F.normalize((found * of_object[:, None]).sum(2), dim=1)
-        reference = F.normalize((known * of_reference[:, None]).sum(2), dim=1)
-        cosines = F.normalize(found, dim=1).transpose(1, 2) @ F.normalize(known, dim=1)  # (N, T, R)
+        whole = _unit((found * of_object[:, None]).sum(2))
+        reference = _unit((known * of_reference[:, None]).sum(2))
+        cosines = _unit(found).transpose(1, 2) @ _unit(known)  # (N, T, R)
         matches = cosines * self.log_sharpness.exp()
         like = (torch.softmax(matches, 2) @ share[:, :, None])[:, :, 0]  # (N, T): how much of it matches the object
         seen = (torch.softmax(matches, 1).transpose(1, 2) @ marked.weight[:, :, None])[:, :, 0]  # (N, R): and back
@@ -117,6 +118,11 @@ class PresenceHead(nn.Module):
         """Return the embedding (N, EMBEDDING, h, w) of features (N, C, h, w)."""
         embedded: Tensor = self.embed2(F.relu(self.embed1(places)))
         return embedded
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """Return vectors (N, C, ...) of length one; those of nothing stay nothing, in half precision too."""
+    return F.normalize(vectors, dim=1, eps=max(LEAST_LENGTH, torch.finfo(vectors.dtype).tiny))
 
 
 def _normalised(weight: Tensor) -> Tensor:
