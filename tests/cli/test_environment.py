@@ -17,9 +17,9 @@ def request_of(monkeypatch, invoke):
 
     monkeypatch.setattr(segment, "callback", keep)
 
-    def run(*arguments, **environment):
+    def run(*arguments, program="vosctl", **environment):
         heard.clear()
-        result = invoke("segment", "x.mp4", *arguments, env=environment)
+        result = invoke("segment", "x.mp4", *arguments, env=environment, prog_name=program)
         return result, dict(heard)
 
     return run
@@ -42,6 +42,13 @@ def test_every_option_has_its_variables(request_of, variables, name, value):
     result, heard = request_of(**variables)
     assert result.exit_code == 0, result.output
     assert heard[name] == value
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("program", ["python -m vosctl", "my vosctl"])
+def test_variables_are_the_same_whatever_the_program_was_started_as(request_of, program):
+    result, heard = request_of(program=program, VOSCTL_SEGMENT_DEVICE="cpu", VOSCTL_WINDOW_SIZE="192")
+    assert (heard["device"], heard["window_size"]) == ("cpu", 192)
     assert result.stderr == ""
 
 
@@ -93,7 +100,7 @@ def test_a_wrong_value_names_the_variable(request_of):
 
 def test_no_option_of_any_command_is_left_out():
     context = click.Context(cli, info_name="vosctl")
-    names = set(_all_variables(cli, "vosctl", context))
+    names = set(_all_variables(cli, (), context))
     for command in COMMANDS:
         for option in cli.get_command(context, command).params:
             if isinstance(option, click.Option):

@@ -20,7 +20,7 @@ OTHERS = {"VOSCTL_HOME", "VOSCTL_DEBUG"}
 def name_variables(context: click.Context) -> None:
     """Give every option of the context's command its variables."""
     for option in _options(context.command):
-        option.envvar = _variables(context.command_path, option)
+        option.envvar = _variables(_words_of(context), option)
 
 
 def variable_of(context: click.Context, parameter: click.Parameter) -> str | None:
@@ -36,28 +36,32 @@ def unknown_variables(context: click.Context) -> Iterator[tuple[str, str | None]
     if not set_here:
         return
     root = context.find_root()
-    known = OTHERS | set(_all_variables(root.command, root.command_path, root))
+    known = OTHERS | set(_all_variables(root.command, (), root))
     for name in set_here:
         if name not in known:
             yield name, next(iter(get_close_matches(name, known, 1)), None)
 
 
-def _all_variables(command: click.Command, path: str, context: click.Context) -> Iterator[str]:
+def _all_variables(command: click.Command, words: tuple[str, ...], context: click.Context) -> Iterator[str]:
     for option in _options(command):
-        yield from _variables(path, option)
+        yield from _variables(words, option)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             if (one := command.get_command(context, name)) is not None:
-                yield from _all_variables(one, f"{path} {name}", context)
+                yield from _all_variables(one, (*words, name), context)
+
+
+def _words_of(context: click.Context) -> tuple[str, ...]:
+    """Return the words that name the context's command, without the program's, which may be `python -m vosctl`."""
+    return () if context.parent is None else (*_words_of(context.parent), context.info_name or "")
 
 
 def _options(command: click.Command) -> list[click.Option]:
     return [one for one in command.params if isinstance(one, click.Option) and one.expose_value]
 
 
-def _variables(path: str, option: click.Option) -> list[str]:
-    """Return the names of an option's variables, those of the command at `path` ("vosctl weights import") first."""
+def _variables(words: tuple[str, ...], option: click.Option) -> list[str]:
+    """Return the names of an option's variables, those of the command of these words ("weights", "import") first."""
     flag = max(option.opts, key=len).lstrip("-")
-    words = [*path.split()[1:], flag]
-    names = ["_".join(words), flag]
+    names = ["_".join((*words, flag)), flag]
     return [PREFIX + name.replace("-", "_").upper() for name in names]
