@@ -91,6 +91,7 @@ class VideoWriter:
         self._held: _Timed | None = None
         self._last_duration = round(1 / (info.frame_rate or 30) / info.time_base) or 1
         self._shift: int | None = None
+        self._begin = Fraction(0)
         self._whole = False
         self._left_out = 0
         self._copy: StreamCopy | None = None
@@ -253,17 +254,21 @@ class VideoWriter:
         if self._shift is None:
             whole = self._info.cut_at is None and self._target.muxer != Y4M
             self._shift = 0 if whole and 0 <= frame.time < _FAR_START else pts
+            self._begin = frame.pts * frame.time_base
             if self._copy is not None:
                 self._copy.shift = self._shift * self._info.time_base
                 if not whole:
                     self._copy.cut_before(self._copy.shift)
         pts -= self._shift
-        if self._target.muxer == Y4M and pts != (0 if self._held is None else self._held.pts + 1):
-            raise VosctlError(
-                f"{self._shown}: y4m holds one frame rate only, and frame {frame.index} does not come when "
-                f"{float(1 / self._info.time_base):.5g} frames a second have it; leave `pipe_format=y4m` out, Matroska "
-                "holds any times"
-            )
+        if self._target.muxer == Y4M:
+            # Counted from the first frame: its own time may lie half a frame beside a whole number of them.
+            pts = round((frame.pts * frame.time_base - self._begin) / self._info.time_base)
+            if pts != (0 if self._held is None else self._held.pts + 1):
+                raise VosctlError(
+                    f"{self._shown}: y4m holds one frame rate only, and frame {frame.index} does not come when "
+                    f"{float(1 / self._info.time_base):.5g} frames a second have it; leave `pipe_format=y4m` out, "
+                    "Matroska holds any times"
+                )
         if self._held is not None and pts <= self._held.pts:
             raise VosctlError(f"{self._shown}: the time of frame {frame.index} is not after the frame before it")
         return pts

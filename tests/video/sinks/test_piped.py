@@ -134,6 +134,13 @@ def test_y4m_takes_times_that_are_rounded(clip_of, write, stream, read):
     assert times_of(read()[2]) == [index / rate for index in range(60)]
 
 
+def test_y4m_takes_rounded_times_that_begin_half_a_frame_late(clip_of, write, stream, read):
+    """As Matroska has them of 24 frames a second beside AAC, whose first samples are silence: 21 ms."""
+    pts = [21 + round(index * 1000 / 24) for index in range(24)]
+    write(clip_of(pts, Fraction(1, 1000), frame_rate=Fraction(24)), overlay=stream, pipe_format="y4m")
+    assert times_of(read()[2]) == [Fraction(index, 24) for index in range(24)]
+
+
 def test_y4m_needs_a_frame_rate(clip_of, write, stream):
     with pytest.raises(UsageError, match="`pipe_format=y4m`: holds one frame rate only, and clip says none"):
         write(clip_of([0], frame_rate=None), overlay=stream, pipe_format="y4m")
