@@ -255,3 +255,18 @@ def test_of_a_pipe_a_prompt_between_the_frames_that_are_read_is_told(clip, regis
     assert result.exit_code == 0, result.output
     assert "at frame 4 for object 2: the frame is not one of those that are read; left out" in result.stderr
     assert objects_of(Path("masks")) == {2: {1}, 5: {1}, 8: {1}, 11: {1}}
+
+
+@pytest.mark.parametrize("read", ["p.json", "m.json"])
+def test_no_output_replaces_a_file_of_prompts_or_of_a_mask(clip, registered_bright_engine, invoke, read):
+    """Not where a track is corrected either."""
+    write_indexed_png(Path("m.png"), clip[0])
+    first = ["segment", "clip.mp4", "--first-mask", "m.png", "--max-frames", "1"]
+    assert invoke(*first, "--annotations", "m.json", "--track", "a.vostrack").exit_code == 0
+    Path("p.json").write_text('{"vosctl_prompts": 1, "prompts": [{"at": 0, "mask": "m.json"}]}')
+    before = Path(read).read_bytes()
+    for said in (["segment", "clip.mp4"], ["segment", "--resume", "a.vostrack"]):
+        result = invoke(*said, "--prompts", "p.json", "--annotations", read, "--overwrite")
+        assert result.exit_code == 2, result.output
+        assert f"--annotations: {read} would replace the input {read}; choose another name" in result.stderr
+    assert Path(read).read_bytes() == before

@@ -28,7 +28,7 @@ from vosctl.jobs.running import check_max_frames, expected_frames, put_tracker, 
 from vosctl.pipeline import LatencyHistogram
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.prompt_file import prompts_of
-from vosctl.prompts.timed import TimedPrompt
+from vosctl.prompts.timed import TimedPrompt, files_of
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.tracking.results import TrackedFrame
@@ -177,7 +177,8 @@ class ResumeJob:
         request = self.outputs(source.info) if callable(self.outputs) else self.outputs
         if request.track is not None:
             raise UsageError("`track`: the track that is gone on with is written itself; leave it out")
-        request = replace(request, inputs=(*request.inputs, *source.files), track=path, append=True)
+        request = replace(request, inputs=(*request.inputs, *source.files, *files_of(self.prompts)))
+        request = replace(request, track=path, append=True)
         check_outputs(request)
         return request
 

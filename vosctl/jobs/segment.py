@@ -31,7 +31,7 @@ from vosctl.jobs.running import (
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.schedule import Schedule
-from vosctl.prompts.timed import TimedPrompt
+from vosctl.prompts.timed import TimedPrompt, files_of
 from vosctl.summary import Summary
 from vosctl.time_line import Span
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
@@ -206,8 +206,7 @@ class SegmentJob:
         request = self.outputs(info) if callable(self.outputs) else self.outputs
         source = os.fspath(self.source)
         files = () if source == "-" or "://" in source else (source,)
-        masks = [prompt.mask for prompt in self.prompts if isinstance(prompt.mask, str | os.PathLike)]
-        inputs = (*request.inputs, *map(Path, files), *map(Path, self.objects.files), *map(Path, masks))
+        inputs = (*request.inputs, *map(Path, files), *map(Path, self.objects.files), *files_of(self.prompts))
         return replace(request, inputs=inputs)
 
     def make_tracker(self) -> Tracker:

@@ -124,9 +124,9 @@ def _prompt(checked: Checked, entry: object, what: str) -> TimedPrompt:
         if len(masks) + (box is not None or points is not None) != 1:
             raise checked.fail(f"{what}: give one of mask, rle, or box and points")
         if masks:
-            return TimedPrompt(at, object_id, mask=_mask(checked, record, object_id, what))
+            return TimedPrompt(at, object_id, mask=_mask(checked, record, object_id, what), said_in=checked.path)
         prompt = Prompt.of(_numbers(checked, box, 4, f"{what}: box"), _clicks(checked, points, what))
-        return TimedPrompt(at, object_id or 1, prompt=prompt)
+        return TimedPrompt(at, object_id or 1, prompt=prompt, said_in=checked.path)
     except UsageError as error:
         message = str(error)
         raise error if message.startswith(str(checked.path)) else checked.fail(f"{what}: {message}") from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,12 +31,14 @@ class TimedPrompt:
         object_id: 1..255; None takes the ids that a mask has.
         mask: a mask file, or (H, W) integer ids or bool.
         prompt: box, clicks, strokes of the one object.
+        said_in: the file of prompts that it was read from.
     """
 
     at: Place | None = None
     object_id: int | None = None
     mask: StrPath | NDArray[Any] | None = None
     prompt: Prompt | None = None
+    said_in: Path | None = None
 
     def __post_init__(self) -> None:
         if (self.mask is None) == (self.prompt is None):
@@ -79,6 +83,12 @@ class TimedPrompt:
         if self.at is not None:
             place = str(self.at) if self.at.frame is None else f"frame {self.at}"
         return f"prompt at {place}" + (f" for object {self.object_id}" if self.object_id is not None else "")
+
+
+def files_of(prompts: Iterable[TimedPrompt]) -> tuple[Path, ...]:
+    """Return the files that prompts are read from: those of masks, and those of prompts."""
+    files = [name for one in prompts for name in (one.mask, one.said_in) if isinstance(name, str | os.PathLike)]
+    return tuple(dict.fromkeys(map(Path, files)))
 
 
 def ids_of(mask: NDArray[np.uint8]) -> list[int]:
