@@ -114,7 +114,10 @@ def test_the_result_is_that_of_one_run(clip, bright_engine, count):
     assert_same_tracks("whole.vostrack", "a.vostrack")
     assert_same_outputs("once", "again")
     assert summary.losses == whole.losses
-    assert "frames are tracked; goes on after frame" in heard.said[0]
+    where = (
+        "from the first one" if count < STATE_INTERVAL else f"after frame {count // STATE_INTERVAL * STATE_INTERVAL}"
+    )
+    assert f"frames are tracked; goes on {where}" in heard.said[0]
 
 
 class SoftEngine(BrightObjectEngine):
@@ -434,3 +437,10 @@ def test_a_live_run_is_not_gone_on_with(clip, bright_engine):
     database.close()
     with pytest.raises(vosctl.UsageError, match="is of a live run, which cannot be gone on with"):
         resume("a.vostrack", engine=bright_engine)
+
+
+def test_where_it_goes_on_is_a_frame_of_the_video(clip, bright_engine):
+    stopped(clip[5], bright_engine, 5 + STATE_INTERVAL + 4, start=5)
+    heard = StopsAfter(None)
+    resume("a.vostrack", engine=bright_engine, events=heard)
+    assert f"frames are tracked; goes on after frame {5 + STATE_INTERVAL}" in heard.said[0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class ResumeJob:
             request = self._request(source, path)
             tracker = self._tracker(path, track.header)
             resumed = self._resumed(track, source, tracker)
-            self.events.note(f"{path}: {resumed.known} frames are tracked; goes on after frame {max(resumed.after, 0)}")
+            self.events.note(f"{path}: {resumed.known} frames are tracked; goes on {_beginning(track, resumed.after)}")
             last = self._last(track)
             expected = expected_frames(source.info, last)
             self.events.started(Started(source.info, tracker.info, len(resumed.schedule.ids), expected))
@@ -247,6 +248,12 @@ def _check_frames(track: Track) -> None:
         raise UsageError(f"{track.path}: holds no frame to go on from; track the video again")
     if track.header.live:
         raise UsageError(f"{track.path}: is of a live run, which cannot be gone on with; `vosctl render` draws from it")
+
+
+def _beginning(track: Track, after: int) -> str:
+    """Return where a run goes on, of which the state after a frame was kept, by its number in the track."""
+    kept = next(islice(track.frames(), after, None), None) if after >= 0 else None
+    return "from the first one" if kept is None else f"after frame {kept.index}"
 
 
 def _asked_for(used: EngineInfo) -> dict[str, str] | None:
