@@ -251,3 +251,23 @@ def test_choosing_two_objects_and_deleting_one(scene):
 @pytest.mark.parametrize("event", [Closed(), Key("escape"), Key("q")])
 def test_choosing_can_be_left(scene, event):
     assert ObjectChooser(scene[0], colour_finder(scene[0])).handle(event) == "cancelled"
+
+
+def test_what_would_leave_nothing_changes_nothing(scene, drawing):
+    """And is no step to be undone."""
+    click(drawing, 40, 50)
+    click(drawing, 100, 60)
+    drawing.key("e")
+    drawing.brush = 200
+    click(drawing, 80, 60)
+    assert "it stays as it was" in drawing.message
+    assert np.array_equal(drawing.mask, scene[1] > 0)
+    drawing.key("z")
+    assert np.array_equal(drawing.mask, scene[1] == 1)
+
+
+def test_anew_forgets_what_is_being_looked_for(drawing):
+    drag(drawing.mouse, (40, 50), (40, 50))
+    drawing.key("backspace")
+    assert not drawing.work()
+    assert drawing.mask is None

@@ -110,6 +110,7 @@ class ObjectDrawing:
             self.tool = tool
             self.message = _HINTS[tool]
         elif name == "backspace":
+            self._asked = None
             self._note(Prompt(), None)
             self.tool, self.message = "point", _HINTS["point"]
         elif name in ("z", "undo", "y", "redo"):
@@ -183,7 +184,7 @@ class ObjectDrawing:
         self._seconds = perf_counter() - began
         mask = painted_over(found.mask, prompt.strokes)
         if not mask.any():
-            self.message = "Nothing of the object is left; z undoes, or point at it anew"
+            self.message = "That would leave nothing of the object; it stays as it was, Backspace begins anew"
             return
         self._note(prompt, mask)
         self._hover = None
