@@ -94,3 +94,10 @@ def test_one_object_keeps_void_and_takes_ids_or_pieces():
         assert (label[35] == 255).all()
         areas.add(int((label == 1).sum()))
     assert areas == {100, 200, 300}  # a piece or id 9, id 4, everything
+
+
+def test_an_object_that_is_gone_once_its_picture_was_shrunk_is_none():
+    labels = np.full((40, 40), 255, np.uint8)
+    labels[:20] = 0
+    for seed in range(20):
+        assert np.unique(one_object(labels, np.random.default_rng(seed), (4,))).tolist() == [0, 255]

@@ -69,7 +69,9 @@ def one_object(labels: Labels, rng: np.random.Generator, ids: tuple[int, ...]) -
 
 def _one_piece(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return a larger connected piece, when there are several of at least a fifth of the largest one's area."""
-    _, pieces, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    count, pieces, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count == 1:  # too small to be left in a picture that was shrunk
+        return mask
     areas = statistics[1:, cv2.CC_STAT_AREA]
     large = np.flatnonzero(areas >= areas.max() / 5) + 1
     piece: NDArray[np.bool_] = pieces == large[rng.integers(len(large))]
