@@ -56,3 +56,15 @@ def test_other_processes_write_nothing(tmp_path: Path):
     reporter.step(Position(), 0.0, {"loss": 1.0})
     reporter.ended(Position())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_log_of_other_columns_is_another_file(tmp_path: Path):
+    folder = RunFolder(tmp_path)
+    for clips in (("a", "b"), ("a", "b"), ("c",), ("d", "e", "f"), ("d", "e", "f")):
+        folder.log("validation", {"step": 1, **dict.fromkeys(clips, 0.5)})
+    lines = {path.name: path.read_text().splitlines() for path in tmp_path.iterdir()}
+    assert lines == {
+        "validation-1.csv": ["step,a,b", "1,0.5,0.5", "1,0.5,0.5"],
+        "validation-2.csv": ["step,c", "1,0.5"],
+        "validation.csv": ["step,d,e,f", "1,0.5,0.5,0.5", "1,0.5,0.5,0.5"],
+    }

@@ -1,5 +1,6 @@
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from vosctl.training.run import resume, start
 from vosctl.training.run_folder import RunFolder
 from vosctl.training.settings import TrainingSettings, settings_from_toml
 from vosctl.weights.networks import load_network, save_network
+from vosctl.weights.registry import locate_weights
 
 
 def run(*arguments: object) -> str:
@@ -57,6 +59,8 @@ def test_stage_2_writes_logs_preview_and_weights(stills: Path, videos: Path, qui
     validation = rows(folder / "validation.csv")
     assert [row["step"] for row in validation] == [0, 3]
     assert {"mean_j", "mean_f", "j_binary", "f_two"} <= validation[0].keys()
+    best = max((row["mean_j"] + row["mean_f"]) / 2 for row in validation)
+    assert RunFolder(folder).load_state()["position"]["best"] == pytest.approx(best, abs=1e-5)
     assert Image.open(folder / "preview.png").size == (4 * 192, 2 * 192)
     assert load_network(folder / "last.safetensors").name == "lite"
     assert load_network(folder / "best.safetensors").name == "lite"
@@ -163,6 +167,57 @@ def test_an_interrupted_run_goes_on_as_if_it_was_not(videos: Path, quick: Path, 
         np.testing.assert_allclose(parts["average"][key].numpy(), value.numpy(), rtol=1e-5, atol=1e-6, err_msg=key)
     losses = [[row["loss"] for row in rows(tmp_path / name / "log.csv")] for name in ("whole", "parts")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_run_goes_on_when_the_weights_that_it_began_with_are_gone(videos: Path, quick: Path, tmp_path: Path):
+    first = tmp_path / "first.safetensors"
+    first.write_bytes(locate_weights("lite").read_bytes())
+    start(
+        quick_settings(quick, videos, init=str(first), only=("decoder",), steps=1),
+        tmp_path / "run",
+        lambda: nullcontext(Script()),
+    )
+    first.unlink()
+    resume(tmp_path / "run", {"steps": 2}, lambda: nullcontext(Script()))
+    assert [row["step"] for row in rows(tmp_path / "run" / "log.csv")] == [1, 2]
+
+
+def test_a_state_of_another_network_is_one_line(videos: Path, quick: Path, tmp_path: Path):
+    start(quick_settings(quick, videos, steps=1), tmp_path / "run", lambda: nullcontext(Script()))
+    state = RunFolder(tmp_path / "run").load_state()
+    del state["network"]["encoder.stem.weight"]
+    RunFolder(tmp_path / "run").save_state(state)
+    with pytest.raises(VosctlError, match=r"state\.pt is not of the lite network as it is now; start a new run"):
+        resume(tmp_path / "run", {"steps": 2}, lambda: nullcontext(Script()))
+
+
+@pytest.mark.slow
+def test_the_state_knows_what_was_best_in_the_last_validation(videos: Path, quick: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    settings = quick_settings(quick, videos, val=str(videos), steps=1)
+    start(settings, folder, lambda: nullcontext(Script()))
+
+    def best_after(changes: dict[str, Any], best: float) -> tuple[float, float]:
+        """What is known to be best after a run that begins with this, and what its last validation gave."""
+        state = RunFolder(folder).load_state()
+        RunFolder(folder).save_state({**state, "position": {**state["position"], "best": best}})
+        resume(folder, changes, lambda: nullcontext(Script()))
+        last = rows(folder / "validation.csv")[-1]
+        return RunFolder(folder).load_state()["position"]["best"], (last["mean_j"] + last["mean_f"]) / 2
+
+    best, last = best_after({}, -1.0)
+    assert best == pytest.approx(last, abs=1e-5)
+    assert best_after({}, 2.0)[0] == 2.0
+
+    other = tmp_path / "other"
+    shutil.copytree(videos, other)
+    for part in ("JPEGImages", "Annotations"):
+        shutil.rmtree(other / part / "two")
+    best, last = best_after({"val": str(other)}, 2.0)  # which was that of other clips
+    assert best == pytest.approx(last, abs=1e-5)
+    columns = ["step", "seconds", "mean_j", "mean_f", "j_binary", "f_binary"]
+    assert list(rows(folder / "validation.csv")[0]) == columns
+    assert [row["step"] for row in rows(folder / "validation-1.csv")] == [0, 1, 1, 1]
 
 
 @pytest.mark.slow

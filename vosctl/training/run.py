@@ -62,7 +62,7 @@ def start(settings: TrainingSettings, output: Path, screen: Callable[[], Abstrac
         VosctlError: the settings ask for what is not there, or the data is bad and `strict` is set.
         KeyboardInterrupt: interrupted; the run can be resumed.
     """
-    _train(settings, output, lambda: RunFolder.create(output, settings.saved()), screen, resume=False)
+    _train(settings, output, lambda: RunFolder.create(output, settings.saved()), screen)
 
 
 def resume(path: Path, changes: dict[str, Any], screen: Callable[[], AbstractContextManager[Screen]]) -> None:
@@ -84,13 +84,14 @@ def resume(path: Path, changes: dict[str, Any], screen: Callable[[], AbstractCon
             raise UsageError(f"`{name}` cannot change when a run is resumed; start another run for it")
     if "hours" in changes or "steps" in changes:
         changes = {"hours": 0.0, "steps": 0, **changes}
-    settings = replace(settings, **changes)
+    before, settings = settings, replace(settings, **changes)
+    other_measure = (before.val, before.val_full) != (settings.val, settings.val_full)
 
     def open_folder() -> RunFolder:
         folder.save_settings(settings.saved())
         return folder
 
-    _train(settings, path, open_folder, screen, resume=True)
+    _train(settings, path, open_folder, screen, go_on=lambda trainer: trainer.resume(other_measure=other_measure))
 
 
 def _train(
@@ -98,12 +99,11 @@ def _train(
     path: Path,
     open_folder: Callable[[], RunFolder],
     screen: Callable[[], AbstractContextManager[Screen]],
-    *,
-    resume: bool,
+    go_on: Callable[[Trainer], None] | None = None,
 ) -> None:
     placement = training_placement(settings.device, settings.precision)
     torch.manual_seed(settings.seed)
-    network = _network(settings)
+    network = _network(settings, begins=go_on is None)
     validation = find_validation(Path(settings.val)) if settings.val else []
     with distributed.process_group(placement.device.type), screen() as shown:
         first = distributed.rank() == 0
@@ -112,8 +112,8 @@ def _train(
         samples = Samples(stills, sequences, _sample_settings(settings))
         reporter = Reporter(folder, settings.log_steps, shown if first else None)
         trainer = Trainer(network, samples, validation, settings, placement, folder, reporter)
-        if resume:
-            trainer.resume()
+        if go_on is not None:
+            go_on(trainer)
         if first:
             shown.note(
                 f"{settings.network}: {len(stills)} stills and {len(sequences)} sequences; "
@@ -133,8 +133,9 @@ def _tell_weights(folder: RunFolder, screen: Screen) -> None:
             screen.note(f"{what}: {folder.path / name}")
 
 
-def _network(settings: TrainingSettings) -> PropagationNetwork:
-    network = _whole_network(settings)
+def _network(settings: TrainingSettings, *, begins: bool) -> PropagationNetwork:
+    """Make the network. That of a run that goes on gets its weights from its state: those it began with may be gone."""
+    network = _whole_network(settings) if begins else find_network(settings.network).create()
     if settings.only:
         _leave_as_it_is(network, settings.only)
     return network

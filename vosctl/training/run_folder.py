@@ -6,6 +6,7 @@ import csv
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +104,29 @@ class RunFolder:
         return state
 
     def log(self, name: str, values: Mapping[str, float | int]) -> None:
-        """Append a line to `name`.csv; its first line names the columns."""
+        """Append a line to `name`.csv; its first line names the columns.
+
+        A file of other columns, as of a validation on other clips, becomes `name`-1.csv, and a new one is begun.
+        """
         path = self.path / f"{name}.csv"
-        new = not path.exists()
+        columns = _columns(path)
+        if columns and columns != list(values):
+            path.rename(next(one for n in count(1) if not (one := path.with_name(f"{name}-{n}.csv")).exists()))
+            columns = []
+        new = not columns
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if new:
                 writer.writerow(values)
             writer.writerow(f"{v:.6g}" if isinstance(v, float) else v for v in values.values())
+
+
+def _columns(path: Path) -> list[str]:
+    """Return the columns that a file's first line names; none where there is no file yet."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), [])
 
 
 def averaged(average: dict[str, Tensor], current: Mapping[str, Tensor], decay: float) -> None:

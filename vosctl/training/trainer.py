@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from vosctl.datasets import Sequence
 from vosctl.engine.devices import Placement
+from vosctl.errors import VosctlError
 from vosctl.evaluation.grid import PLAIN, QUICK
 from vosctl.interrupts import Interrupted
 from vosctl.network.base import PropagationNetwork
@@ -25,7 +26,7 @@ from vosctl.training.objective import Objective, Propagated
 from vosctl.training.optimisation import Optimisation
 from vosctl.training.precision import keep_depthwise_in_fp32
 from vosctl.training.reporting import Reporter
-from vosctl.training.run_folder import Position, RunFolder
+from vosctl.training.run_folder import STATE, Position, RunFolder
 from vosctl.training.samples import Batch, NumberedBatches, Samples, collate
 from vosctl.training.settings import TrainingSettings
 from vosctl.training.validation import validate
@@ -74,13 +75,28 @@ class Trainer:
         )
         self._position = Position()
 
-    def resume(self) -> None:
-        """Go on from the folder's state. Raises VosctlError when it is damaged."""
+    def resume(self, *, other_measure: bool = False) -> None:
+        """Go on from the folder's state.
+
+        Args:
+            other_measure: validation measures something else than before: what was best then says nothing now.
+
+        Raises:
+            VosctlError: it is damaged, or of another network.
+        """
         state = self._folder.load_state()
-        self._optimisation.load(state)
-        torch.set_rng_state(state["random"])
-        self._position = Position(**state["position"])
+        try:
+            self._optimisation.load(state)
+            torch.set_rng_state(state["random"])
+            self._position = Position(**state["position"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise VosctlError(
+                f"`resume={str(self._folder.path)!r}`: {STATE} is not of the {self._network.name} network as it is "
+                "now; start a new run with `init`"
+            ) from error
         self._position.resumed += 1
+        if other_measure:
+            self._position.best = Position().best
 
     def save(self) -> None:
         """Write the state to resume from, and the averaged weights."""
@@ -190,7 +206,7 @@ class Trainer:
         )
 
     def validate(self) -> None:
-        """Try the tracker with the averaged weights; the best ones are kept as best.safetensors."""
+        """Try the tracker with the averaged weights; the best are kept as best.safetensors, and the state knows it."""
         if not self._validation or distributed.rank() != 0:
             return
         grid = PLAIN if self._settings.val_full else QUICK
@@ -199,6 +215,8 @@ class Trainer:
         if better:
             self._position.best = result.mean
             self._export(BEST)
+            if self._position.step > 0:  # or a run that is resumed would put worse ones in their place
+                self.save()
         self._reporter.validated(self._position, result, better)
 
 

@@ -7,6 +7,7 @@ import torch
 from vosctl.network.table import create_prompt_network
 from vosctl.training.prompt.samples import Pool, PromptSamples
 from vosctl.training.prompt.trainer import PromptSettings, PromptTrainer
+from vosctl.training.run_folder import RunFolder
 from vosctl.training.sources import find_stills
 
 SETTINGS = PromptSettings(hours=1e-7, batch=2, size=64, log_steps=1, precision="fp32", val_samples=8)
@@ -33,6 +34,12 @@ def test_a_run_learns_logs_saves_and_goes_on(stills, tmp_path):
         row = next(csv.DictReader(file))
     assert float(row["loss"]) > 0
     assert 0 <= float(row["first_iou"]) <= 1
+    folder = RunFolder(tmp_path)
+    folder.save_state({**folder.load_state(), "best": -1.0})
+    again = PromptTrainer(create_prompt_network(), pools, pools, SETTINGS, tmp_path)
+    again.resume()
+    again.run()
+    assert folder.load_state()["best"] > 0  # as the last validation says
 
 
 def test_the_same_number_is_the_same_sample(stills):

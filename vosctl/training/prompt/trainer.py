@@ -245,6 +245,7 @@ class PromptTrainer:
         if (mean := float(box[0] + click[0] + click[2] + click[4])) > self._best:
             self._best = mean
             save_network(network, self._folder / BEST)
+            self.save()  # or a run that is resumed would put worse ones in their place
 
     def _simulated(self, network: PromptNetwork, batch: PromptBatch, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return (N, rounds) IoU after each round; every round after the first adds a click."""
