@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+PATIENCE = timedelta(hours=6)
+"""How long the processes wait for each other: the first one validates, and writes, alone."""
+
 
 @contextmanager
-def process_group(device_type: str) -> Iterator[None]:
-    """Join the group that torchrun announces in the environment; alone, there is none and nothing happens."""
+def process_group(
+    device: torch.device,
+    use: Callable[[torch.device], None] = torch.cuda.set_device,
+    join: Callable[..., None] = dist.init_process_group,
+    leave: Callable[[], None] = dist.destroy_process_group,
+) -> Iterator[None]:
+    """Join the group that torchrun announces in the environment; alone, there is none and nothing happens.
+
+    Args:
+        device: that this process trains on.
+        use: makes a CUDA device the one that tensors are put on where none is named.
+        join: joins the group of a backend.
+        leave: leaves it.
+    """
     if planned_world() == 1:
         yield
         return
-    dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
+    on_gpu = device.type == "cuda"
+    if on_gpu:  # or each process would exchange what it says through the first one's
+        use(device)
+    join("nccl" if on_gpu else "gloo", timeout=PATIENCE)
     try:
         yield
     finally:
-        dist.destroy_process_group()
+        leave()
 
 
 def planned_world() -> int:

@@ -105,7 +105,7 @@ def _train(
     torch.manual_seed(settings.seed)
     network = _network(settings, begins=go_on is None)
     validation = find_validation(Path(settings.val)) if settings.val else []
-    with distributed.process_group(placement.device.type), screen() as shown:
+    with distributed.process_group(placement.device), screen() as shown:
         first = distributed.rank() == 0
         stills, sequences = _data(settings, shown if first else None)
         folder = open_folder() if first else RunFolder(path)  # the others only read in it
