@@ -43,7 +43,8 @@ def test_from_end_to_end(clips):  # noqa: F811
     assert run.returncode == 3, run.stderr
     assert "1 done, 1 failed; 4 frames in" in run.stderr
     assert "Failed: b: v/b.mp4: no mask or prompts beside it" in run.stderr
-    assert run.stderr.endswith("Error: 1 of 2 jobs failed; --resume tries them again\n")
+    assert run.stderr.count("no mask or prompts beside it") == 1
+    assert run.stderr.endswith("Error: 1 of 2 jobs failed (b); --resume tries them again\n")
     assert len(list(Path("out/a/masks").iterdir())) == 4
     assert Path("out/a/overlay.mp4").is_file()
     assert {one.state for one in read_results(Path("out/results.jsonl")).values()} == {"done", "failed"}
@@ -123,10 +124,20 @@ def test_what_is_said(clips, bright_engine, capsys):  # noqa: F811
     assert said[1].startswith("Failed: b: v/b.mp4: cannot be read as a video")
     assert said[2].startswith("1 done, 1 failed; 8 frames in 0:00:0")
     assert said[2].endswith("results in out/results.jsonl")
-    assert said[-1] == "1 of 2 jobs failed; `resume=True` tries them again"
+    assert said[3:] == ["1 of 2 jobs failed (b); `resume=True` tries them again"], "the failure is told once"
     said = report(bright_engine, capsys).err.splitlines()
     assert said[0] == "1 of 2 jobs is whole already"
     assert said[2].startswith("0 done, 1 failed, 1 whole already")
+
+
+def test_on_a_terminal_what_failed_is_told_at_the_end(clips, bright_engine, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("FORCE_COLOR", "1")  # by which rich takes standard error for a terminal
+    clips("a", "b")
+    Path("v/b.mp4").write_bytes(b"no video")
+    *_, summary, failed, error = report(bright_engine, capsys).err.splitlines()
+    assert "1 done, 1 failed; 8 frames in" in summary
+    assert failed.startswith("Failed: b: v/b.mp4: cannot be read as a video")
+    assert error == "1 of 2 jobs failed; `resume=True` tries them again"
 
 
 def test_quiet_says_what_failed(clips, bright_engine, capsys):  # noqa: F811

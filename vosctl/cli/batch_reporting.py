@@ -56,6 +56,7 @@ class BatchReporter(BatchEvents):
         self._to_do = 0
         self._begun = time.perf_counter()
         self._failed: list[JobResult] = []
+        self._untold: list[JobResult] = []
 
     def __enter__(self) -> BatchReporter:
         return self
@@ -134,20 +135,20 @@ class BatchReporter(BatchEvents):
             )
 
     def end_with_failures(self) -> None:
-        """Name the jobs that failed.
+        """Name the jobs that failed, with their errors where these were not told when they came.
 
         Raises:
             JobsFailedError: there are some.
         """
         if not self._failed:
             return
-        if not self._as_json:
-            for result in self._failed[:MOST_FAILED]:
-                self._say(f"Failed: {result.name}: {self._worded(result.error or '')}")
-            if (more := len(self._failed) - MOST_FAILED) > 0:
-                self._say(f"and {more} more, see the results")
+        for result in self._untold[:MOST_FAILED]:
+            self._say(f"Failed: {result.name}: {self._worded(result.error or '')}")
+        if (more := len(self._untold) - MOST_FAILED) > 0:
+            self._say(f"and {more} more, see the results")
         total = self._so_far.done + self._so_far.skipped + len(self._failed)
-        raise JobsFailedError(f"{len(self._failed)} of {total} jobs failed; `resume=True` tries them again")
+        named = "" if self._untold else f" ({_some([result.name for result in self._failed])})"
+        raise JobsFailedError(f"{len(self._failed)} of {total} jobs failed{named}; `resume=True` tries them again")
 
     def would_be(self, plan: Plan, estimate: Estimate | None) -> None:
         """Say what a run would do and how long it would take."""
@@ -174,8 +175,11 @@ class BatchReporter(BatchEvents):
 
     def _tell(self, result: JobResult) -> None:
         at_once = self._live is None or self._verbose or not self._total  # a run without an end lists none at its end
-        if result.state == "failed" and at_once:
-            self._say(f"Failed: {result.name}: {self._worded(result.error or '')}")
+        if result.state == "failed":
+            if at_once:
+                self._say(f"Failed: {result.name}: {self._worded(result.error or '')}")
+            else:
+                self._untold.append(result)
         elif result.state == "done" and not self._quiet and (self._live is None or self._verbose):
             counted = f"{result.frames} frame{'s' if result.frames != 1 else ''}"
             speed = f"{counted}, {result.frames_per_second:.1f} fps"
@@ -240,6 +244,11 @@ def _counts(summary: BatchSummary) -> str:
     return f"{summary.done} done, {failed} failed" + "".join(
         f", {count} {word}" for count, word in ((skipped, "whole already"), (interrupted, "interrupted")) if count
     )
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - MOST_FAILED
+    return ", ".join(names[:MOST_FAILED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _what_is_there(plan: Plan) -> str:
