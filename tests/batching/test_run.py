@@ -174,6 +174,26 @@ def test_two_runs_at_once_are_refused(clips, bright_engine):
     assert run(bright_engine).done == 1
 
 
+@pytest.mark.parametrize("results", ["r.jsonl", "elsewhere/r.jsonl", None])
+def test_results_elsewhere_leave_nothing_hidden_beside_the_outputs(clips, bright_engine, results):
+    """Of a run that is done nothing is left; of one that failed its track is, until it is gone on with."""
+    clips("a", frames=LONG)
+    results = None if results is None else Path(results)
+    for engine, left in ((FailsAt(34), 1), (bright_engine, 0)):
+        jobs = [replace(job, long=LONG) for job in JobsRequest("v", "out", parse_outputs("masks")).find()]
+        assert BatchRun(jobs, InProcess(engine), results, resume=True).run().done == 1 - left
+        assert len(list(Path("out").rglob("*.vostrack"))) == left
+    assert not list(Path().rglob(".vosctl"))
+
+
+def test_results_elsewhere_and_a_job_that_cannot_begin_leave_no_folder(clips, bright_engine):
+    clips("a", frames=LONG)
+    Path("v/a.mp4").write_bytes(b"no video")
+    jobs = [replace(job, long=LONG) for job in JobsRequest("v", "new/out", parse_outputs("masks")).find()]
+    assert BatchRun(jobs, InProcess(bright_engine), Path("r.jsonl")).run().failed
+    assert sorted(map(str, Path().iterdir())) == ["r.jsonl", "v"]
+
+
 class Interrupts(vosctl.BatchEvents):
     """Asks the run to end, as a signal does, once a job is done."""
 

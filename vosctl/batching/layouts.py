@@ -6,10 +6,11 @@ import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from vosctl.errors import UsageError
+from vosctl.remote import is_address
 from vosctl.video.sinks.base import ANNOTATION_SUFFIXES, FOLDER_FORMATS, AnnotationFormat
 from vosctl.video.sinks.checks import OUTPUTS
 
@@ -116,6 +117,13 @@ def short_name(job: str) -> str:
         return job
     word = hashlib.sha256(coded).hexdigest()[:8]
     return f"{folder}{slash}{coded[:_LONGEST_NAME].decode('utf-8', 'ignore')}-{word}"
+
+
+def hidden_folder(progress: str | None) -> Path | None:
+    """Return the folder of that name in which a job keeps its track; None where it keeps it elsewhere, or nowhere."""
+    if progress is None or is_address(progress):
+        return None
+    return next((folder for folder in Path(progress).parents if folder.name == HIDDEN), None)
 
 
 def parse_outputs(text: str) -> tuple[WantedOutput, ...]:

@@ -19,11 +19,12 @@ from typing import Any
 from vosctl.batching.executor import BatchEvents, Executor, InProcess
 from vosctl.batching.finding import JobsRequest
 from vosctl.batching.job import BatchJob, JobOptions
-from vosctl.batching.layouts import HIDDEN, LayoutName, parse_outputs, short_name
+from vosctl.batching.layouts import HIDDEN, LayoutName, hidden_folder, parse_outputs, short_name
 from vosctl.batching.plan import Places, Plan, is_whole, make_plan
 from vosctl.batching.processes import Processes
 from vosctl.batching.result import BatchSummary, JobResult
-from vosctl.batching.results import ResultsFile
+from vosctl.batching.results import ResultsFile, remove_hidden
+from vosctl.batching.running import remove_empty
 from vosctl.engine.base import Engine
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
@@ -65,8 +66,8 @@ class BatchRun:
         with ExitStack() as stack:
             file = None if self.results is None else ResultsFile(self.results)
             run = _Running(self, file)
+            stack.callback(_tidy, file, run)
             if file is not None:
-                stack.callback(_tidy, file, run.whole)
                 stack.enter_context(file)
             stack.callback(self.executor.close)
             with held():
@@ -78,6 +79,8 @@ class _Running:
 
     Attributes:
         whole: the names of the jobs that are.
+        hidden: the folders in which jobs keep the tracks of long videos, and for each those above it that are to be
+            made for it, the lowest first.
     """
 
     def __init__(self, batch: BatchRun, file: ResultsFile | None) -> None:
@@ -89,6 +92,7 @@ class _Running:
         self._places = Places()
         self._under_way: set[str] = set()
         self.whole: set[str] = set()
+        self.hidden: dict[Path, list[Path]] = {}
 
     def run(self) -> BatchSummary:
         begun = time.perf_counter()
@@ -118,6 +122,9 @@ class _Running:
 
     def _begun(self, job: BatchJob) -> BatchJob:
         self._jobs[job.name] = job
+        hidden = hidden_folder(job.progress)
+        if hidden is not None and hidden not in self.hidden:
+            self.hidden[hidden] = [folder for folder in hidden.parents if not folder.exists()]
         return job
 
     def _coming(self, jobs: Iterable[BatchJob | None]) -> Iterator[BatchJob | None]:
@@ -181,15 +188,20 @@ class _Running:
         self._events.finished(job, result)
 
 
-def _tidy(file: ResultsFile, whole: Iterable[str]) -> None:
+def _tidy(file: ResultsFile | None, run: _Running) -> None:
     """Remove tracks that no job goes on from any more, and what the folder of outputs held for the run alone."""
-    hidden, names = file.path.parent / HIDDEN, {short_name(name) for name in whole}
-    for path in hidden.rglob("*.vostrack*"):
-        name, _, _ = path.relative_to(hidden).as_posix().partition(".vostrack")
-        if name.rpartition(".")[0] in names:
-            with suppress(OSError):
-                path.unlink()
-    file.remove_made()
+    names = {short_name(name) for name in run.whole}
+    for hidden in {*run.hidden, *(() if file is None else (file.path.parent / HIDDEN,))}:
+        for path in hidden.rglob("*.vostrack*"):
+            name, _, _ = path.relative_to(hidden).as_posix().partition(".vostrack")
+            if name.rpartition(".")[0] in names:
+                with suppress(OSError):
+                    path.unlink()
+    for hidden, made in run.hidden.items():
+        remove_hidden(hidden.parent)
+        remove_empty(made)
+    if file is not None:
+        file.remove_made()
 
 
 def batch(
