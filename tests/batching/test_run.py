@@ -18,6 +18,7 @@ from vosctl.batching.result import BatchSummary
 from vosctl.batching.results import ResultsFile, read_results
 from vosctl.batching.run import BatchRun
 from vosctl.batching.watching import watch
+from vosctl.engine.providers import has_nvidia_gpu
 from vosctl.prompts.prompt_file import write_prompts
 
 RESULTS = Path("out/results.jsonl")
@@ -192,6 +193,19 @@ def test_results_elsewhere_and_a_job_that_cannot_begin_leave_no_folder(clips, br
     jobs = [replace(job, long=LONG) for job in JobsRequest("v", "new/out", parse_outputs("masks")).find()]
     assert BatchRun(jobs, InProcess(bright_engine), Path("r.jsonl")).run().failed
     assert sorted(map(str, Path().iterdir())) == ["r.jsonl", "v"]
+
+
+@pytest.mark.skipif(has_nvidia_gpu(), reason="there is an NVIDIA GPU")
+@pytest.mark.parametrize("of_jobs", [False, True])
+def test_a_decoder_that_is_missing_ends_it_at_once(clips, of_jobs):
+    clips("a", "b")
+    options = vosctl.JobOptions(decoder="nvdec")
+    before = sorted(Path().rglob("*"))
+    job = vosctl.BatchJob("a", "v/a.mp4", {"rle": "a.jsonl"}, options=options)
+    given = {"jobs": [job], "results": "r.jsonl"} if of_jobs else {"jobs": "v", "output": "out", "options": options}
+    with pytest.raises(vosctl.VosctlError, match=r"^`decoder='nvdec'`: .*; use `decoder='cpu'`$"):
+        vosctl.batch(**given)
+    assert sorted(Path().rglob("*")) == before
 
 
 class Interrupts(vosctl.BatchEvents):

@@ -31,6 +31,7 @@ from vosctl.errors import UsageError
 from vosctl.interrupts import held
 from vosctl.prompts.mask_file import StrPath
 from vosctl.remote import is_remote
+from vosctl.video.hardware import hardware_decoder
 
 RESULTS = "results.jsonl"
 """The file of results, in the folder of outputs."""
@@ -246,7 +247,7 @@ def batch(
 
     Raises:
         UsageError: two jobs would write the same, outputs are in the way, or there are no jobs; nothing was run.
-        VosctlError: no job can be run, or the results cannot be written.
+        VosctlError: no job can be run, as without the decoder, or the results cannot be written.
         KeyboardInterrupt: interrupted; the results of what was done are written.
     """
     heard = events or BatchEvents()
@@ -273,6 +274,8 @@ def batch(
     if timeout is not None and (executor is not None or not isinstance(engine, EngineSettings | None)):
         raise UsageError("`timeout`: is of processes that are started here; give `engine` as settings, no `executor`")
     if executor is None:
+        for decoder in sorted({job.options.decoder for job in found}):
+            hardware_decoder(decoder)  # is missed here once, not in job after job
         made = engine or EngineSettings()
         executor = Processes(made, workers, timeout) if isinstance(made, EngineSettings) else InProcess(made)
     return BatchRun(found, executor, None if results is None else Path(results), resume, heard).run()
