@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +87,20 @@ def test_the_header_comes_back(tmp_path):
     write(tmp_path / "a.vostrack", header=header).finish()
     with Track(tmp_path / "a.vostrack") as track:
         assert track.header == header
+
+
+def test_numbers_of_numpy_and_paths_come_back_as_plain_values(tmp_path):
+    given: dict[str, Any] = {
+        "tracking": {"window_size": np.int32(96), "scales": (np.float32(0.5),), "on_device": np.bool_(False)},
+        "engine": {"asked": {"weights": Path("lite.safetensors"), "threads": np.int64(1)}},
+        "max_frames": np.int64(3),
+    }
+    header = replace(TrackHeader.of(INFO), **given)
+    write(tmp_path / "a.vostrack", header=header).finish()
+    with Track(tmp_path / "a.vostrack") as track:
+        assert track.header.tracking == {"window_size": 96, "scales": [0.5], "on_device": False}
+        assert track.header.engine == {"asked": {"weights": "lite.safetensors", "threads": 1}}
+        assert track.header.max_frames == 3
 
 
 @pytest.mark.parametrize(

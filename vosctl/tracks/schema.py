@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
+
 from vosctl.errors import VosctlError
 from vosctl.weights.text import printable
 
@@ -74,7 +76,16 @@ def remove_log(track: Path) -> None:
 
 def write_entry(database: sqlite3.Connection, key: str, value: object) -> None:
     """Write what a track says of itself under a key, in the place of what it said before."""
-    database.execute("INSERT OR REPLACE INTO header VALUES (?, ?)", (key, json.dumps(value)))
+    database.execute("INSERT OR REPLACE INTO header VALUES (?, ?)", (key, json.dumps(value, default=_plain)))
+
+
+def _plain(value: object) -> object:
+    """Return what JSON has no word for as what it has one for: NumPy's numbers, paths."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"a track cannot keep {type(value).__name__}")
 
 
 def name_as_kept(name: str | None) -> str | bytes | None:
