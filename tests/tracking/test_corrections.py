@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.helpers.bright_network import bright_torch_engine
 from tests.helpers.frames import square_frame
 from vosctl.engine import EngineInfo, Step
 from vosctl.errors import UsageError
@@ -189,3 +190,17 @@ def test_the_result_is_what_was_last_corrected(tracker):
     assert [one.id for one in result.objects] == [2]
     with pytest.raises(UsageError, match="`object_id=1`: is not followed; the objects followed are: 2"):
         tracker.remove(1)
+
+
+@pytest.mark.parametrize("way", ["step", "add"])
+def test_what_is_said_of_an_object_that_is_lost_stays_when_another_is_corrected(way):
+    tracker = Tracker(bright_torch_engine(tells_presence=True))
+    both, labels = square_frame(96, 160, (1, RED, 20, 30, 30), (2, BLUE, 100, 40, 24))
+    one, mask = square_frame(96, 160, (1, RED, 20, 30, 30))
+    tracker.start(both, labels)
+    result = tracker.step(one)
+    lost = result.find(2)
+    assert lost is not None
+    assert (lost.status, lost.presence) == ("lost", 0.0)
+    corrected = tracker.add(one, mask, 1) if way == "add" else tracker.step(one, mask)
+    assert corrected.find(2) == lost

@@ -43,7 +43,7 @@ def _recounted(one: TrackedObject, labels: Labels) -> TrackedObject:
     """Measure an object whose pixels may have been drawn over: its score is that of before."""
     area, box = _extent(labels, one.id)
     if box is None:
-        return TrackedObject(one.id, "lost", 0.0, 0, None)
+        return replace(one, status="lost", score=0.0, area=0, box=None)
     return replace(one, area=area, box=box)
 
 
