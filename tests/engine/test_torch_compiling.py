@@ -67,6 +67,16 @@ def test_what_cannot_be_compiled_is_refused_in_one_line():
         engine_with(failing)
 
 
+def test_a_cache_that_cannot_be_written_is_told_in_one_line(tmp_path):
+    (tmp_path / "cache").write_text("a file in the place of the folder")
+
+    def writing(call):
+        return lambda *arguments: (tmp_path / "cache" / "kernel").mkdir()
+
+    with pytest.raises(VosctlError, match=r"^`compiled=True`: torch cannot compile .*cache/kernel.*; leave it out$"):
+        engine_with(writing)
+
+
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
 def test_compiling_is_for_torch(engine):
     with pytest.raises(UsageError, match="`compiled=True`: is for the torch engine; leave it out, or"):

@@ -50,7 +50,7 @@ def compile_network(network: PropagationNetwork, compiler: Compiler, run: Callab
     begin = time.perf_counter()
     try:
         run()
-    except RuntimeError as error:  # what torch's compilers raise
+    except (RuntimeError, OSError) as error:  # what torch's compilers raise, and the folder that they write into
         if is_memory_error(error):
             raise
         first = str(error).strip().partition("\n")[0][:200] or type(error).__name__
