@@ -32,6 +32,14 @@ def test_layouts(tmp_path: Path, resolution: str) -> None:
         check_trackable(sequence)
 
 
+def test_hidden_folders_are_no_sequences(tmp_path: Path) -> None:
+    build(tmp_path, ".", ["bear"])
+    for part in ("Annotations", "JPEGImages"):
+        (tmp_path / part / ".ipynb_checkpoints").mkdir()
+    for unannotated in (False, True):
+        assert [one.name for one in find_sequences(tmp_path, unannotated=unannotated)] == ["bear"]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

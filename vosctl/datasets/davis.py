@@ -49,7 +49,8 @@ def find_sequences(root: Path, subset: str = ALL_SEQUENCES, *, unannotated: bool
     images = _media_folder(root, "JPEGImages", resolution)
     if subset == ALL_SEQUENCES:
         folders = [annotations, images] if unannotated and images is not None else [annotations]
-        names = natsorted({entry.name for folder in folders for entry in folder.iterdir() if entry.is_dir()})
+        entries = (entry for folder in folders for entry in folder.iterdir() if not entry.name.startswith("."))
+        names = natsorted({entry.name for entry in entries if entry.is_dir()})
     else:
         names = _read_list(_find_list(root, subset))
     if not names:
