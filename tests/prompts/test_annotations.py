@@ -186,6 +186,17 @@ class TestCoco:
         content["annotations"].append({"image_id": 2, "segmentation": rle(block(1, 1, 5, 5))})
         assert "holds objects of 2 images (a.jpg, b.jpg); keep those of the first frame" in refusal(content)
 
+    def test_results_of_several_images(self, refusal, read):
+        """A detector's results are such a list, of all the images that it was shown."""
+        results = [{"image_id": number, "segmentation": rle(block(5, 5, 10, 10))} for number in range(7, 17)]
+        assert "holds objects of 10 images (7, 8, 9, 10, 11, 12, 13, 14 and 2 more)" in refusal(results)
+        np.testing.assert_array_equal(read(results[:1]).labels, block(5, 5, 10, 10))
+
+    def test_a_list_with_an_entry_a_line(self, read):
+        parts = [json.dumps(rle(block(5, 5 + 20 * number, 10, 10))) for number in range(2)]
+        mask = read("[" + "\n,".join(parts) + "]", name="mask.json")
+        np.testing.assert_array_equal(mask.labels, block(5, 5, 10, 10) + 2 * block(5, 25, 10, 10))
+
     def test_another_size(self, refusal, read):
         content = rle(block(20, 20, 40, 60, size=(120, 160)))
         assert "the mask is 160x120 but the frames are 80x60" in refusal(content)

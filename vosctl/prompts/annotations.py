@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from vosctl.errors import UsageError
 from vosctl.prompts.json_values import Checked, parse, read_text
 from vosctl.prompts.mask_size import check_size
 from vosctl.prompts.run_lengths import decode_runs
@@ -71,7 +72,7 @@ def read_annotations(path: Path, frame_size: tuple[int, int], fix: bool, notes: 
     text = read_text(path)
     lines = [line for line in text.splitlines() if line.strip()]
     checked = Checked(path)
-    if path.suffix.lower() != ".json" or (len(lines) > 1 and lines[0].rstrip().endswith("}")):
+    if path.suffix.lower() != ".json" or (len(lines) > 1 and _is_whole(path, lines[0])):
         content: object = _first_frame(checked, (parse(path, line) for line in lines), notes)
     else:
         content = parse(path, text)
@@ -91,6 +92,14 @@ def read_annotations(path: Path, frame_size: tuple[int, int], fix: bool, notes: 
             labels[draw(checked, part, size)] = number
     _tell(objects, ids, labels, notes)
     return labels
+
+
+def _is_whole(path: Path, line: str) -> bool:
+    """Return whether a line is JSON by itself, and so one of several."""
+    try:
+        return isinstance(parse(path, line), dict)
+    except UsageError:
+        return False
 
 
 def _ids(checked: Checked, objects: list[_Object]) -> list[int]:
@@ -212,8 +221,13 @@ def _filled(polygons: list[Polygon], size: tuple[int, int]) -> Mask:
 def _coco(checked: Checked, content: object, frame_size: tuple[int, int]) -> tuple[list[_Object], tuple[int, int]]:
     if isinstance(content, dict) and "annotations" in content:
         return _dataset(checked, content)
-    entries = content if isinstance(content, list) else [content]
-    objects = [_annotation(checked, checked.record(entry, "an annotation"), {}) for entry in entries]
+    entries = [
+        checked.record(entry, "an annotation") for entry in (content if isinstance(content, list) else [content])
+    ]
+    images = list(dict.fromkeys(str(entry["image_id"]) for entry in entries if "image_id" in entry))
+    if len(images) > 1:
+        raise _several_images(checked, images)
+    objects = [_annotation(checked, entry, {}) for entry in entries]
     sizes = {_size(checked, part) for item in objects for part in item.parts if isinstance(part, dict)}
     if len(sizes) > 1:
         raise checked.fail("its objects are of images of different sizes; keep those of the first frame")
@@ -231,10 +245,7 @@ def _dataset(checked: Checked, content: dict[str, object]) -> tuple[list[_Object
     }
     annotated = list(dict.fromkeys(str(annotation.get("image_id")) for annotation in annotations))
     if len(annotated) > 1:
-        names = [checked.text(images.get(key, {}).get("file_name"), key) for key in annotated[:_MOST_NAMED]]
-        raise checked.fail(
-            f"holds objects of {len(annotated)} images ({', '.join(names)}); keep those of the first frame"
-        )
+        raise _several_images(checked, [checked.text(images.get(key, {}).get("file_name"), key) for key in annotated])
     if annotated and annotated[0] not in images:
         raise checked.fail("its annotations name an image that it does not list")
     names_of = {
@@ -248,6 +259,14 @@ def _dataset(checked: Checked, content: dict[str, object]) -> tuple[list[_Object
         checked.integer(image.get("width"), "width", 1, _LARGEST_SIDE),
     )
     return [_annotation(checked, annotation, names_of) for annotation in annotations], size
+
+
+def _several_images(checked: Checked, names: list[str]) -> UsageError:
+    named = [checked.text(name, "") for name in names[:_MOST_NAMED]]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return checked.fail(
+        f"holds objects of {len(names)} images ({', '.join(named)}{more}); keep those of the first frame"
+    )
 
 
 def _annotation(checked: Checked, entry: dict[str, object], names_of: dict[str, str]) -> _Object:
