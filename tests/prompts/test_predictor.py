@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -118,3 +121,15 @@ def test_what_fills_a_box_is_looked_at_once_more(scene, box, score, looks):
     assert overlap(found.mask, labels == 1) > 0.9
     assert len(engine.maps) == looks
     assert engine.maps[-1][MASK].any() == (looks == 2)
+
+
+def test_a_mask_whose_answer_is_kept_is_kept_too(engine, scene):
+    """A new one in its place in memory would be taken for it."""
+    image, labels = scene
+    predictor = MaskPredictor(engine, image)
+    mask = (labels == 1).astype(np.float32)
+    kept = weakref.ref(mask)
+    predictor.predict(Prompt(box=(0.0, 0.0, 640.0, 480.0), mask=mask))
+    del mask
+    gc.collect()
+    assert kept() is not None

@@ -9,7 +9,8 @@ from vosctl.selection import window
 @pytest.mark.parametrize(
     ("code", "name"),
     [(13, "enter"), (10, "enter"), (27, "escape"), (8, "backspace"), (65535, "delete"), (3014656, "delete"),
-     (9, "tab"), (32, "space"), (ord("A"), "a"), (ord("a"), "a"), (ord("1"), "1"), (65505, None), (-1, None)],
+     (9, "tab"), (32, "space"), (ord("A"), "a"), (ord("a"), "a"), (ord("1"), "1"), (65505, None), (-1, None),
+     (0x100000 | ord("r"), "r"), (0x10000D, "enter"), (0x120000 | 65535, "delete"), (0x100000 | 65505, None)],
 )  # fmt: skip
 def test_keys_have_one_name_on_every_platform(code, name):
     assert window.key_name(code) == name

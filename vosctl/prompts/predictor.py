@@ -66,7 +66,8 @@ class MaskPredictor(Generic[Features]):
         self._engine, self._image = engine, image
         self._height, self._width = image.shape[:2]
         self._features: OrderedDict[Crop, Features] = OrderedDict()
-        self._answers: OrderedDict[tuple[object, ...], Answer] = OrderedDict()
+        # With the mask that was asked about, so that no other one gets its identity meanwhile.
+        self._answers: OrderedDict[tuple[object, ...], tuple[Answer, SoftMask | None]] = OrderedDict()
 
     def predict(self, prompt: Prompt) -> MaskPrediction:
         """Find the object that a prompt means.
@@ -78,8 +79,9 @@ class MaskPredictor(Generic[Features]):
         answer: Answer | None = None
         for part in _rounds(prompt):
             key = part.box, part.points, part.strokes, id(part.mask)
-            answer = self._answers.get(key) or self._answer(part, answer)
-            self._answers[key] = answer
+            known = self._answers.get(key)
+            answer = self._answer(part, answer) if known is None else known[0]
+            self._answers[key] = answer, part.mask
             self._answers.move_to_end(key)
         while len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)

@@ -35,6 +35,8 @@ _KEYS = {
     65421: "enter",  # the keypad's
     3014656: "delete",  # Windows
 }
+_CODE = 0xFFFF
+"""The bits of a key's code that name the key; some window systems add Shift, NumLock and others above them."""
 _ACTIONS: dict[int, tuple[MouseAction, bool]] = {  # and whether it is the right button's
     cv2.EVENT_LBUTTONDOWN: ("press", False),
     cv2.EVENT_LBUTTONDBLCLK: ("press", False),  # the second press of two quick ones
@@ -84,10 +86,11 @@ def require_display(
 
 def key_name(code: int) -> str | None:
     """Return the name of a key by the code OpenCV gives it; None for one without a meaning here."""
-    if code in _KEYS:
-        return _KEYS[code]
-    if 33 <= code < 127:
-        return chr(code).lower()
+    for one in () if code < 0 else (code, code & _CODE):
+        if one in _KEYS:
+            return _KEYS[one]
+        if 33 <= one < 127:
+            return chr(one).lower()
     return None
 
 
