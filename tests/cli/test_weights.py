@@ -233,6 +233,15 @@ def test_info_of_what_is_not_there(invoke, name, code, words):
     assert words in result.stderr
 
 
+def test_weights_that_only_find_objects_are_not_said_to_lose_them(invoke):
+    titles = {
+        name: [line.split()[0] for line in invoke("weights", "info", name).stdout.splitlines()]
+        for name in ("prompt", "lite")
+    }
+    assert {"presence", "references"}.isdisjoint(titles["prompt"])
+    assert {"presence", "references"} <= set(titles["lite"])
+
+
 def test_list_and_info(invoke):
     listed = json.loads(invoke("weights", "list", "--json").stdout)
     assert [one["name"] for one in listed if one["shipped"]] == list(registered_weights())

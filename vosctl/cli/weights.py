@@ -93,8 +93,7 @@ def info(weights: str, as_json: bool) -> None:
         ("state", _state(entry)),
         ("sha256", entry.sha256),
         ("values", ", ".join(f"{count:,} {kind}" for kind, count in contents["values"].items())),
-        ("presence", PRESENCE[contents["presence"]]),
-        *([] if contents["references"] is None else [("references", REFERENCES[contents["references"]])]),
+        *_of_following(contents),
         *([("outlines", "drawn at full size by a head of their own")] if contents["outlines"] else []),
         ("licence", entry.licence),
         ("trained on", entry.training_data),
@@ -269,6 +268,13 @@ def _abilities(network: str, heads: set[str]) -> dict[str, Any]:
     if description is not None and description.task == "follow":
         references = 2 if description.side_by_side else 1
     return {"presence": "presence" in heads, "outlines": OUTLINE in heads, "references": references}
+
+
+def _of_following(contents: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is to be said of weights that follow objects; nothing of those that only find them."""
+    if contents["references"] is None:
+        return []
+    return [("presence", PRESENCE[contents["presence"]]), ("references", REFERENCES[contents["references"]])]
 
 
 def _table(entries: Iterable[WeightsEntry]) -> Table:
