@@ -35,7 +35,7 @@ def _fields(request: type[Any]) -> set[str]:
 
 
 @click.command(short_help="Follow objects through a video.", cls=VosctlCommand, spelled={"choose": "--select"})
-@click.argument("source", metavar="INPUT", required=False, type=click.Path(readable=False))
+@click.argument("source", metavar="[INPUT]", required=False, type=click.Path(readable=False))
 @first_mask_options(
     click.option("--select", is_flag=True, help="Draw the objects on the first frame, in a window."),
     *timed_mask_options,

@@ -116,7 +116,7 @@ view_options = grouped(
 live_output_options = grouped(
     "outputs",
     LiveOutputOptions,
-    path_option("--record", "FILE|-", "Record the overlay from the start, as .mp4, .mkv, .mov or .webm."),
+    path_option("--record", "FILE|-", "Record the overlay from the start, as .mp4, .mkv, .mov, .webm; or .webp, .gif."),
     *output_path_options,
     *composed_options,
     track_option,

@@ -84,15 +84,15 @@ def segment(
         point: clicks (x, y, on_object), or such clicks by object id; with a box for the same object they correct it.
         fix_mask: repair a mask file of another size or with soft edges.
         accept_doubtful: go on with a doubtful mask from a box or clicks: of a low score, or hardly any of its box.
-        overlay: video with coloured objects: .mp4, .mov, .mkv or .webm; "-" for standard output, as matte, cutout, rle
-            and composite.
+        overlay: video with coloured objects: .mp4, .mov, .mkv or .webm, or an animated .webp or .gif; "-" for standard
+            output, as matte, cutout, rle and composite.
         colors: of the objects in the overlay: names or #rrggbb in their order, or `2=#00ff00` for object 2, with
             commas between them; the others' are chosen to stand out.
         masks: directory of indexed PNG, one a frame.
-        matte: grey video of the objects' probability.
-        cutout: the objects with transparency: .mov, .webm or a directory of PNG.
+        matte: grey video of the objects' probability, in a file as for overlay.
+        cutout: the objects with transparency: .mov, .webm, .webp or a directory of PNG.
         rle: file of JSON lines with COCO RLE, "-" for standard output.
-        composite: video of the objects before `background`.
+        composite: video of the objects before `background`, in a file as for overlay.
         background: "blur", a colour by name or as #rrggbb, or an image or a video file, which covers the frame.
         annotations: file, or directory, of the masks for an annotation tool.
         annotation_format: "coco", "cvat", "labelme" or "yolo".

@@ -296,7 +296,8 @@ def resume(
         decoder: what decodes the video; it may be another than the track was made with.
 
     Returns:
-        What a run that was never stopped would have said; speeds are those of this part.
+        What a run that was never stopped would have said, with the speeds of this part; of a track that was whole, and
+        of which nothing is drawn, the frames are those that are tracked anew.
 
     Raises:
         UsageError: the track is complete and nothing more is said, or the request cannot be served; nothing was
