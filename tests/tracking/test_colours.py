@@ -52,6 +52,17 @@ def test_of_too_few_pixels_nothing_is_said():
     assert compared(0.7, colours((40, 40, 200)), [None, None]) == 0.7
 
 
+def test_a_thing_that_is_one_pixel_wide_has_colours_or_none():
+    image, found = seen((200, 40, 40))[0], []
+    for x in range(100, 110):
+        line = np.zeros(image.shape[:2], np.float32)
+        line[20:230, x] = 1
+        assert line.sum() >= LEAST_PIXELS
+        found.append(colours_of(image, line))
+    assert {one is None for one in found} == {True, False}
+    assert all(one.sum() == pytest.approx(1, abs=1e-4) for one in found if one is not None)
+
+
 def test_colours_only_speak_against_and_are_not_believed_without_limit():
     assert with_colours(0.7, 1.0) == pytest.approx(0.7)
     assert with_colours(0.7, ALIKE) == pytest.approx(0.7)

@@ -34,6 +34,8 @@ def colours_of(image: RGBImage, mask: SoftMask) -> Colours | None:
     if np.count_nonzero(mask > 0.5) < LEAST_PIXELS:
         return None
     marked = (cv2.resize(mask, SAMPLED, interpolation=cv2.INTER_NEAREST) > 0.5).view(np.uint8)
+    if not marked.any():  # so thin that it lies between the pixels looked at
+        return None
     lab = cv2.cvtColor(cv2.resize(image, SAMPLED, interpolation=cv2.INTER_NEAREST), cv2.COLOR_RGB2LAB)
     # Few colours reach the ends of the axes: their middle halves are spread over all bins, and the rest is cut off.
     spread = cv2.LUT(lab, _SPREAD)
