@@ -428,12 +428,14 @@ def test_times_are_those_of_the_frames_that_are_tracked(clip, bright_engine):
     assert 0.1 <= summary.p50 <= summary.p95
 
 
-def test_a_live_run_is_not_gone_on_with(clip, bright_engine):
+@pytest.mark.parametrize("complete", ["true", "false"])
+def test_a_live_run_is_not_gone_on_with(clip, bright_engine, complete):
     stopped(clip, bright_engine, 5)
     with Track(Path("a.vostrack")) as track:
         header = replace(track.header, live=True)
     with sqlite3.connect("a.vostrack") as database:
         database.execute("UPDATE header SET value = ? WHERE key = 'header'", (json.dumps(header.to_json()),))
+        database.execute("UPDATE header SET value = ? WHERE key = 'complete'", (complete,))
     database.close()
     with pytest.raises(vosctl.UsageError, match="is of a live run, which cannot be gone on with"):
         resume("a.vostrack", engine=bright_engine)

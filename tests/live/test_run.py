@@ -144,6 +144,15 @@ def test_the_feed_is_held_while_the_picture_stands(start):
     assert feed.held == [False, True, False, True, False]
 
 
+def test_a_file_waits_while_its_first_objects_are_found(start):
+    """The network for boxes and clicks may have to be loaded: the next frame would be seconds away."""
+    feed = ScriptedFeed(8, live=False)
+    held = []
+    start(feed, window=False, first=lambda image: held.append(feed.held[-1]) or picture(0)[1])
+    assert held == [True]
+    assert feed.held == [False, True, False]
+
+
 def test_recordings_are_numbered_and_begin_at_zero(start, tmp_path):
     (tmp_path / "scripted_record_001.mp4").write_bytes(b"precious")
     record = [[Key("r")], [], [], [], [], [Key("r")], [], []]

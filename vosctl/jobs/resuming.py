@@ -89,12 +89,12 @@ class ResumeJob:
             if corrected is not None:
                 return corrected
         with opened_track(path, self.source, decoder=self.decoder) as (track, source):
+            _check_frames(track)
             if track.complete:
                 raise UsageError(
                     f"{path}: is complete, there is nothing to go on with; `vosctl render` draws from it, a `mask`, "
                     "`box` or `point` corrects it"
                 )
-            _check_frames(track)
             request = self._request(source, path)
             tracker = self._tracker(path, track.header)
             resumed = self._resumed(track, source, tracker)

@@ -135,6 +135,8 @@ class LiveRun:
         while not self._quit:
             check()
             if captured is not None:
+                if not self.summary.frames and self._parts.first_objects is not None:
+                    self._hold(True)  # a file waits while its objects are found
                 self._follow(captured)
             if self._parts.window is not None:
                 self._show(self._parts.window, captured)
