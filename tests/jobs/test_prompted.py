@@ -223,6 +223,13 @@ def test_a_frame_that_is_lost_can_be_the_only_place(with_a_lost_frame, bright_en
     assert found[0] == ({2} if direction == "both" else set())
 
 
+def test_a_run_of_which_all_is_lost_is_refused(with_a_lost_frame, bright_engine):
+    prompts = [vosctl.TimedPrompt.of(5, 1, mask=with_a_lost_frame[5] == 1)]
+    with pytest.raises(vosctl.UsageError, match="clip: nothing is left to follow; see the warnings"):
+        vosctl.segment("clip.mp4", prompts=prompts, masks="masks", engine=bright_engine)
+    assert not Path("masks").exists()
+
+
 def test_a_box_in_a_lost_frame_is_refused_before_any_work(with_a_lost_frame, registered_bright_engine):
     prompts = [vosctl.TimedPrompt.of(5, 1, box=(40, 30, 30, 30))]
     with pytest.raises(vosctl.UsageError, match="frame 5 for object 1: the frame is lost, too damaged to be decoded"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import Literal
 
+from vosctl.errors import UsageError
 from vosctl.interrupts import check
 from vosctl.jobs.blending import Part, put_together, share_ahead
 from vosctl.jobs.prompted import PromptedTracker
@@ -50,6 +51,7 @@ def follow_backwards(
         The result of each frame, by its number.
 
     Raises:
+        UsageError: all that is said is of frames that are lost in a damaged video.
         VosctlError: the source cannot be read.
         KeyboardInterrupt: interrupted.
     """
@@ -74,6 +76,8 @@ def follow_backwards(
     for number in sorted(anchors):
         if number >= (down_to or 0) and number not in kept:
             schedule.pass_over(number)
+    if not schedule.ids:
+        raise UsageError(f"{source.info.name}: nothing is left to follow; see the warnings")
     source.seek(first)
     return kept
 
