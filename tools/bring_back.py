@@ -18,8 +18,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import torch
 
-from vosctl.training.run_folder import SETTINGS, STATE
-from vosctl.training.trainer import BEST, LAST
+from vosctl.training.run_folder import BEST, LAST, SETTINGS, STATE
 
 LOGS = "logs.zip"
 KEPT = (SETTINGS, "log.csv", "validation.csv", "preview.png")

@@ -278,6 +278,11 @@ def test_a_run_is_not_overwritten(stills: Path, quick: Path, tmp_path: Path):
         start(settings, tmp_path / "run", lambda: nullcontext(Script()))
     with pytest.raises(UsageError, match="`seed` cannot change"):
         resume(tmp_path / "run", {"seed": 3}, lambda: nullcontext(Script()))
+    (tmp_path / "run" / "state.pt").unlink()  # as weights are that were carried here from another machine
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
+    with pytest.raises(UsageError, match=r"holds last\.safetensors of a run that cannot be resumed"):
+        start(settings, tmp_path / "run", lambda: nullcontext(Script()))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == kept
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from vosctl.network.table import find_network, imported, part_of
 from vosctl.training import distributed
 from vosctl.training.precision import training_placement
 from vosctl.training.reporting import Display, Reporter
-from vosctl.training.run_folder import SETTINGS, RunFolder
+from vosctl.training.run_folder import BEST, LAST, SETTINGS, RunFolder
 from vosctl.training.samples import CACHE_BYTES, Samples, SampleSettings
 from vosctl.training.settings import TrainingSettings, settings_from_toml
 from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Problem, find_sequences, find_stills
@@ -128,7 +128,7 @@ def _train(
 
 def _tell_weights(folder: RunFolder, screen: Screen) -> None:
     """Say where the weights are, at the end of a run or where it stopped."""
-    for name, what in (("last.safetensors", "weights"), ("best.safetensors", "best weights in validation")):
+    for name, what in ((LAST, "weights"), (BEST, "best weights in validation")):
         if (folder.path / name).is_file():
             screen.note(f"{what}: {folder.path / name}")
 

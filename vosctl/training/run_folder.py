@@ -17,6 +17,8 @@ from vosctl.errors import UsageError, VosctlError
 
 SETTINGS = "settings.toml"
 STATE = "state.pt"
+LAST, BEST = "last.safetensors", "best.safetensors"
+"""The averaged weights of the last checkpoint, and those that tracked best."""
 
 
 @dataclass(slots=True)
@@ -51,12 +53,16 @@ class RunFolder:
         """Make the folder of a new run.
 
         Raises:
-            UsageError: a run is there already.
+            UsageError: a run is there already, or weights of one.
         """
         if (path / STATE).exists():
             raise UsageError(
                 f"`output={str(path)!r}`: holds a run already; "
                 f"go on with it by `resume={str(path)!r}`, or name another folder"
+            )
+        if (path / LAST).exists():
+            raise UsageError(
+                f"`output={str(path)!r}`: holds {LAST} of a run that cannot be resumed; name another folder"
             )
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path)

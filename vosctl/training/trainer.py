@@ -26,14 +26,11 @@ from vosctl.training.objective import Objective, Propagated
 from vosctl.training.optimisation import Optimisation
 from vosctl.training.precision import keep_depthwise_in_fp32
 from vosctl.training.reporting import Reporter
-from vosctl.training.run_folder import STATE, Position, RunFolder
+from vosctl.training.run_folder import BEST, LAST, STATE, Position, RunFolder
 from vosctl.training.samples import Batch, NumberedBatches, Samples, collate
 from vosctl.training.settings import TrainingSettings
 from vosctl.training.validation import validate
 from vosctl.weights.networks import save_network
-
-LAST, BEST = "last.safetensors", "best.safetensors"
-"""The averaged weights of the last checkpoint, and those that tracked best."""
 
 
 class Trainer:

@@ -20,9 +20,9 @@ from vosctl.training.precision import keep_depthwise_in_fp32
 from vosctl.training.prompt.clicks import add_clicks
 from vosctl.training.prompt.objective import PromptLoss, prompt_loss
 from vosctl.training.prompt.samples import Pool, PromptBatch, PromptSamples, collate_prompts
-from vosctl.training.run_folder import RunFolder
+from vosctl.training.run_folder import BEST, LAST, RunFolder
 from vosctl.training.samples import NumberedBatches
-from vosctl.training.trainer import BEST, LAST, Clock, prepare_worker
+from vosctl.training.trainer import Clock, prepare_worker
 from vosctl.weights.networks import save_network
 
 ROUNDS = ((1, 0.2), (2, 0.35), (3, 0.25), (4, 0.2))
