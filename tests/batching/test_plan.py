@@ -109,6 +109,10 @@ def test_jobs_of_other_shards_in_the_way(clips):
     [
         ({"outputs": {"overlay": "out/a.xyz"}}, "`overlay`: out/a.xyz"),
         ({"outputs": {"composite": "out/a.mp4"}}, "`composite`: needs a `background`"),
+        (
+            {"outputs": {"composite": "out/a.mp4"}, "options": JobOptions(background="gone.jpg")},
+            "`background=gone.jpg`: is no file, and no colour",
+        ),
         ({"options": JobOptions(colors="red")}, "`colors`"),
         ({"options": JobOptions(feather=-1)}, "`feather=-1`"),
     ],
@@ -119,3 +123,9 @@ def test_outputs_that_no_job_can_have_are_refused_those_of_one_job_are_its_failu
     with pytest.raises(vosctl.UsageError, match=message):
         make_plan([wrong])
     assert len(make_plan([wrong, job("b")]).jobs) == 2
+
+
+def test_a_background_that_is_elsewhere_is_looked_for_by_its_job(clips):
+    clips("a")
+    options = JobOptions(background="memory://far/beach.jpg")
+    assert make_plan([replace(job(), outputs={"composite": "out/a.mp4"}, options=options)]).jobs

@@ -238,6 +238,14 @@ def test_a_background_is_a_path_too_and_a_rate_a_number(clip, bright_engine, tmp
         assert [frame.time for frame in container.decode(video=0)] == pytest.approx([0, 0.08])
 
 
+def test_a_background_that_is_not_there_is_said_before_any_work(clip, bright_engine, tmp_path):
+    prompts = [vosctl.TimedPrompt.of(5, mask="m.png")]  # followed backwards first
+    with pytest.raises(vosctl.UsageError, match=r"`background=gone\.jpg`: is no file"):
+        vosctl.segment("clip.mp4", prompts=prompts, composite="c.mp4", background="gone.jpg", engine=bright_engine)
+    assert not bright_engine.batches
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "m.png"}
+
+
 def test_an_object_that_a_later_one_covers_is_not_lost_in_silence(clip):
     objects = FirstObjects(prompts={1: Prompt.of((7, 13, 30, 30)), 2: Prompt.of((7, 13, 30, 30))})
     image, _ = square_frame(64, 96, (1, RED, 10, 16, 24))

@@ -13,6 +13,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.remote import exists, is_address, is_remote
 from vosctl.remote import is_whole as is_whole_there
 from vosctl.tracks import Track
+from vosctl.video.backgrounds import BLUR
 from vosctl.video.sinks.checks import check_outputs
 
 _MOST_NAMED = 3
@@ -137,7 +138,10 @@ def _check_requests(jobs: Sequence[BatchJob]) -> None:
     first: UsageError | None = None
     for job in jobs:
         try:
-            check_outputs(replace(job, resume=True).request())
+            request = replace(job, resume=True).request()
+            if is_remote(request.background):
+                request = replace(request, background=BLUR)  # the job looks for it, once it has fetched it
+            check_outputs(request)
             return
         except UsageError as error:
             first = first or error

@@ -39,6 +39,20 @@ def background_file(text: str) -> Path | None:
     return None if text == BLUR or _colour(text) is not None else Path(text)
 
 
+def check_background(text: str) -> None:
+    """Make sure that a background is one; a file is not opened.
+
+    Raises:
+        UsageError: it is no file, no colour and not the blur.
+    """
+    file = background_file(text)
+    if file is not None and not file.is_file():
+        raise UsageError(
+            f"`background={text}`: is no file, and no colour; give {BLUR}, a colour such as white or #00ff00, "
+            "or an image or a video file"
+        )
+
+
 def open_background(text: str, height: int, width: int) -> Background:
     """Open a background.
 
@@ -56,11 +70,7 @@ def open_background(text: str, height: int, width: int) -> Background:
         return _Blurred()
     if (colour := _colour(text)) is not None:
         return _Still(np.full((height, width, 3), colour, np.uint8))
-    if not Path(text).is_file():
-        raise UsageError(
-            f"`background={text}`: is no file, and no colour; give {BLUR}, a colour such as white or #00ff00, "
-            "or an image or a video file"
-        )
+    check_background(text)
     return _Moving(text, height, width)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vosctl.errors import UsageError
 from vosctl.tracks.header import TRACK_SUFFIX
-from vosctl.video.backgrounds import background_file
+from vosctl.video.backgrounds import background_file, check_background
 from vosctl.video.colours import ColourRequest
 from vosctl.video.edges import Edges
 from vosctl.video.encodings import ANIMATIONS, CONTAINERS, PIPE_FORMATS
@@ -126,6 +126,8 @@ def _check_looks(request: OutputRequest) -> None:
         )
     if request.background and request.composite is None:
         raise UsageError("`background`: is the composite's; ask for one with `composite=FILE`")
+    if request.background:
+        check_background(request.background)
     if request.edges != Edges() and not (request.matte or request.cutout or request.composite):
         raise UsageError("`grow`, `feather`, `clean_edges`: are for `matte`, `cutout` and `composite`; ask for one")
 
