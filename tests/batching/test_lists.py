@@ -79,6 +79,14 @@ def test_boxes_and_points(listed):
     assert c.objects[3].points == ((7, 8, True),)
 
 
+def test_a_line_that_does_not_say_what_to_follow_is_a_job_that_would_fail(listed):
+    lacking, saying = listed('source,point\na.mp4,\nb.mp4,"5,6"\n').jobs
+    assert lacking.problem.endswith(
+        "a.mp4: its line does not say what to follow; give it a first_mask, box, point or prompts"
+    )
+    assert saying.problem is None
+
+
 BAD = {
     "no json": "{",
     "no object": "[1]",

@@ -151,6 +151,9 @@ def _job(folder: Path, said: Mapping[str, object], options: JobOptions) -> tuple
         prompts=_below(folder, prompts) if isinstance(prompts, str) else (),
         options=_options(folder, values, options),
     )
+    if not (job.first_mask or job.objects or job.prompts):
+        said = f"{source}: its line does not say what to follow; give it a first_mask, box, point or prompts"
+        job = replace(job, problem=said)
     outputs = values.get("outputs")
     return job, parse_outputs(outputs) if isinstance(outputs, str) else ()
 
