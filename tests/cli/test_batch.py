@@ -19,15 +19,18 @@ from vosctl.batching.result import JobsFailedError
 from vosctl.batching.results import read_results
 from vosctl.batching.run import BatchRun
 from vosctl.cli.batch import LAYOUTS as SAID
+from vosctl.cli.batch import OUTPUTS as SAID_OUTPUTS
 from vosctl.cli.batch_reporting import BatchReporter
 from vosctl.cli.options import ReportingRequest
 from vosctl.engine.providers import has_nvidia_gpu
+from vosctl.video.sinks.checks import OUTPUTS
 
 SMALL = ("--window-size", "96", "--device", "cpu")
 
 
-def test_the_layouts_of_the_command_are_those_that_there_are():
+def test_the_layouts_and_outputs_of_the_command_are_those_that_there_are():
     assert SAID == LAYOUTS
+    assert SAID_OUTPUTS == OUTPUTS
 
 
 def batch(*arguments, **settings):

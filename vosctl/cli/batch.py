@@ -38,6 +38,13 @@ SHARD_RESULTS = "results-{}-of-{}.jsonl"
 """The file of results of one of several machines."""
 LAYOUTS = ("folders", "flat", "kinds", "davis")
 """As `vosctl.batching.layouts.LAYOUTS`, which needs numpy."""
+OUTPUTS = ("overlay", "masks", "matte", "cutout", "rle", "composite", "annotations", "track")
+"""As `vosctl.video.sinks.checks.OUTPUTS`, likewise."""
+_SPELLED = {
+    "workers": "--jobs",
+    "subset": "--set",
+    **{mention: f"--outputs {name}" for name in OUTPUTS for mention in (name, f"{name}=FILE")},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,7 @@ work_options = grouped(
 @click.command(
     short_help="Follow objects through many videos.",
     cls=VosctlCommand,
-    spelled={"workers": "--jobs", "subset": "--set"},
+    spelled=_SPELLED,
 )
 @click.argument("source", metavar="SOURCE", type=click.Path(readable=False))
 @click.option(
