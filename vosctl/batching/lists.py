@@ -152,8 +152,8 @@ def _job(folder: Path, said: Mapping[str, object], options: JobOptions) -> tuple
         options=_options(folder, values, options),
     )
     if not (job.first_mask or job.objects or job.prompts):
-        said = f"{source}: its line does not say what to follow; give it a first_mask, box, point or prompts"
-        job = replace(job, problem=said)
+        problem = f"{source}: its line does not say what to follow; give it a first_mask, box, point or prompts"
+        job = replace(job, problem=problem)
     outputs = values.get("outputs")
     return job, parse_outputs(outputs) if isinstance(outputs, str) else ()
 
