@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -6,6 +7,7 @@ import torch
 
 from vosctl.engine.devices import has_fast_cpu_bf16, resolve_placement
 from vosctl.errors import UsageError, VosctlError
+from vosctl.processor import cpu_flags
 
 
 def random_object(seed, size=64):
@@ -61,6 +63,14 @@ def test_auto_is_told_as_really_chosen(tiny_engine):
         assert placement.precision == ("bf16" if has_fast_cpu_bf16() else "fp32")
     assert tiny_engine.info.device == "cpu"
     assert tiny_engine.info.precision == "fp32"
+
+
+def test_an_older_pytorch_does_not_tell_bf16_and_the_system_does():
+    older = SimpleNamespace(_is_cpu_support_vnni=lambda: True)
+    assert has_fast_cpu_bf16(older) == any(flag in cpu_flags() for flag in ("avx512_bf16", "amx_bf16"))
+    for told in (True, False):
+        newer = SimpleNamespace(_is_avx512_bf16_supported=lambda told=told: told, _is_amx_tile_supported=lambda: False)
+        assert has_fast_cpu_bf16(newer) == told
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
