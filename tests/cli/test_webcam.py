@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.engines import BrightObjectEngine, register_engine
-from tests.helpers.frames import write_video
+from tests.helpers.frames import lose_frame, write_video
 from tests.helpers.live import MjpegServer, picture
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 
@@ -238,3 +238,10 @@ def test_a_platform_without_a_virtual_camera(invoke, clip, fake, monkeypatch):
     result = invoke("webcam", "clip.mp4", "--no-window", "--first-mask", "m.png", "--virtual-camera")
     assert result.exit_code == 1
     assert "none can be opened (no device)" in result.stderr.splitlines()[-1]
+
+
+def test_what_is_wrong_with_a_file_is_said(invoke, clip, fake, tmp_path):
+    lose_frame(tmp_path / "clip.mp4", 3)
+    result = invoke("webcam", "clip.mp4", "--no-window", "--first-mask", "m.png")
+    assert result.exit_code == 0, result.output
+    assert "too damaged to be decoded" in result.stderr

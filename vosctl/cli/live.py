@@ -119,6 +119,8 @@ class LiveJob:
             finally:
                 for path in run.kept:
                     reporter.kept(path)
+                for line in feed.warnings:
+                    reporter.warning(line)
                 _report(reporter, run.summary, engine.info, record, "result" if self.shown.no_window else "display")
 
     def _header(

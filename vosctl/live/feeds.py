@@ -56,6 +56,11 @@ class Feed(ABC):
         """Let time stand still, or go on, where that is possible; what is live cannot be held."""
         return
 
+    @property
+    def warnings(self) -> list[str]:
+        """Return a line for each thing that went wrong so far without stopping the reading."""
+        return []
+
     @abstractmethod
     def __iter__(self) -> Iterator[Captured]:
         """Yield the frames; whatever is open is closed at their end.
@@ -106,6 +111,11 @@ class FileFeed(Feed):
             elif not held and self._held_from is not None:
                 self._held_for += now - self._held_from
                 self._held_from = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """See `Source.warnings`."""
+        return self._source.warnings
 
     def _wait_until(self, at: float) -> bool:
         """Wait for a moment of the clock that stood still while the feed was held; False when stopped."""
