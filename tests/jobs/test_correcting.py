@@ -143,6 +143,15 @@ def test_a_network_with_a_memory(clip):
     assert_same_tracks("whole.vostrack", "a.vostrack")
 
 
+def test_fewer_frames_than_are_tracked_are_refused_before_the_track_is_changed(clip, bright_engine):
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine, events=StopsAfter(8))
+    before = Path("a.vostrack").read_bytes()
+    with pytest.raises(vosctl.UsageError, match=r"`max_frames=3`: \d frames are tracked already"):
+        resume("a.vostrack", prompts=said(clip, (2, 1)), engine=bright_engine, max_frames=3)
+    assert Path("a.vostrack").read_bytes() == before
+
+
 def test_a_state_that_is_damaged(clip):
     new = [vosctl.TimedPrompt.of(10, 1, mask=clip[10] == 2)]
     tracked("whole.vostrack", [*said(clip, (0, 1)), *new])

@@ -135,6 +135,8 @@ class ResumeJob:
             _check_frames(track)
             if track.header.tracking.get("paper_protocol"):
                 raise UsageError(f"{path}: is of the paper's protocol, whose objects are those of the first frame only")
+            if not track.complete:
+                self._last(track)  # what cannot be gone on with is said before the work
             request = self._request(source, path)
             tracker = self._tracker(path, track.header)
             if "references" not in track.header.tracking:
