@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -30,14 +31,18 @@ class Reporter(Events):
         quiet: only warnings.
         verbose: losses and finds of objects, each on a line.
         as_json: events on standard output instead of words.
+        clock: gives the time in seconds.
     """
 
-    def __init__(self, quiet: bool, verbose: bool, as_json: bool) -> None:
+    def __init__(
+        self, quiet: bool, verbose: bool, as_json: bool, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._clock = clock
         self._quiet, self._verbose, self._as_json = quiet, verbose, as_json
         self._worded = Wording.current()
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        self._started = 0.0
+        self._first = 0.0  # when the first frame came: what is before it, such as a way back, is not their speed
         self._count = 0
 
     def __enter__(self) -> Reporter:
@@ -67,7 +72,7 @@ class Reporter(Events):
     def started(self, start: Started) -> None:
         """Name the source, the objects and the engine, and start the progress bar; again where a run has two parts."""
         self._stop_progress()
-        self._started, self._count = time.perf_counter(), 0
+        self._count = 0
         source, engine, objects = start.source, start.engine, start.objects
         retired = None if engine is None else retirement(engine.weights)
         rate = f" at {float(source.frame_rate):.5g} fps" if source.frame_rate else ""
@@ -106,18 +111,21 @@ class Reporter(Events):
 
     def frame(self, frame: Frame, result: TrackedFrame) -> None:
         """Move the progress bar on, or print the frame's event."""
+        now = self._clock()
+        if not self._count:
+            self._first = now
         self._count += 1
         if self._as_json:
             objects = [{"id": one.id, "status": one.status, "score": round(one.score, 4)} for one in result.objects]
             self._event("frame", frame=frame.index, pts=frame.pts, time=round(frame.time, 6), objects=objects)
         if self._progress is not None and self._task is not None:
-            elapsed = time.perf_counter() - self._started
+            elapsed = now - self._first
             lost = [one.id for one in result.objects if one.status == "lost"]
             named = ", ".join(str(one) for one in lost)
             self._progress.update(
                 self._task,
                 completed=self._count,
-                fps=f"{self._count / elapsed:.1f} fps" if elapsed else "",
+                fps=f"{(self._count - 1) / elapsed:.1f} fps" if self._count > 1 and elapsed else "",
                 objects=f"{len(result.objects) - len(lost)}/{len(result.objects)} objects"
                 + (f", lost: {named}" if named else ""),
             )
