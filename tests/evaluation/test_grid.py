@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vosctl.errors import VosctlError
 from vosctl.evaluation.grid import PLAIN, QUICK, VIEWS, Grid, Measured, Row, View, difference, measure, thinned
@@ -54,6 +55,12 @@ def test_a_late_tracker_loses_more_where_frames_are_left_out(clip):
     assert every == pytest.approx(16 / 24)
     assert third == pytest.approx(8 / 32)
     assert measured.figure().region == pytest.approx((every + third) / 2)
+
+
+def test_an_annotation_of_another_size_is_named(clip):
+    Image.fromarray(np.zeros((30, 40), np.uint8)).save(clip.annotations["00004"])
+    with pytest.raises(VosctlError, match=r"00004\.png: is not of its image's size"):
+        measure(lambda size: Shadow(), [clip], QUICK)
 
 
 def test_frames_are_left_out_with_their_annotations(clip):

@@ -251,7 +251,10 @@ def _score(tracker: SequenceTracker, clip: Clip, view: View) -> tuple[float, flo
     for stem, path in others:
         labels = tracker.step(view.of_image(read_image(path))).labels
         if stem in counted:
-            truth = objects.masks(view.of_labels(read_annotation(clip.annotations[stem])))
+            true = view.of_labels(read_annotation(clip.annotations[stem]))
+            if true.shape != labels.shape:
+                raise VosctlError(f"{clip.annotations[stem]}: is not of its image's size; replace it")
+            truth = objects.masks(true)
             found = objects.predicted_masks(labels)
             values += [region_and_boundary(f, t) for f, t in zip(found, truth, strict=True)]
     region, boundary = np.mean(values, axis=0).tolist()
