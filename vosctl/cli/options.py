@@ -234,6 +234,8 @@ reporting_options = grouped(
     ReportingRequest,
     click.option("-q", "--quiet", is_flag=True, help="Print only warnings and errors."),
     click.option("-v", "--verbose", is_flag=True, help="Print more, such as when each object is lost and found."),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON events, one per line, on standard output."),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON events (docs/json.md), one per line, on standard output."
+    ),
 )
 """-q, -v, --json, as a `ReportingRequest` named `reporting`."""
