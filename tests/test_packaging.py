@@ -1,5 +1,6 @@
 """What the package's metadata says to installers and licence scanners, and what a wheel holds."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -43,6 +44,16 @@ def test_a_wheel_holds_the_weights_with_their_card_and_licence(wheel):
     assert "lite.safetensors" in shipped
     assert {f"vosctl/_weights/{name}" for name in shipped} <= names
     assert "vosctl/py.typed" in names
+
+
+def test_a_source_archive_holds_what_the_readme_links_to():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    included = [ROOT / path.lstrip("/") for path in settings["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]]
+    linked = {ROOT / link for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / "README.md").read_text("utf-8"))}
+    assert ROOT / "docs" / "overlay.jpg" in linked
+    for path in linked:
+        assert path.exists()
+        assert any(path.is_relative_to(one) for one in included), path
 
 
 def test_a_plain_install_has_no_torch(wheel):
