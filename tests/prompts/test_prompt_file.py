@@ -75,6 +75,7 @@ def test_a_point_of_two_numbers_is_on_the_object(tmp_path):
         ({"vosctl_prompts": 1, "prompts": [{}], "x": 1}, "x is not known"),
         ([{"bbox": [1, 2, 3, 4]}], "prompt 1: bbox is not known; there are at, box, mask, object, points, rle"),
         ([{}], "prompt 1: give one of"),
+        ([{"points": []}], "prompt 1: give one of"),
         ([{"mask": "a.png", "box": [1, 2, 3, 4]}], "prompt 1: give one of"),
         ([{"mask": 3}], "prompt 1: mask is not a file's name"),
         ([{"at": -1, "box": [1, 2, 3, 4]}], "prompt 1: at is not a whole number"),

@@ -121,7 +121,7 @@ def _prompt(checked: Checked, entry: object, what: str) -> TimedPrompt:
         object_id = None if number is None else checked.integer(number, f"{what}: object", 1, 255)
         box, points = record.get("box"), record.get("points")
         masks = [key for key in ("mask", "rle") if record.get(key) is not None]
-        if len(masks) + (box is not None or points is not None) != 1:
+        if len(masks) + (box is not None or points not in (None, [])) != 1:  # no click says nothing
             raise checked.fail(f"{what}: give one of mask, rle, or box and points")
         if masks:
             return TimedPrompt(at, object_id, mask=_mask(checked, record, object_id, what), said_in=checked.path)
