@@ -20,6 +20,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.training.run import resume, start
 from vosctl.training.run_folder import RunFolder
 from vosctl.training.settings import TrainingSettings, settings_from_toml
+from vosctl.video.masks import write_indexed_png
 from vosctl.weights.networks import load_network, save_network
 from vosctl.weights.registry import locate_weights
 
@@ -269,6 +270,19 @@ def test_bad_data_is_told_and_left_out_or_refused(stills: Path, quick: Path, tmp
     with pytest.raises(VosctlError, match=r"`strict=True`: 1 files.*0\.jpg"):
         start(replace(settings, strict=True), tmp_path / "strict", lambda: nullcontext(Script()))
     assert not (tmp_path / "strict").exists()
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_data_that_nothing_can_be_learned_from_is_one_line(stills: Path, quick: Path, tmp_path: Path, workers: int):
+    for path in (stills / "masks").iterdir():
+        labels = np.zeros((96, 128), np.uint8)
+        labels[50, 20:90] = 1
+        write_indexed_png(path, labels)
+    settings = TrainingSettings(
+        **{**settings_from_toml(quick), "stage": 1, "images": (str(stills),), "steps": 1, "workers": workers}
+    )
+    with pytest.raises(VosctlError, match=r"^no usable sample in 50 draws: the objects are hidden or tiny [^\n]*$"):
+        start(settings, tmp_path / "run", lambda: nullcontext(Script()))
 
 
 def test_a_run_is_not_overwritten(stills: Path, quick: Path, tmp_path: Path):

@@ -167,7 +167,7 @@ class Trainer:
 
     def _step(self, batches: Iterator[Batch], progress: float) -> tuple[Propagated, Batch]:
         began = time.monotonic()
-        batch = next(batches).to(self._placement.device)
+        batch = _next_of(batches).to(self._placement.device)
         waited = time.monotonic() - began
         rate = self._optimisation.begin(progress)
         with torch.autocast(self._placement.device.type, torch.bfloat16, self._placement.precision == "bf16"):
@@ -234,6 +234,16 @@ class Clock:
             return False
         self._last = now
         return True
+
+
+def _next_of(batches: Iterator[Batch]) -> Batch:
+    """Return the next batch. What a worker raises comes with its traceback for text: it is told in its own line."""
+    try:
+        return next(batches)
+    except VosctlError as error:
+        last = str(error).strip().splitlines()[-1]
+        own = last.removeprefix(f"{type(error).__module__}.{type(error).__name__}: ")
+        raise type(error)(own) from error
 
 
 def prepare_worker(_number: int) -> None:
