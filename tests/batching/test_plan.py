@@ -125,6 +125,14 @@ def test_outputs_that_no_job_can_have_are_refused_those_of_one_job_are_its_failu
     assert len(make_plan([wrong, job("b")]).jobs) == 2
 
 
+def test_outputs_that_go_elsewhere_are_checked_for_what_they_are(clips):
+    clips("a")
+    with pytest.raises(vosctl.UsageError, match=r"\.xyz is not a video file's"):
+        make_plan([replace(job(), outputs={"overlay": "memory://far/a.xyz"})])
+    with pytest.raises(vosctl.UsageError, match="http://host/a is an address"):
+        make_plan([replace(job(), outputs={"masks": "http://host/a"})], resume=True)
+
+
 def test_a_background_that_is_elsewhere_is_looked_for_by_its_job(clips):
     clips("a")
     options = JobOptions(background="memory://far/beach.jpg")

@@ -177,6 +177,11 @@ def test_rle_to_standard_output(invoke, clip, fake, tmp_path):
         (["", "--first-mask", "m.png"], "name is empty", 2),
         (["clip.mp4", "--first-mask", "m.png", "--masks", ""], "'--masks': is empty; give a name", 2),
         (["clip.mp4", "--first-mask", "m.png", "--track", ""], "'--track': is empty; give a name", 2),
+        (
+            ["clip.mp4", "--first-mask", "m.png", "--overlay", "s3://bucket/o.mp4"],
+            "'--overlay': s3://bucket/o.mp4 is an address; name a file or folder of this machine",
+            2,
+        ),
         (["clip.mp4", "--first-mask", "m.png", "--overlay", "o.xyz"], "o.xyz", 2),
         (["clip.mp4", "--first-mask", "m.png", "--cutout", "o.mp4"], ".webm", 2),
         (["clip.mp4", "--first-mask", "m.png", "--overlay", "m.txt/no/o.mp4"], "m.txt", 2),

@@ -181,6 +181,7 @@ def test_a_job_can_name_its_outputs_after_the_source_and_run_twice(clip, bright_
         ({"first_mask": "m.png", "composite": "o.mp4", "background": (0, 255, 0)}, r"`background=\(0, 255, 0\)`: give"),
         ({"first_mask": "m.png", "overlay": 5}, "`overlay=5`: give a name or a path, not int"),
         ({"first_mask": "m.png", "masks": ""}, "`masks`: is empty"),
+        ({"first_mask": "m.png", "masks": "s3://bucket/m"}, "`masks`: s3://bucket/m is an address"),
         ({"first_mask": "m.png", "frame_rate": 0}, "`frame_rate=0`: give images per second"),
         ({"first_mask": "m.png", "prompts": {"at": 3}}, "`prompts`: give a list of TimedPrompt"),
         ({"first_mask": 5}, r"`first_mask`: give a file or a NumPy array \(H, W\), not int"),

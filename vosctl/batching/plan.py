@@ -138,15 +138,19 @@ def _check_requests(jobs: Sequence[BatchJob]) -> None:
     first: UsageError | None = None
     for job in jobs:
         try:
-            request = replace(job, resume=True).request()
-            if is_remote(request.background):
-                request = replace(request, background=BLUR)  # the job looks for it, once it has fetched it
-            check_outputs(request)
+            check_outputs(_as_if_here(replace(job, resume=True)).request())
             return
         except UsageError as error:
             first = first or error
     if first is not None:
         raise first
+
+
+def _as_if_here(job: BatchJob) -> BatchJob:
+    """Return a job with files in the place of what it will fetch or publish, whose kinds can be checked."""
+    outputs = {name: path.replace("://", ":/", 1) if is_remote(path) else path for name, path in job.outputs.items()}
+    options = replace(job.options, background=BLUR) if is_remote(job.options.background) else job.options
+    return replace(job, outputs=outputs, options=options)
 
 
 def check_nothing_there(jobs: Sequence[BatchJob]) -> None:

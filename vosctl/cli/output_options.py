@@ -105,12 +105,14 @@ class OutputOptions:
 
 
 class _OutputPath(click.Path):
-    """A path that was not left empty, as by a variable that is not set: it would be the current folder."""
+    """A path that was not left empty, as by a variable that is not set: it would be the current folder. No address."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
         if value == "":
             self.fail("is empty; give a name", param, ctx)
+        if isinstance(value, str) and "://" in value:  # as a path it would be a folder here
+            self.fail(f"{value} is an address; name a file or folder of this machine", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 from vosctl.arguments import file_name
+from vosctl.errors import UsageError
 from vosctl.tracking.results import TrackedFrame
 from vosctl.video.colours import ColourRequest, ObjectColours
 from vosctl.video.edges import Edges
@@ -173,7 +174,7 @@ class OutputRequest:
         Raises:
             UsageError: a path, a colour or a name is none, or the edges cannot be made.
         """
-        given: dict[str, Path] = {name: Path(file_name(name, path)) for name, path in paths.items() if path is not None}
+        given = {name: _output_path(name, path) for name, path in paths.items() if path is not None}
         return cls(
             **given,  # type: ignore[arg-type]  # its names are those of outputs
             overwrite=overwrite,
@@ -186,3 +187,10 @@ class OutputRequest:
             pipe_format=pipe_format,
             encoder=encoder,
         )
+
+
+def _output_path(name: str, path: object) -> Path:
+    written = file_name(name, path)
+    if "://" in written:  # as a path it would be a folder here
+        raise UsageError(f"`{name}`: {written} is an address; name a file or folder of this machine")
+    return Path(written)
