@@ -86,6 +86,7 @@ def test_a_single_video(folder):
     ("source", "message"),
     [
         ("v/none", "no such file or folder"),
+        ("http://host/a.mp4", "is a stream, and nothing beside it says what to follow; name it in a list"),
         ("v/*.none", "matches no video"),
         ("v", "holds no video"),
         ("v/*.txt", "matches no video"),

@@ -14,7 +14,7 @@ from vosctl.batching.job import BatchJob, JobOptions
 from vosctl.batching.layouts import Layout, LayoutName, WantedOutput
 from vosctl.batching.lists import LIST_SUFFIXES, Listed, read_list
 from vosctl.errors import UsageError
-from vosctl.remote import is_remote
+from vosctl.remote import is_address, is_remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,10 @@ class JobsRequest:
         """Return the jobs, the folder of a data set's resolution, and whether it is one."""
         if is_remote(self.source):
             return Listed([replace(job, options=self.options) for job in find_elsewhere(self.source)]), "", False
+        if is_address(self.source):
+            raise UsageError(
+                f"{self.source}: is a stream, and nothing beside it says what to follow; name it in a list (.csv)"
+            )
         path = Path(self.source)
         if self.subset is not None or is_data_set(path):
             jobs, resolution = find_in_data_set(path, self.subset or "all")
