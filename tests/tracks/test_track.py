@@ -287,3 +287,14 @@ def test_a_damaged_header(tmp_path):
         change(tmp_path / "a.vostrack", f"UPDATE header SET value = {value} WHERE key = 'header'")
         with pytest.raises(vosctl.VosctlError, match="header is damaged"):
             Track(tmp_path / "a.vostrack")
+
+
+def test_a_damaged_table_is_told_in_one_line(tmp_path):
+    """SQLite repeats the damaged name, which is no text any more."""
+    path = tmp_path / "a.vostrack"
+    write(path).finish()
+    data = path.read_bytes()
+    assert data.count(b"CREATE TABLE frames") == 1
+    path.write_bytes(data.replace(b"CREATE TABLE frames", b"CREATE TABLE fra \xdfs"))
+    with pytest.raises(vosctl.VosctlError, match=r"a\.vostrack: the track cannot be read"):
+        read_all(path)

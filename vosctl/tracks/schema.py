@@ -109,11 +109,11 @@ def database_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite raises into one line that names the track.
 
     Raises:
-        VosctlError: for any error of SQLite raised inside.
+        VosctlError: for any error of SQLite raised inside, also one that repeats a damaged name.
     """
     try:
         yield
     except sqlite3.IntegrityError as error:
         raise VosctlError(f"{path}: is being written by another run; end that first") from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise VosctlError(f"{path}: the track cannot be read or written: {printable(error)}") from error
