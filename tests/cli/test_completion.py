@@ -36,7 +36,14 @@ def test_what_is_offered(arguments, incomplete, expected):
 
 
 @pytest.mark.parametrize(
-    "command", [("segment", "x.mp4", "--weights"), ("export-onnx", "--weights"), ("train", "--init")]
+    "command",
+    [
+        ("segment", "x.mp4", "--weights"),
+        ("export-onnx", "--weights"),
+        ("train", "--init"),
+        ("weights", "info"),
+        ("weights", "export"),
+    ],
 )
 def test_weights_are_offered_by_name_and_as_files(command):
     assert offered(*command, incomplete="lite") == {("file", "lite"), ("plain", "lite"), ("plain", "lite-plus")}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vosctl.cli.command import VosctlGroup
+from vosctl.cli.completion import complete_weights
 from vosctl.errors import VosctlError
 from vosctl.network.table import OUTLINE, networks, part_of
 from vosctl.weights.registry import (
@@ -75,7 +76,7 @@ def list_command(as_json: bool) -> None:
 
 
 @weights.command(short_help="Show all details of one.")
-@click.argument("weights", metavar="NAME|FILE")
+@click.argument("weights", metavar="NAME|FILE", shell_complete=complete_weights)
 @json_option
 def info(weights: str, as_json: bool) -> None:
     """Show what is known of weights: network, file, digest, heads, references, licence, data, quality.
@@ -151,7 +152,7 @@ def import_command(file: Path, name: str, licence: str | None, overwrite: bool) 
 
 
 @weights.command("export", short_help="Write weights to a file.")
-@click.argument("weights", metavar="NAME|FILE")
+@click.argument("weights", metavar="NAME|FILE", shell_complete=complete_weights)
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def export_command(weights: str, output: Path, overwrite: bool) -> None:
