@@ -253,7 +253,7 @@ def test_a_recording_that_a_key_began_is_given_up_alone(start):
         [],
         [],
         [Key("q")],
-        by_key=Recorder([begun], from_zero=True),
+        by_key=Recorder([cast(Any, begun)], from_zero=True),
         warn=told.append,
     )
     assert told == ["the disk is full"]
@@ -271,7 +271,12 @@ def test_a_recording_that_was_asked_for_with_the_run_fails_it_at_its_end(start):
     told = []
     script = [[], [], [Key("r")], [], [], [Key("q")]]
     with pytest.raises(VosctlError, match="the disk is full") as caught:
-        start(ScriptedFeed(400), *script, recording=Recorder([CannotFinish()], from_zero=True), warn=told.append)
+        start(
+            ScriptedFeed(400),
+            *script,
+            recording=Recorder([cast(Any, CannotFinish())], from_zero=True),
+            warn=told.append,
+        )
     live = caught.value.__dict__["live"]
     assert told == ["the disk is full"]
     assert live.window.polls == len(script)
