@@ -1,7 +1,9 @@
 import json
 
+import click
 import pytest
 
+from vosctl.cli import cli
 from vosctl.cli.doctor import report
 from vosctl.diagnosis.findings import error, ok, warning
 
@@ -49,3 +51,13 @@ def test_the_command_looks_at_this_machine(invoke):
     result = invoke("doctor")
     assert result.exit_code == 0, result.output
     assert "self-test: IoU" in result.stdout
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_are_left_out_where_that_is_asked_for(runner, monkeypatch, no_color, coloured):
+    monkeypatch.setenv("NO_COLOR", no_color)
+    with runner.isolation(color=True) as (output, *_), click.Context(cli) as context:
+        context.invoke(cli.callback)
+        report([("Group", [SLOW])], as_json=False, quiet=False)
+    assert (b"\x1b[" in output.getvalue()) is coloured
+    assert b"Group" in output.getvalue()

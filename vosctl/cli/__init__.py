@@ -83,11 +83,14 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, "--version", prog_name="vosctl")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Follow any object through a video in real time.
 
     Give the object's mask in the first frame; get its mask in every later frame, in constant memory.
     """
+    if os.environ.get("NO_COLOR"):  # rich heeds it by itself, click does not
+        context.color = False
 
 
 @contextmanager
