@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
+from vosctl.tracking.edits import nothing_tracked
 from vosctl.video.sinks import OutputRequest, open_sinks
 
 
@@ -43,6 +44,13 @@ def test_bbox_and_area_agree_with_coco(clip_of, write, tmp_path):
     line = json.loads((tmp_path / "r.jsonl").read_text().splitlines()[0])
     assert coco.toBbox(line["segmentation"]).tolist() == line["bbox"]
     assert coco.area(line["segmentation"]) == line["area"]
+
+
+def test_frames_without_objects_have_no_lines_also_where_there_are_no_others(clip_of, write, tmp_path):
+    clip = clip_of([0, 512])
+    clip.results = [nothing_tracked(96, 128)] * 2
+    write(clip, rle=tmp_path / "r.jsonl")
+    assert (tmp_path / "r.jsonl").read_text() == ""
 
 
 def test_standard_output_gets_a_frame_as_soon_as_it_is_written(clip_of, monkeypatch):

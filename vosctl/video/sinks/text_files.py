@@ -54,7 +54,7 @@ class TextFileSink(ABC):
 
     def finish(self) -> Path:
         """See `Sink.finish`."""
-        if self._is_empty():
+        if self._count == 0:
             raise VosctlError(f"{self.path}: not written, there was no frame")
         with write_errors(self.path):
             self._file.write(self._tail().encode())
