@@ -18,7 +18,7 @@ from vosctl.training.scenes import OTHER, Scene
 LEAST_SHARE = 0.01
 """The object covers at least this share of its reference crop and of the first target's guidance mask."""
 
-LEAKED = 0.4
+LEAKED = 0.6
 """Share of the samples whose guidance mask takes in what passes by, if anything does."""
 
 

@@ -110,12 +110,12 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         if self._sequences and rng.random() < settings.video_share:
             sequence = self._sequences[rng.integers(len(self._sequences))]
             scene = scenes.sequence_scene(sequence, self._reader, settings.targets, settings.max_skip, rng)
-            passers = 0.5
+            passers = 0.75
         elif settings.crowds and rng.random() < settings.crowds:
             return self._crowd_scene(rng)
         else:
             scene = self._made_scene(rng)
-            passers = 0.7
+            passers = 0.85
         if scene is not None and rng.random() < passers:
             return self._with_passer(scene, rng)
         return scene
