@@ -144,6 +144,12 @@ def test_options_that_cannot_be(invoke, worker, option, value, message):
     assert worker.asked == []
 
 
+def test_weights_of_a_name_that_is_not_known_are_wrong_usage(invoke):
+    result = invoke("bench", "--weights", "nope")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: --weights nope: neither a file nor a registered name")
+
+
 def test_weights_that_are_not_there(invoke):
     """Told by the real process that looks for engines."""
     result = invoke("bench", "--weights", "absent.safetensors")

@@ -43,6 +43,7 @@ def test_one_number_is_a_square_and_quiet_is_quiet(invoke, tiny_weights, tmp_pat
     ("arguments", "message"),
     [
         (["--size", "big"], "--size big: give one side, HxW such as 480x864, or dynamic"),
+        (["--size", "96x"], "--size 96x: give one side, HxW such as 480x864, or dynamic"),
         (["--size", "100"], "--size: 100x100: both must be multiples of 32"),
         (["--size", "0"], "--size: 0x0"),
         (["--objects", "two"], "--objects two: give a number, or dynamic"),

@@ -250,7 +250,7 @@ def test_what_is_no_json(refusal, text, message):
 def test_what_is_no_text(tmp_path):
     path = tmp_path / "mask.json"
     path.write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(UsageError, match="is not text; give LabelMe or COCO JSON"):
+    with pytest.raises(UsageError, match="is not text; give JSON"):
         read_first_mask(path, SIZE)
 
 

@@ -17,6 +17,7 @@ from vosctl.benchmark.clip import MadeClips
 from vosctl.diagnosis.machine import Machine, describe_machine, package_versions
 from vosctl.errors import VosctlError
 from vosctl.video.hardware import DecoderWord
+from vosctl.weights.registry import locate_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,10 @@ def run_benchmark(
         worker: measures; None for processes of this package.
 
     Raises:
+        UsageError: there are no weights of that name.
         VosctlError: no engine, or not the decoder, can be had, or a case failed; the message is the case's own.
     """
+    locate_weights(settings.weights)  # a wrong name is the user's, not a process's
     worker = worker or Worker()
     backends = [Backend(**one) for one in worker.ask({"probe": asdict(settings)}, "looking for engines and decoders")]
     results = []

@@ -153,9 +153,9 @@ def _size(text: str) -> tuple[int, int] | None:
     """Height and width of "320", "480x864" or "dynamic"."""
     if text == DYNAMIC:
         return None
-    height, _, width = text.partition("x")
+    height, by, width = text.partition("x")
     try:
-        return int(height), int(width or height)
+        return int(height), int(width if by else height)
     except ValueError:
         raise UsageError(f"--size {text}: give one side, HxW such as 480x864, or {DYNAMIC}") from None
 

@@ -25,7 +25,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file; check the path") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not text; give LabelMe or COCO JSON") from error
+        raise UsageError(f"{path}: is not text; give JSON") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise VosctlError(f"{path}: cannot be read: {reason}") from error
