@@ -152,7 +152,7 @@ def test_a_state_stays_as_it_was_kept_while_the_tracker_goes_on():
     now = tracker.keep()
     assert now is not None
     np.testing.assert_array_equal(kept.objects[1]["probability"], mask)
-    assert not np.array_equal(now.objects[1]["probability"], mask)
+    assert not np.array_equal(np.asarray(now.objects[1]["probability"]), mask)
 
 
 def test_labels_arrive_when_they_are_asked_for():

@@ -185,7 +185,7 @@ def test_a_state_stays_as_it_was_kept_while_the_tracker_goes_on():
     assert now is not None
     for object_id, mask in masks.items():
         np.testing.assert_array_equal(kept.objects[object_id]["probability"], mask)
-        assert not np.array_equal(now.objects[object_id]["probability"], mask)
+        assert not np.array_equal(np.asarray(now.objects[object_id]["probability"]), mask)
 
 
 def test_what_cannot_follow_on_its_device_says_so(bright_engine):

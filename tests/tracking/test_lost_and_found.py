@@ -73,6 +73,15 @@ def elsewhere():
     return square_frame(240, 400, (1, BLUE, 100, 60, 120), background=(170, 170, 160))[0]
 
 
+def test_a_cut_right_after_the_first_frame_is_one(engine):
+    tracker = Tracker(engine)
+    tracker.start(*square_frame(240, 400, (1, RED, 60, 80, 40)))
+    frame, labels = square_frame(240, 400, (1, RED, 330, 180, 40), background=(170, 170, 160))
+    result = tracker.step(frame)
+    assert status(result) == "tracked"
+    assert iou(result.labels == 1, labels == 1) > 0.8
+
+
 def test_something_else_in_its_place_is_not_the_object(tracker):
     other, _ = square_frame(240, 400, (1, BLUE, 60, 80, 40))
     for _ in range(6):

@@ -70,6 +70,12 @@ class CropFollower(ObjectFollower[CroppedObject]):
         """See `Follower.references`."""
         return {object_id: 2 if one.joined else 1 for object_id, one in self._objects.items()}
 
+    def add(self, frame: Picture, masks: Mapping[int, Mask]) -> None:
+        """See `Follower.add`."""
+        if self._scene.before is None:  # a cut may come with the next frame
+            self._scene.between(frame)
+        super().add(frame, masks)
+
     def remove(self, object_id: int, *, corrected: bool = False) -> None:
         """See `Follower.remove`."""
         super().remove(object_id)
