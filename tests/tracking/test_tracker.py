@@ -165,11 +165,16 @@ def test_odd_and_tiny_frames(bright_engine, shape):
         ({"window": False, "scales": (0.01,)}, "`scales`"),
         ({"scales": (0.5,)}, "`window=False`"),
         ({"paper_protocol": True}, "`paper_protocol=True`"),
+        ({"window": "off"}, "`window='off'`: give True or False"),
     ],
 )
 def test_settings_that_make_no_sense(settings, message):
     with pytest.raises(UsageError, match=message):
         TrackingSettings(**settings)
+
+
+def test_scales_may_be_a_list():
+    assert TrackingSettings(scales=[1.0]).window  # type: ignore[arg-type]
 
 
 def test_the_state_has_a_fixed_size(bright_engine):

@@ -42,13 +42,17 @@ class TrackingSettings:
             raise UsageError(f"`window_size={self.window_size}`: must be a multiple of 32 up to 2048")
         if not isinstance(cast(object, self.scales), Sequence) or isinstance(cast(object, self.scales), str):
             raise UsageError(f"`scales={self.scales!r}`: give a tuple of numbers, such as (0.5, 1.0)")
-        if not self.scales or not all(0.1 <= real_number("scales", scale) <= 4.0 for scale in self.scales):
+        for name in ("window", "paper_protocol", "on_device"):
+            if (value := getattr(self, name)) not in (True, False):
+                raise UsageError(f"`{name}={value!r}`: give True or False")
+        scales = tuple(self.scales)
+        if not scales or not all(0.1 <= real_number("scales", scale) <= 4.0 for scale in scales):
             raise UsageError("`scales`: give one or more numbers between 0.1 and 4")
-        if self.paper_protocol and (self.window or self.scales != PAPER_SCALES):
+        if self.paper_protocol and (self.window or scales != PAPER_SCALES):
             raise UsageError(
                 "`paper_protocol=True`: is full frame at scales 0.5, 0.75 and 1.0; leave `window` and `scales` out"
             )
-        if self.window and self.scales != (1.0,):
+        if self.window and scales != (1.0,):
             raise UsageError("`scales`: is for the full frame; add `window=False`")
         if self.references not in get_args(References):
             raise UsageError(f"`references={self.references!r}`: give 1 or 2")
