@@ -40,6 +40,17 @@ def write_video(
     return path
 
 
+def in_matroska(path: Path, target: Path) -> Path:
+    """The picture of a video in Matroska, which a pipe takes."""
+    with av.open(str(path)) as source, av.open(str(target), "w") as written:
+        stream = written.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                written.mux(packet)
+    return target
+
+
 def lose_frame(path: Path, number: int) -> None:
     """Damage a video without B frames so that a frame cannot be decoded; with a `gop` of 1 no other one suffers."""
     with av.open(str(path)) as container:

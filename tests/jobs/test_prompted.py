@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import vosctl
-from tests.helpers.frames import lose_frame, square_frame, write_video
+from tests.helpers.frames import in_matroska, lose_frame, square_frame, write_video
 from tests.helpers.prompts import ColourPromptEngine
 from vosctl.prompts.prompt_file import write_prompts
 from vosctl.prompts.segmenter import registered_prompt_engine
@@ -238,14 +238,9 @@ def test_a_box_in_a_lost_frame_is_refused_before_any_work(with_a_lost_frame, reg
 
 
 def piped(*arguments, invoke, clip):
-    with av.open("clip.mp4") as source, av.open("clip.mkv", "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                target.mux(packet)
+    film = in_matroska(Path("clip.mp4"), Path("clip.mkv"))
     write_indexed_png(Path("m.png"), (clip[2] == 1).astype(np.uint8))
-    return invoke("segment", "-", *arguments, "--masks", "masks", input=Path("clip.mkv").read_bytes())
+    return invoke("segment", "-", *arguments, "--masks", "masks", input=film.read_bytes())
 
 
 @pytest.mark.parametrize("at", ["2", "0.08s"])

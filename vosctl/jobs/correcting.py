@@ -45,6 +45,7 @@ class Correction:
 
     Args:
         track: with at least one frame.
+        numbers: in the track, of each frame that it holds.
         source: the part of the video that it is of; seekable.
         tracker: for its objects; started anew.
         earlier: what was said of them when the track was made.
@@ -64,6 +65,7 @@ class Correction:
     def __init__(
         self,
         track: Track,
+        numbers: Mapping[int, int],
         source: Source,
         tracker: Tracker,
         earlier: Schedule,
@@ -72,15 +74,15 @@ class Correction:
         state: tuple[int, TrackerState] | None,
         note: Tell,
     ) -> None:
-        self._track, self._source, self._tracker, self._union = track, source, tracker, union
+        self._track, self._numbers = track, numbers
+        self._source, self._tracker, self._union = source, tracker, union
         self._first, self._every = union.first or 0, every_of(source)
-        self._numbers = numbers_in(track)
         self._direction = direction_of(track.header)
         self._anchors, self._said = union.anchors(), union.places()
         fresh = [(number, key) for number, said in new.anchors().items() for key in said]
         for number, _ in fresh:
             self._given(number)
-        ends = self._first - self._every, max(self._numbers) + self._every
+        ends = self._first - self._every, max(numbers) + self._every
         by_first = not tracker.one_reference
         self.forwards, self.backwards = stretches(fresh, earlier.places(), ends, self._direction, by_first=by_first)
         self._state, self._note = state, note
@@ -238,7 +240,7 @@ def correction(
     if not source.is_seekable:
         raise UsageError(f"{source.info.name}: {NOT_SEEKABLE}")
     earlier = scheduled(track, source, note, warn)
-    numbers = numbers_in(track)
+    numbers = _numbers_in(track)
 
     def known(index: int, object_id: int) -> Mask | None:
         result = track[numbers[index]] if index in numbers else None
@@ -258,16 +260,16 @@ def correction(
     new.look()
     if not new.ids:
         raise UsageError(f"{track.path}: nothing is left to correct it with; see the warnings")
-    again = {(number, key) for key, numbers in new.places().items() for number in numbers}
+    again = {(number, key) for key, places in new.places().items() for number in places}
     kept = [one for one in earlier.prompts if one.at is None or (one.at.frame, one.object_id) not in again]
     for number, key in sorted(again.intersection((number, key) for key, n in earlier.places().items() for number in n)):
         note(f"object {key} was said in frame {number} already; what is said now takes its place")
     union = Schedule(source, [*kept, *new.prompts], note=note, warn=warn)
     tell_of_one_reference(tracker, union, note)
-    return Correction(track, source, tracker, earlier, new, union, _state_of(track, warn), note)
+    return Correction(track, numbers, source, tracker, earlier, new, union, _state_of(track, warn), note)
 
 
-def numbers_in(track: Track) -> dict[int, int]:
+def _numbers_in(track: Track) -> dict[int, int]:
     """Return the number in a track of each frame that it holds: some may have been lost in a damaged video."""
     return {kept.index: number for number, kept in enumerate(track.frames())}
 
@@ -275,7 +277,8 @@ def numbers_in(track: Track) -> dict[int, int]:
 def _lost(schedule: Schedule, numbers: Mapping[int, int]) -> list[int]:
     """Return the frames before the last one of a track in which something is said, and which it does not hold."""
     said = {number for places in schedule.places().values() for number in places}
-    return sorted(number for number in said if number < max(numbers) and number not in numbers)
+    last = max(numbers)
+    return sorted(number for number in said if number < last and number not in numbers)
 
 
 def _state_of(track: Track, warn: Tell) -> tuple[int, TrackerState] | None:
