@@ -29,15 +29,23 @@ def pictures():
     return [(np.roll(texture, i, axis=1) + 10 + 8 * i).astype(np.uint8) for i in range(COUNT)]
 
 
-def encode(path, options=None, codec="libx264", pix_fmt="yuv420p", times=None, sound=False, container=None):
+def smooth_pictures(count):
+    """Pictures of which a program stream packs several together."""
+    rows, columns = np.mgrid[:64, :96]
+    slope = np.stack([columns * 2, rows * 3, columns + rows], axis=-1) % 256
+    return [(np.roll(slope, i, axis=1) // 2 + 3 * i).astype(np.uint8) for i in range(count)]
+
+
+def encode(path, options=None, codec="libx264", pix_fmt="yuv420p", times=None, sound=False, container=None, shown=None):
     """Write a video; `times` are its frames' milliseconds, 25 a second without them."""
     with av.open(str(path), "w", format=container) as output:
         stream = output.add_stream(codec, rate=25, options=options or {})
-        stream.width, stream.height, stream.pix_fmt = 48, 32, pix_fmt
+        shown = pictures() if shown is None else shown
+        stream.height, stream.width, stream.pix_fmt = *shown[0].shape[:2], pix_fmt
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         audio = output.add_stream("aac", rate=8000, layout="mono") if sound else None
-        for number, picture in enumerate(pictures()):
+        for number, picture in enumerate(shown):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pix_fmt)
             frame.pts = number if times is None else times[number]
             frame.time_base = Fraction(1, 25) if times is None else Fraction(1, 1000)
@@ -85,6 +93,9 @@ SEEKABLE = {
     ),
     "avi with B frames": lambda at: encode(at / "b.avi", B_FRAMES),
     "avi, motion JPEG": lambda at: encode(at / "m.avi", codec="mjpeg", pix_fmt="yuvj420p"),
+    "MPEG-4 without a container": lambda at: encode(
+        at / "4.m4v", {"bf": "2", "g": "6"}, codec="mpeg4", container="m4v"
+    ),
     "one group of pictures": lambda at: encode(at / "one.mp4", {"g": "1000", "qp": "0"}),
     "y4m file": lambda at: encode(at / "y.y4m", codec="rawvideo", container="yuv4mpegpipe"),
     "images": lambda at: folder(at / "images"),
@@ -138,6 +149,18 @@ def test_a_seek_may_come_before_the_first_frame_or_in_the_middle(spec):
         source.seek(last)
         assert [frame.index for frame in source] == [last]
         assert next(frames, None) is None, "the iteration before has ended"
+
+
+def test_after_a_seek_no_frame_has_the_number_of_another(tmp_path):
+    """In a program stream only the first of the pictures in a pack has a time; FFmpeg counts on, and errs."""
+    path = encode(tmp_path / "p.mpg", {"bf": "2", "g": "6"}, codec="mpeg1video", shown=smooth_pictures(40))
+    with open_source(str(path)) as source:
+        whole = list(source)
+        for begin in range(len(whole)):
+            source.seek(begin)
+            again = list(itertools.islice(source, 4))
+            assert len(again) == min(4, len(whole) - begin)
+            assert all(map(same, again, whole[begin:])), begin
 
 
 @pytest.mark.parametrize("wrong", [-1, COUNT, 10**9])

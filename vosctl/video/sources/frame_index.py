@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, dropwhile
 from pathlib import Path
 
 import av
@@ -33,6 +34,13 @@ _ONE_FRAME_A_PACKET = frozenset(
 """Codecs of which each packet is a frame to be shown."""
 
 
+class _AstrayError(Exception):
+    """What is read after a seek is not what the index says.
+
+    Where packets have no times of their own, FFmpeg counts them on from the last one that has, and errs after a seek.
+    """
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameIndex:
     """The frames of a file.
@@ -41,12 +49,14 @@ class FrameIndex:
         times: when each is shown.
         keys: (K, 2) int64, rising: when each key frame is shown, and when it is decoded, in the unit of the times;
             empty where decoding has to begin at the first frame.
+        sizes: (N,) int64, bytes of each frame's packet: what tells after a seek that a packet has another frame's time.
         lacking: what the file lacks of what its header claims, see `completeness.missing`.
         troubles: damage that shows in the packets.
     """
 
     times: FrameTimes
     keys: NDArray[np.int64]
+    sizes: NDArray[np.int64]
     lacking: tuple[Fraction, Fraction] | None = None
     troubles: tuple[str, ...] = ()
 
@@ -61,7 +71,7 @@ def index_by_packets(path: Path, time_base: Fraction) -> FrameIndex | None:
     Returns:
         The index; None where the packets do not tell.
     """
-    shown: list[int] = []
+    shown: list[tuple[int, int]] = []
     keys: list[tuple[int, int]] = []
     last = (0, 0)
     with open_container(f"file:{path}") as container:
@@ -79,23 +89,24 @@ def index_by_packets(path: Path, time_base: Fraction) -> FrameIndex | None:
                     decoded = packet.dts if packet.dts is not None else packet.pts
                     keys.append((packet.pts, min(decoded, packet.pts)))
                 if not packet.is_discard:
-                    shown.append(packet.pts)
+                    shown.append((packet.pts, packet.size))
                     last = max(last, (packet.pts, packet.duration or 0))
-        pts = np.unique(np.array(shown, np.int64))
+        shown.sort()
+        pts, sizes = np.array(shown, np.int64).reshape(-1, 2).T
         if container.format.name == "avi" and len(keys) != len(shown):
             return None  # its packets say when they are decoded
         corrected = packets.continuity.steps or packets.continuity.corrected.get(stream.index, 0)
-        if corrected or not keys or not shown or len(pts) != len(shown) or min(keys)[0] > pts[0]:
+        if corrected or not keys or not shown or not np.all(np.diff(pts)) or min(keys)[0] > pts[0]:
             return None
         step = Fraction(int(np.median(np.diff(pts))) if len(pts) > 1 else 1) * time_base
         lacking = missing(container, packets.ends, step)
         times = FrameTimes.of(pts, time_base, last[1])
-        return FrameIndex(times, np.array(sorted(keys), np.int64), lacking, tuple(packets.troubles()))
+        return FrameIndex(times, np.array(sorted(keys), np.int64), sizes, lacking, tuple(packets.troubles()))
 
 
 def index_of_times(times: FrameTimes) -> FrameIndex:
     """Return the index of a file that has to be decoded from its first frame on."""
-    return FrameIndex(times, np.empty((0, 2), np.int64))
+    return FrameIndex(times, np.empty((0, 2), np.int64), np.empty(0, np.int64))
 
 
 def number_of(pts: int | None, times: FrameTimes, due: int) -> int | None:
@@ -119,19 +130,19 @@ def frames_from(
     Raises:
         av.FFmpegError: the file cannot be opened any more.
     """
-    first = int(index.times.pts[begin])
-    number = int(np.searchsorted(index.keys[:, 0], first, side="right")) - 1
+    due, back = begin, 1
+    number = int(np.searchsorted(index.keys[:, 0], index.times.pts[begin], side="right")) - 1
     while True:
-        frames = _decoded(path, index, number, begin, hardware)
-        head = next(frames, None)
-        if head is None:
-            return
-        # Where pictures are refreshed bit by bit, one key frame more is needed for a whole one.
-        if number == 0 or not (head[1].is_corrupt or head[0] != begin):
-            break
-        number -= 1
-    yield head
-    yield from frames
+        frames = _decoded(path, index, number, due, hardware)
+        with suppress(_AstrayError):
+            head = next(frames, None)
+            # Where pictures are refreshed bit by bit, one key frame more is needed for a whole one.
+            if number == 0 or (head is not None and head[0] == due and not head[1].is_corrupt):
+                for found, frame in chain([] if head is None else [head], frames):
+                    due = found + 1
+                    yield found, frame
+                return
+        number, back = max(0, number - back), 2 * back
 
 
 def _decoded(
@@ -169,13 +180,32 @@ def _from_key(
 def _packets_from(
     container: InputContainer, stream: VideoStream, index: FrameIndex, key: int
 ) -> Iterator[Packet[VideoStream]]:
-    """Yield the packets from a key frame, or from one before it, on; some containers find their places roughly."""
+    """Yield the packets from a key frame, or from one before it, on; some containers find their places roughly.
+
+    Raises:
+        _AstrayError: they are not those of the index; never from the first key frame on, which takes no seek.
+    """
     wanted = int(index.keys[key][0])
-    for earlier in range(key, -1, -1):
-        container.seek(int(index.keys[earlier][1]), stream=stream, backward=True)
+    for earlier in range(key, 0, -1):
+        try:
+            container.seek(int(index.keys[earlier][1]), stream=stream, backward=True)
+        except av.FFmpegError as error:
+            raise _AstrayError from error
         packets = container.demux(stream)
         landed = next((packet for packet in packets if packet.size and packet.is_keyframe), None)
-        if landed is not None and landed.pts is not None and (landed.pts <= wanted or earlier == 0):
-            yield landed
-            yield from (packet for packet in packets if packet.size)
+        if landed is not None and landed.pts is not None and landed.pts <= wanted:
+            for packet in chain((landed,), packets):
+                if packet.size and not _is_as_known(packet, index):
+                    raise _AstrayError
+                yield packet
             return
+    if key:
+        raise _AstrayError
+    packets = (packet for packet in container.demux(stream) if packet.size)
+    yield from dropwhile(lambda packet: not packet.is_keyframe, packets)
+
+
+def _is_as_known(packet: Packet[VideoStream], index: FrameIndex) -> bool:
+    """Whether the packet of a time is the one that the index was made of, as far as it knows that time."""
+    number = number_of(packet.pts, index.times, 0)
+    return number is None or packet.is_discard or packet.size == index.sizes[number]
