@@ -251,6 +251,41 @@ def test_select_needs_a_display(invoke, clip, fake, monkeypatch):
     assert "give --first-mask, --box or --point instead of --select" in result.stderr
 
 
+def test_a_window_on_a_later_frame_needs_a_display_too(invoke, clip, fake, monkeypatch, tmp_path):
+    assert invoke("segment", "clip.mp4", "--first-mask", "m.png", "--track", "a.vostrack").exit_code == 0
+    before = (tmp_path / "a.vostrack").read_bytes()
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    for which in (("--resume", "a.vostrack"), ("clip.mp4", "--first-mask", "m.png")):
+        result = invoke("segment", *which, "--select-at", "0.2s", "--save-prompts", "p.json")
+        assert result.exit_code == 1
+        assert "give --prompts, --mask, --box or --point instead of --select-at" in result.stderr
+    assert (tmp_path / "a.vostrack").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.vostrack", "clip.mp4", "m.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--resume", "a.vostrack", "--select"), "with --resume, give --select-at and the frame"),
+        (
+            ("--resume", "a.vostrack", "--select-at", "99"),
+            "--select-at 99: lies beyond the end; the source has 12 frames",
+        ),
+        (("--resume", "a.vostrack", "--select-at", "soon"), "--select-at"),
+        (("--resume", "a.vostrack", "--save-prompts", "p.json"), "add --select or --select-at"),
+        (("clip.mp4", "--box", "5,5,9,9", "--save-prompts", "p.json"), "add --select or --select-at"),
+        (("clip.mp4", "--select", "--save-prompts", "m.png"), "--save-prompts: m.png: name a file that ends in .json"),
+        (("clip.mp4", "--select", "--save-prompts", "a.json", "--rle", "a.json"), "choose another name"),
+    ],
+)
+def test_what_no_window_can_serve(invoke, clip, fake, options, message):
+    assert invoke("segment", "clip.mp4", "--first-mask", "m.png", "--track", "a.vostrack").exit_code == 0
+    result = invoke("segment", *options)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+
+
 def test_a_mask_of_another_size_is_repaired_aloud(invoke, clip, fake, tmp_path):
     Image.fromarray(square_frame(32, 48, (255, RED, 5, 8, 12))[1]).save(tmp_path / "small.png")
     result = invoke("segment", "clip.mp4", "--first-mask", "small.png", "--fix-mask", "--masks", "masks")

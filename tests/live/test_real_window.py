@@ -16,7 +16,10 @@ import pytest
 from PIL import Image
 
 from tests.helpers.frames import square_frame, write_video
-from vosctl.video.masks import read_indexed_png
+from vosctl.prompts.prompt_file import read_prompts
+from vosctl.time_line import Place
+from vosctl.tracks import Track
+from vosctl.video.masks import read_indexed_png, write_indexed_png
 
 MISSING = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
 pytestmark = [
@@ -242,6 +245,40 @@ def test_choosing_objects_for_segment(display, tmp_path):
         labels = read_indexed_png(tmp_path / "masks" / f"{index:05d}.png")
         assert overlap(labels == 1, expected == 2) > 0.9
         assert overlap(labels == 2, expected == 1) > 0.9
+
+
+def test_correcting_a_track_in_a_later_frame(display, tmp_path):
+    made = [scene(8 * index) for index in range(6)]
+    write_video(tmp_path / "clip.mp4", [image for image, _ in made])
+    write_indexed_png(tmp_path / "m.png", np.where(made[0][1] == 1, 1, 0).astype(np.uint8))
+    user = User(display)
+    with running(display, tmp_path, "segment", "clip.mp4", "--first-mask", "m.png", "--track", "a.vostrack") as process:
+        assert process.wait(PATIENCE) == 0, process.stderr.read()
+    correct = ("segment", "--resume", "a.vostrack", "--select-at", "0.16s", "-q")
+    before = (tmp_path / "a.vostrack").read_bytes()
+    with running(display, tmp_path, *correct) as process:
+        user.see("vosctl: frame 4")
+        with user.wait_for_change(PICTURE):
+            user.click(240, 140, 1)
+        user.press("Escape")
+        errors = process.stderr.read()
+        assert process.wait(PATIENCE) == 1
+    assert errors.startswith("Error: nothing was drawn in frame 4, and nothing is changed")
+    assert (tmp_path / "a.vostrack").read_bytes() == before
+    with running(display, tmp_path, *correct, "--save-prompts", "p.json") as process:
+        user.see("vosctl: frame 4")
+        with user.wait_for_change(PICTURE):
+            user.click(240, 140, 1)  # the blue square belongs to it
+        with user.wait_for_change(TITLE):
+            user.press("Return")
+        user.press("Return")
+        errors = process.stderr.read()
+        assert process.wait(PATIENCE) == 0, errors
+    with Track(tmp_path / "a.vostrack") as track:
+        assert overlap(track[4].labels == 1, made[4][1] > 0) > 0.9
+    (said,) = read_prompts(tmp_path / "p.json")
+    assert (said.at, said.object_id) == (Place(frame=4), 1)
+    assert overlap(said.mask, made[4][1] > 0) > 0.9
 
 
 def test_leaving_the_choice(display, tmp_path):

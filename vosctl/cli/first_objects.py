@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +12,21 @@ from click.core import ParameterSource
 
 from vosctl.cli.groups import Decorator, grouped, repeatable
 from vosctl.cli.marks import MOST_OBJECTS, Box, BoxMark, BoxType, MaskMark, MaskType, PointMark, PointType
+from vosctl.cli.output_options import path_option
+from vosctl.cli.places import PlaceType
 from vosctl.errors import UsageError
 from vosctl.time_line import Place
 
 if TYPE_CHECKING:
     from vosctl.prompts import Prompt
+    from vosctl.prompts.choices import ChoiceAt
+    from vosctl.prompts.drawn import DrawnPrompts
     from vosctl.prompts.first_objects import FirstObjects
     from vosctl.prompts.timed import TimedPrompt
+
+
+WAYS = ("first_mask", "box", "point", "select", "mask", "prompts", "select_at")
+"""The options that say what the objects are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,8 @@ class FirstMaskRequest:
         select: to be drawn in a window.
         mask: masks in any frame.
         prompts: a file of prompts in any frame.
+        select_at: frames in which they are to be drawn in a window.
+        save_prompts: where what is drawn is kept.
     """
 
     first_mask: tuple[Path, ...]
@@ -43,14 +54,49 @@ class FirstMaskRequest:
     select: bool = False
     mask: tuple[MaskMark, ...] = ()
     prompts: Path | None = None
+    select_at: tuple[Place, ...] = ()
+    save_prompts: Path | None = None
 
     @property
     def given(self) -> bool:
         """Whether there is anything that says what the objects are."""
         return bool(self.first_mask or self.box or self.point or self.select)
 
-    def objects(self) -> FirstObjects:
-        """Return the objects to follow.
+    def drawn(self, overwrite: bool, outputs: Iterable[Path]) -> DrawnPrompts | None:
+        """Return what keeps what is drawn; None where it is not to be kept.
+
+        Args:
+            overwrite: whether its file may be replaced.
+            outputs: what the run writes.
+
+        Raises:
+            UsageError: nothing is to be drawn, or the file may not be written.
+        """
+        from vosctl.prompts.drawn import DrawnPrompts
+
+        if self.save_prompts is None:
+            return None
+        request = self._as_typed()
+        if not (request.select or request.select_at):
+            if not _typed("save_prompts"):
+                return None
+            raise UsageError("--save-prompts: keeps what is drawn in a window; add --select or --select-at")
+        inputs = [] if request.prompts is None else [request.prompts]
+        return DrawnPrompts(self.save_prompts, overwrite=overwrite, others=(*outputs, *inputs))
+
+    def choices(self, drawn: DrawnPrompts | None = None) -> tuple[ChoiceAt, ...]:
+        """Return the later frames in which the user is to draw; `drawn` keeps it."""
+        places = self._as_typed().select_at
+        if not places:
+            return ()
+        from vosctl.prompts.choices import ChoiceAt
+        from vosctl.selection.choosing import choose_in_frame
+
+        choose = choose_in_frame if drawn is None else drawn.of_later(choose_in_frame)
+        return tuple(ChoiceAt(place, choose) for place in places)
+
+    def objects(self, drawn: DrawnPrompts | None = None) -> FirstObjects:
+        """Return the objects to follow; `drawn` keeps what is drawn in a window.
 
         Raises:
             UsageError: it is not clear which object a point belongs to.
@@ -62,7 +108,7 @@ class FirstMaskRequest:
         if request.select:
             from vosctl.selection.choosing import choose_objects
 
-            choose = choose_objects
+            choose = choose_objects if drawn is None else drawn.of_first(choose_objects)
         return FirstObjects(
             mask=request.first_mask or None,
             prompts=request._prompts(),
@@ -119,23 +165,20 @@ class FirstMaskRequest:
 
     def _as_typed(self) -> FirstMaskRequest:
         """Drop what the environment says of the objects where the command line says it in another way."""
-        context = click.get_current_context(silent=True)
-
-        def typed(name: str) -> bool:
-            return context is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-        if not any(typed(name) for name in ("first_mask", "box", "point", "select", "mask", "prompts")):
+        if not any(_typed(name) for name in WAYS):
             return self
-        first_mask = self.first_mask if typed("first_mask") else ()
+        first_mask = self.first_mask if _typed("first_mask") else ()
         return FirstMaskRequest(
             first_mask=first_mask,
-            fix_mask=self.fix_mask and (bool(first_mask) or typed("mask") or typed("fix_mask")),
-            box=self.box if typed("box") else (),
-            point=self.point if typed("point") else (),
+            fix_mask=self.fix_mask and (bool(first_mask) or _typed("mask") or _typed("fix_mask")),
+            box=self.box if _typed("box") else (),
+            point=self.point if _typed("point") else (),
             accept_doubtful=self.accept_doubtful,
-            select=self.select and typed("select"),
-            mask=self.mask if typed("mask") else (),
-            prompts=self.prompts if typed("prompts") else None,
+            select=self.select and _typed("select"),
+            mask=self.mask if _typed("mask") else (),
+            prompts=self.prompts if _typed("prompts") else None,
+            select_at=self.select_at if _typed("select_at") else (),
+            save_prompts=self.save_prompts,
         )
 
     def _prompts(self) -> dict[int, Prompt]:
@@ -165,6 +208,22 @@ class FirstMaskRequest:
         return {key: Prompt.of(boxes.get(key), tuple(points.get(key, ()))) for key in order}
 
 
+def _typed(name: str) -> bool:
+    """Whether an option is on the command line, and not in the environment."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+window_options = (
+    click.option("--select", is_flag=True, help="Draw the objects on the first frame, in a window."),
+    repeatable(
+        "--select-at",
+        type=PlaceType(),
+        help="Draw them on this frame, in a window: its number from 0, or a time: 12.5s, 1:23.4. With --resume the "
+        "masks that the track has there are shown, to be corrected, and new objects may be added. May be repeated.",
+    ),
+    path_option("--save-prompts", "FILE", "Keep what is drawn in a window as a file for --prompts, .json."),
+)
 timed_mask_options = (
     repeatable(
         "--mask",

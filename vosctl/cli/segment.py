@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from vosctl.cli.command import VosctlCommand
-from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options, timed_mask_options
+from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options, timed_mask_options, window_options
 from vosctl.cli.options import (
     EngineRequest,
     ReportingRequest,
@@ -34,10 +34,14 @@ def _fields(request: type[Any]) -> set[str]:
     return {field.name for field in fields(request)}
 
 
-@click.command(short_help="Follow objects through a video.", cls=VosctlCommand, spelled={"choose": "--select"})
+@click.command(
+    short_help="Follow objects through a video.",
+    cls=VosctlCommand,
+    spelled={"choose": "--select", "choose_at": "--select-at"},
+)
 @click.argument("source", metavar="[INPUT]", required=False, type=click.Path(readable=False))
 @first_mask_options(
-    click.option("--select", is_flag=True, help="Draw the objects on the first frame, in a window."),
+    *window_options,
     *timed_mask_options,
     timed=True,
 )
@@ -54,8 +58,8 @@ def _fields(request: type[Any]) -> set[str]:
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="TRACK",
     help="Go on with a run that was stopped, from its track (--track); objects and settings are the track's, INPUT may "
-    "be left out. With --mask, --box, --point or --prompts a track, whole or not, is corrected: only the frames that "
-    "they change are tracked anew.",
+    "be left out. With --mask, --box, --point, --prompts or --select-at a track, whole or not, is corrected: only the "
+    "frames that they change are tracked anew.",
 )
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")
 @click.option(
@@ -86,8 +90,8 @@ def segment(
 ) -> None:
     """Follow the objects of the first frame through INPUT.
 
-    --first-mask, --select, or --box and --point say what the objects are; --mask, --box, --point and --prompts also in
-    later frames.
+    --first-mask, --select, or --box and --point say what the objects are; --mask, --box, --point, --prompts and
+    --select-at also in later frames.
 
     INPUT is a video file, a directory or glob of images, an rtsp:// or http:// address, or - for a video on standard
     input (y4m, Matroska). Any number of outputs is written in one pass; with none given, INPUT's name + _overlay.mp4 in
@@ -104,6 +108,7 @@ def segment(
       vosctl segment dance.mp4 --first-mask dancer.png --track dance.vostrack
       vosctl segment --resume dance.vostrack
       vosctl segment --resume dance.vostrack --mask 120@better.png --point 0:07.5@1=300,90:-
+      vosctl segment --resume dance.vostrack --select-at 0:07.5
       vosctl segment frames/ --first-mask 00000.png --rle - | jq .bbox
     """
     from vosctl.jobs.segment import SegmentJob
@@ -116,8 +121,9 @@ def segment(
         return
     if source is None:
         raise UsageError("INPUT: give the video to segment, or a track to go on with (--resume)")
-    objects, prompts = first.objects(), first.timed()
-    if not prompts:
+    drawn = first.drawn(outputs.overwrite, outputs.paths().values())
+    objects, prompts, choices = first.objects(drawn), first.timed(), first.choices(drawn)
+    if not (prompts or choices):
         objects.check()
     with reporting.reporter() as reporter:
         SegmentJob(
@@ -130,6 +136,7 @@ def segment(
             max_frames=max_frames,
             span=part.span(),
             prompts=prompts,
+            choices=choices,
             direction=direction,
             events=reporter,
             decoder=decoder,
@@ -137,9 +144,9 @@ def segment(
 
 
 _GOES_WITH_RESUME = {
-    *("source", "resume", "max_frames", "decoder"), *_fields(OutputOptions), *_fields(ReportingRequest)
+    *("source", "resume", "max_frames", "decoder", "save_prompts"), *_fields(OutputOptions), *_fields(ReportingRequest)
 } - {"track"}  # fmt: skip
-_CORRECTS = {"mask", "box", "point", "prompts"}
+_CORRECTS = {"mask", "box", "point", "prompts", "select_at"}
 _GOES_WITH_CORRECTIONS = _CORRECTS | {"fix_mask", "accept_doubtful"}
 _CHANGEABLE = _fields(EngineRequest) - {"weights"}
 """What of the engine may be another when a run is gone on with: the masks stay those of the same network."""
@@ -159,10 +166,13 @@ def _go_on(
     context = click.get_current_context()
     typed = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     goes_with = _GOES_WITH_RESUME | _CHANGEABLE | (_GOES_WITH_CORRECTIONS if typed & _CORRECTS else set())
+    if "select" in typed:
+        raise UsageError("--select: is for the first frame of a new run; with --resume, give --select-at and the frame")
     for parameter in context.command.params:
         if parameter.name in typed - goes_with:
             raise UsageError(f"{max(parameter.opts, key=len)}: is the track's own with --resume; leave it out")
     changes = {name: context.params[name] for name in sorted(typed & _CHANGEABLE)}
+    drawn = first.drawn(outputs.overwrite, (track, *outputs.paths().values()))
     with reporting.reporter() as reporter:
         ResumeJob(
             track,
@@ -173,6 +183,7 @@ def _go_on(
             max_frames,
             reporter,
             prompts=first.all_timed() if typed & _CORRECTS else (),
+            choices=first.choices(drawn) if typed & _CORRECTS else (),
             fix_mask=first.fix_mask,
             accept_doubtful=first.accept_doubtful,
             decoder=decoder,

@@ -20,6 +20,7 @@ from vosctl.jobs.both_ways import every_of
 from vosctl.jobs.recording import direction_of, said_of, scheduled
 from vosctl.jobs.references import show_first, tell_of_first_left_out, tell_of_one_reference
 from vosctl.jobs.stretches import Stretch, joined, mirrored, stretches
+from vosctl.prompts.choices import ChoiceAt, chosen, frames_asked
 from vosctl.prompts.entries import Entry
 from vosctl.prompts.first_objects import Tell
 from vosctl.prompts.schedule import Schedule
@@ -216,6 +217,7 @@ def correction(
     tracker: Tracker,
     prompts: Sequence[TimedPrompt],
     *,
+    choices: Sequence[ChoiceAt] = (),
     fix_mask: bool = False,
     accept_doubtful: bool = False,
     note: Tell,
@@ -228,6 +230,7 @@ def correction(
         source: the part of the video that it is of.
         tracker: for its objects; started anew.
         prompts: what is said; clicks alone correct the masks that the track has.
+        choices: frames in which somebody is asked, and shown the masks that the track has.
         fix_mask: whether mask files may be repaired.
         accept_doubtful: whether to go on with doubtful masks from boxes and clicks.
         note: see `Schedule`.
@@ -235,7 +238,7 @@ def correction(
 
     Raises:
         UsageError: it cannot be served.
-        VosctlError: a mask cannot be read, or what was found is doubtful and that is not accepted.
+        VosctlError: a mask cannot be read, what was found is doubtful and that is not accepted, or nothing was chosen.
     """
     if not source.is_seekable:
         raise UsageError(f"{source.info.name}: {NOT_SEEKABLE}")
@@ -251,6 +254,8 @@ def correction(
     for number in _lost(earlier, numbers):
         earlier.pass_over(number)
     earlier.settle_as(known)
+    asked = frames_asked(source, choices, [one.at for one in prompts])
+    prompts = (*prompts, *_chosen(track, source, asked, numbers, earlier))
     new = Schedule(
         source, prompts, fix_mask=fix_mask, accept_doubtful=accept_doubtful, note=note, warn=warn, known=known
     )
@@ -267,6 +272,25 @@ def correction(
     union = Schedule(source, [*kept, *new.prompts], note=note, warn=warn)
     tell_of_one_reference(tracker, union, note)
     return Correction(track, numbers, source, tracker, earlier, new, union, _state_of(track, warn), note)
+
+
+def _chosen(
+    track: Track, source: Source, asked: Mapping[int, ChoiceAt], numbers: Mapping[int, int], earlier: Schedule
+) -> tuple[TimedPrompt, ...]:
+    """Return what somebody says who is asked, beside what the track has."""
+    last = max(numbers)
+    for number, choice in asked.items():
+        if number > last and track.complete:
+            raise UsageError(f"{choice}: lies beyond the track, whose last frame is {last}")
+        if number < last and number not in numbers:
+            raise UsageError(f"{choice}: {track.path} holds no frame {number}, which was too damaged; give another")
+
+    def labels(index: int) -> Labels:
+        if index in numbers:
+            return track[numbers[index]].labels
+        return np.zeros((track.header.height, track.header.width), np.uint8)
+
+    return chosen(source, asked, labels, earlier.ids)
 
 
 def _numbers_in(track: Track) -> dict[int, int]:

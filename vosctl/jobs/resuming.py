@@ -27,6 +27,7 @@ from vosctl.jobs.rendering import RenderJob, opened_track
 from vosctl.jobs.resumed import ResumedTracker
 from vosctl.jobs.running import check_max_frames, expected_frames, put_tracker, run_pipeline, warn_of_idle_gpu
 from vosctl.pipeline import LatencyHistogram
+from vosctl.prompts.choices import ChoiceAt
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.prompt_file import prompts_of
 from vosctl.prompts.timed import TimedPrompt, files_of
@@ -47,7 +48,7 @@ class ResumeJob:
     """A track to be gone on with, or to be corrected. Objects and settings are the track's.
 
     Attributes:
-        track: of a run that was stopped, or with `prompts` of any.
+        track: of a run that was stopped, or with `prompts` or `choices` of any.
         source: the video that it is of; None takes it from where it lay, as seen from the track.
         outputs: what to write beside the track, whole, with the frames that are tracked already; or a function that
             says so once the source is known.
@@ -57,6 +58,7 @@ class ResumeJob:
         events: hears of the run.
         prompts: what more is said of objects, old or new. Only the frames that it changes are tracked anew; the track
             is then changed as a whole. Points alone correct the masks that it has.
+        choices: frames in which somebody is asked what more is to be said, and shown the masks that the track has.
         fix_mask: whether mask files may be repaired.
         accept_doubtful: whether to go on with doubtful masks from boxes and points.
         decoder: what decodes the video, see `SegmentJob`; it may be another than the track was made with.
@@ -70,6 +72,7 @@ class ResumeJob:
     max_frames: int | None = None
     events: Events = field(default_factory=Events)
     prompts: tuple[TimedPrompt, ...] = ()
+    choices: tuple[ChoiceAt, ...] = ()
     fix_mask: bool = False
     accept_doubtful: bool = False
     decoder: DecoderWord = "auto"
@@ -84,7 +87,7 @@ class ResumeJob:
         """
         check_max_frames(self.max_frames)
         path = Path(self.track)
-        if self.prompts:
+        if self.prompts or self.choices:
             corrected = self._correct(path)
             if corrected is not None:
                 return corrected
@@ -148,6 +151,7 @@ class ResumeJob:
                 source,
                 tracker,
                 self.prompts,
+                choices=self.choices,
                 fix_mask=self.fix_mask,
                 accept_doubtful=self.accept_doubtful,
                 note=self.events.note,

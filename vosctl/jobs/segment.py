@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +28,7 @@ from vosctl.jobs.running import (
     tell_of_first_build,
     warn_of_idle_gpu,
 )
+from vosctl.prompts.choices import ChoiceAt, chosen, frames_asked
 from vosctl.prompts.first_objects import FirstObjects
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.schedule import Schedule
@@ -64,7 +65,7 @@ class SegmentJob:
 
     Attributes:
         source: a video file, a directory or glob of images, a network address, or "-" for standard input.
-        objects: what to follow from the first frame on; may say nothing where `prompts` do.
+        objects: what to follow from the first frame on; may say nothing where `prompts` or `choices` do.
         outputs: what to write, or a function that says so once the source is known. The files that the job reads are
             added to `inputs`, so that no output replaces them.
         tracking: how objects are followed.
@@ -73,6 +74,7 @@ class SegmentJob:
         max_frames: stop after so many frames; None for all.
         span: the part of the source that is wanted; the objects are those of its first frame.
         prompts: what is said of objects in later frames, or in the first one too.
+        choices: frames in which somebody is asked; the source must be seekable.
         direction: "both" follows objects backwards too from what is said of them in later frames, where the source is
             seekable: the video is then read twice. "forward" follows them from there on only.
         events: hears of the run.
@@ -88,6 +90,7 @@ class SegmentJob:
     max_frames: int | None = None
     span: Span = field(default_factory=Span)
     prompts: tuple[TimedPrompt, ...] = ()
+    choices: tuple[ChoiceAt, ...] = ()
     direction: Direction = "both"
     events: Events = field(default_factory=Events)
     decoder: DecoderWord = "auto"
@@ -104,14 +107,15 @@ class SegmentJob:
         self._check_objects()
         if self.direction not in get_args(Direction):
             raise UsageError(f"`direction={self.direction!r}`: is not known; give 'both' or 'forward'")
-        if self.prompts and self.tracking.paper_protocol:
-            raise UsageError("`paper_protocol=True`: takes its objects from the first frame only; leave `prompts` out")
+        if (self.prompts or self.choices) and self.tracking.paper_protocol:
+            later = "prompts" if self.prompts else "choose_at"
+            raise UsageError(f"`paper_protocol=True`: takes its objects from the first frame only; leave `{later}` out")
         check_max_frames(self.max_frames)
         with open_source(os.fspath(self.source), frame_rate=self.frame_rate, decoder=self.decoder) as opened:
             source = opened if self.span.is_whole else RangedSource(opened, self.span)
-            given = self._given(source)
             request = self._request(source.info)
-            check_outputs(request)
+            check_outputs(request)  # before somebody draws
+            given = self._given(source)
             tell_of_first_build(self.events, self.engine)
             tracker = self.make_tracker()
             for line in tracker.preparations:
@@ -129,7 +133,7 @@ class SegmentJob:
     def _check_objects(self) -> None:
         """Make sure that the objects are said."""
         masks = any(prompt.mask is not None for prompt in self.prompts)
-        if self.objects.given or not self.prompts:
+        if self.objects.given or not (self.prompts or self.choices):
             replace(self.objects, fix_mask=self.objects.fix_mask and not masks).check()
         elif self.objects.fix_mask and not masks:
             raise UsageError("`fix_mask`: is for a `mask`; leave it out")
@@ -138,18 +142,34 @@ class SegmentJob:
         """Return what is said of the objects, found and checked as far as it can be before the frames are read."""
         note, warn = self.events.note, self.events.warning
         frames: Iterable[Frame] = source
-        if not self.prompts:
+        prompts = self.prompts
+        said = [*([None] if self.objects.given else []), *(prompt.at for prompt in prompts)]
+        asked = frames_asked(source, self.choices, said)
+        if not (prompts or asked):
             labels, frames = self.objects.peek(source, note, warn)
             return _Given(frames, labels, int(np.count_nonzero(np.bincount(labels.ravel())[1:])))
-        prompts = self.prompts
         if self.objects.given:
             labels, frames = self.objects.peek(source, note, warn)
             prompts = (TimedPrompt(mask=labels), *prompts)
         fix, accept = self.objects.fix_mask, self.objects.accept_doubtful
+        if asked:
+            prompts, frames = (*prompts, *self._chosen(source, prompts, asked)), source
         schedule = Schedule(source, prompts, fix_mask=fix, accept_doubtful=accept, note=note, warn=warn)
         if schedule.look():
             frames = source  # it is at its first frame again
         return _Given(frames, np.zeros((0, 0), np.uint8), len(schedule.ids), schedule)
+
+    def _chosen(
+        self, source: Source, prompts: tuple[TimedPrompt, ...], asked: Mapping[int, ChoiceAt]
+    ) -> tuple[TimedPrompt, ...]:
+        """Return what somebody says who is asked, beside what is said anyway."""
+
+        def aside(line: str) -> None:
+            """Repairs of masks are told when all is known."""
+
+        ids = Schedule(source, prompts, fix_mask=self.objects.fix_mask, note=aside, warn=aside).ids
+        nothing = np.zeros((source.info.height, source.info.width), np.uint8)
+        return chosen(source, asked, lambda number: nothing, ids)
 
     def _prepared(self, given: _Given, source: Source, tracker: Tracker) -> _Given:
         """Return what is given with what follows it, after the way back, where there is one."""

@@ -32,6 +32,7 @@ from vosctl.prompts.prompt import Click, Prompt
 from vosctl.prompts.run_lengths import decode_runs
 from vosctl.prompts.timed import TimedPrompt, ids_of
 from vosctl.time_line import Place
+from vosctl.video.staging import StagedFile, write_errors
 
 VERSION = 1
 """Of the form that is written; earlier ones are read."""
@@ -98,10 +99,19 @@ def write_prompts(path: StrPath, prompts: Iterable[TimedPrompt]) -> None:
 
     Raises:
         UsageError: a prompt has what the file cannot hold: strokes, or a mask to be improved.
-        OSError: it cannot be written.
+        VosctlError: it cannot be written.
     """
-    entries = [entry for prompt in prompts for entry in entries_of(_seen_from(Path(path), prompt))]
-    Path(path).write_text(json.dumps({"vosctl_prompts": VERSION, "prompts": entries}, indent=1) + "\n", "utf-8")
+    path = Path(path)
+    entries = [entry for prompt in prompts for entry in entries_of(_seen_from(path, prompt))]
+    staged = StagedFile(path, overwrite=True)
+    try:
+        with write_errors(path):
+            content = json.dumps({"vosctl_prompts": VERSION, "prompts": entries}, indent=1)
+            staged.partial.write_text(content + "\n", "utf-8")
+    except BaseException:
+        staged.discard()
+        raise
+    staged.commit()
 
 
 def _seen_from(path: Path, prompt: TimedPrompt) -> TimedPrompt:

@@ -96,6 +96,11 @@ class ObjectDrawing:
         return self._asked or self._done[self._place][0]
 
     @property
+    def changed(self) -> bool:
+        """Whether it is another than it was at first."""
+        return self._asked is not None or self._place > 0
+
+    @property
     def busy(self) -> bool:
         """Whether a mask is still to be found: call `work`."""
         return self._asked is not None
