@@ -230,6 +230,18 @@ def test_no_line_of_a_strip_is_cut_off():
         assert not picture[:, -4:].any()
 
 
+def test_a_part_that_is_too_long_by_itself_is_wrapped_at_its_words():
+    words = (
+        "the mask is doubtful; add a point on the object where the mask lacks it or one beside it, or give a box  Enter"
+    )
+    picture = np.zeros((360, 480, 3), np.uint8)
+    draw_strip(picture, [words])
+    shown = picture.max(axis=2) > 100
+    assert not shown[:, -4:].any()
+    rows = shown.any(axis=1).astype(int)
+    assert (np.diff(rows) == 1).sum() >= 2, "in more than one row"
+
+
 def test_choosing_two_objects_and_deleting_one(scene):
     image, labels = scene
     chooser = ObjectChooser(image, colour_finder(image))

@@ -34,7 +34,8 @@ def draw_strip(image: RGBImage, lines: Sequence[str | tuple[str, RGB]], *, botto
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        lines: texts, each with a colour or white; a line too long for the picture is wrapped at its double spaces.
+        lines: texts, each with a colour or white; a line too long for the picture is wrapped at its double spaces,
+            and a part that is too long by itself at its spaces.
         bottom: at the bottom instead.
     """
     scale = text_scale(image)
@@ -62,11 +63,21 @@ def _wrapped(line: str | tuple[str, RGB], width: int, scale: float) -> list[tupl
     rows: list[str] = []
     for part in text.split("  "):
         longer = f"{rows[-1]}   {part}" if rows else part
-        if rows and cv2.getTextSize(longer, _FONT, 0.5 * scale, _thickness(scale))[0][0] <= width - 16 * scale:
+        if rows and _fits(longer, width, scale):
             rows[-1] = longer
-        else:
-            rows.append(part)
+            continue
+        rows.append("")
+        for word in [part] if _fits(part, width, scale) else part.split(" "):
+            longer = f"{rows[-1]} {word}" if rows[-1] else word
+            if not rows[-1] or _fits(longer, width, scale):
+                rows[-1] = longer
+            else:
+                rows.append(word)
     return [(row, colour) for row in rows]
+
+
+def _fits(text: str, width: int, scale: float) -> bool:
+    return bool(cv2.getTextSize(text, _FONT, 0.5 * scale, _thickness(scale))[0][0] <= width - 16 * scale)
 
 
 def draw_objects(image: RGBImage, labels: NDArray[np.uint8]) -> RGBImage:
