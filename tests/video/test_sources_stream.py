@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import gc
 import http.server
+import io
 import os
 import socket
 import threading
@@ -277,6 +279,31 @@ def test_standard_input_without_a_video(tmp_path, pipe, content):
     path.write_bytes(content)
     with pipe(path) as stdin, pytest.raises(VosctlError, match="standard input: cannot be read as a video; pipe y4m"):
         open_source("-", stdin=stdin)
+
+
+class Failing(io.BytesIO):
+    """A device that gives so many bytes and then an error, each time that it is asked."""
+
+    def __init__(self, data, count):
+        super().__init__(data[:count])
+
+    def read1(self, size=-1):
+        if data := super().read1(min(size, 4096)):
+            return data
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize(("share", "message"), [(0.6, "reading stopped before its end"), (0.0, "cannot be read")])
+def test_an_error_of_standard_input_ends_the_video(make_video, share, message):
+    data = make_video("piped.mkv", steps(8, (96, 128)), codec="rawvideo").read_bytes()
+    stdin = Failing(data, round(share * len(data)))
+    if not share:
+        with pytest.raises(VosctlError, match=f"standard input: {message}: input/output error"):
+            open_source("-", stdin=stdin)
+        return
+    _, frames, warnings = read("-", stdin=stdin)
+    assert [frame.index for frame in frames] == [0, 1, 2, 3]
+    assert warnings[0] == f"standard input: {message}: input/output error"
 
 
 @pytest.fixture

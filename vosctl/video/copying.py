@@ -18,7 +18,7 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
 from vosctl.errors import VosctlError
@@ -163,7 +163,11 @@ class StreamCopy:
     def _tell_what_else_is_lost(self, source: InputContainer) -> None:
         chapters = bool(source.chapters())  # which MP4 keeps in a track of their own, and which are copied
         data = [stream for stream in source.streams.data if not (chapters and stream.name == "bin_data")]
+        films = [stream for stream in source.streams.video if stream != best_video(source)]
+        covers = [stream for stream in films if stream.disposition & Disposition.attached_pic]
         parts = (
+            (len(films) - len(covers), "further track(s) of pictures"),
+            (len(covers), "cover picture(s)"),
             (len(data), "track(s) of data (time code, a camera's notes)"),
             (len(source.streams.attachments), "attached file(s) (fonts)"),
         )

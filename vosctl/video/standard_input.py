@@ -41,6 +41,9 @@ class PatientReader:
                     return os.read(self._descriptor, size)
                 except BlockingIOError:  # another holder of the pipe has made it non-blocking
                     continue
+                except OSError:
+                    self._stopped.set()  # FFmpeg asks again, and PyAV would print the second error
+                    raise
         return b""
 
     def stop(self) -> None:

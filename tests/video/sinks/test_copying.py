@@ -338,6 +338,17 @@ def test_what_cannot_be_copied_is_said(tmp_path, through):
     assert through(path, output) == [f"{output}: written without 1 attached file(s) (fonts) of the source's"]
 
 
+def test_a_second_picture_that_is_not_read_is_said(tmp_path, through):
+    path = tmp_path / "two.mp4"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("mpeg4", rate=10, width=32, height=32, pix_fmt="yuv420p") for _ in range(2)]
+        for stream in streams:
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 90, np.uint8), format="rgb24")
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    output = tmp_path / "o.mp4"
+    assert through(path, output) == [f"{output}: written without 1 further track(s) of pictures of the source's"]
+
+
 def test_the_track_that_mp4_keeps_chapters_in_is_no_loss(film, through, tmp_path):
     through(film, tmp_path / "o.mp4")
     with av.open(str(tmp_path / "o.mp4")) as container:

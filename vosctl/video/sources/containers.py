@@ -109,13 +109,14 @@ class ContinuousPackets:
 
         Raises:
             av.FFmpegError: the container cannot be read on. What was read before has been yielded.
+            OSError: likewise, of what comes through a pipe.
         """
         packets = iter(self._container.demux(*self._streams))
-        trouble: av.FFmpegError | None = None
+        trouble: av.FFmpegError | OSError | None = None
         while trouble is None:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError as error:
+            except (av.FFmpegError, OSError) as error:
                 trouble = error
                 break
             except IndexError:  # PyAV, at the end of a broadcast to which a stream was added on the way

@@ -69,8 +69,8 @@ class Origin:
         )
 
 
-def reason_of(error: av.FFmpegError) -> str:
-    """Return what an error of FFmpeg says, as a part of a sentence."""
+def reason_of(error: av.FFmpegError | OSError) -> str:
+    """Return what an error of FFmpeg or of the system says, as a part of a sentence."""
     return (error.strerror or type(error).__name__).lower()
 
 

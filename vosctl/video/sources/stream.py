@@ -171,7 +171,7 @@ class VideoSource(Source):
             # What comes over http and has no length is live: a camera's MJPEG, for one.
             endless = "timeout" in settings and container.duration is None
             return cls(container, replace(origin, live=True) if endless else origin, stop)
-        except av.FFmpegError as error:
+        except (av.FFmpegError, OSError) as error:
             if container is not None:
                 container.close()
             waited = time.monotonic() - begun
@@ -314,7 +314,7 @@ class VideoSource(Source):
         while True:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError as error:
+            except (av.FFmpegError, OSError) as error:  # of a pipe it is the system's own
                 self._notes.append(f"{self._origin.label}: reading stopped before its end: {reason_of(error)}")
                 self._broken = True
                 break
