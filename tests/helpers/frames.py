@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,15 @@ def write_video(
     return path
 
 
-def in_matroska(path: Path, target: Path) -> Path:
-    """The picture of a video in Matroska, which a pipe takes."""
+def in_matroska(path: Path, target: Path, later: Mapping[int, Fraction] | None = None) -> Path:
+    """The picture of a video without B frames in Matroska, which a pipe takes; from some frames on seconds later."""
+    moved, late = dict(later or {}), Fraction(0)
     with av.open(str(path)) as source, av.open(str(target), "w") as written:
         stream = written.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
+        for number, packet in enumerate(source.demux(video=0)):
             if packet.size:
+                late += moved.get(number, Fraction(0))
+                packet.pts = packet.dts = packet.pts + round(late / packet.time_base)
                 packet.stream = stream
                 written.mux(packet)
     return target

@@ -1,6 +1,7 @@
 """Prompts at any frame of a run: new objects, corrections, and what cannot be served."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -186,6 +187,18 @@ def test_a_pipe_takes_prompts_as_its_frames_come(clip, registered_bright_engine,
     assert {line["frame"] for line in lines if line["object"] == 4} == set(range(5, 12))
     assert {line["frame"] for line in lines if line["object"] == 1} == set(range(12))
     assert "prompt at frame 100 for object 5: was not reached; the last frame is 11" in result.stderr
+
+
+def test_of_a_pipe_a_time_within_a_long_frame_is_that_frame(clip, registered_bright_engine, invoke):
+    """As in a file: how long it is shown is not what it says, but when the next frame comes."""
+    source = in_matroska(Path("clip.mp4"), Path("clip.mkv"), {5: Fraction(2)})
+    write_indexed_png(Path("m.png"), (clip[0] == 1).astype(np.uint8))
+    said = ("--mask", "m.png", "--box", "1.5s@4=50,28,30,34", "--direction", "forward")
+    for given, film, masks in ((str(source), None, "of_file"), ("-", source.read_bytes(), "of_pipe")):
+        result = invoke("segment", given, *said, "--masks", masks, input=film)
+        assert result.exit_code == 0, result.output
+    assert objects_of(Path("of_file")) == objects_of(Path("of_pipe"))
+    assert [number for number, seen in objects_of(Path("of_pipe")).items() if 4 in seen] == list(range(4, 12))
 
 
 @pytest.fixture

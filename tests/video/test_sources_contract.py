@@ -254,6 +254,15 @@ def test_a_range_can_be_read_again_from_every_frame(tmp_path, span):
             assert [frame.index for frame in part] == [index for index in whole if index >= number]
 
 
+@pytest.mark.parametrize("span", [("0.5s", None), (None, "0.5s"), ("0.3s", "0.55s", 2)])
+def test_a_range_of_a_pipe_with_long_frames_is_that_of_a_file(tmp_path, span):
+    path = encode(tmp_path / "v.mkv", {"bf": "0", "preset": "ultrafast"}, times=variable())
+    with RangedSource(open_source(str(path)), Span.of(*span)) as part:
+        expected = [(frame.index, frame.pts) for frame in part]
+    with RangedSource(open_source("-", stdin=io.BytesIO(path.read_bytes())), Span.of(*span)) as part:
+        assert [(frame.index, frame.pts) for frame in part] == expected
+
+
 @pytest.mark.parametrize("span", SPANS)
 def test_a_range_of_a_pipe(tmp_path, span):
     chosen = Span.of(*span)

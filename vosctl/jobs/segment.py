@@ -112,7 +112,10 @@ class SegmentJob:
             raise UsageError(f"`paper_protocol=True`: takes its objects from the first frame only; leave `{later}` out")
         check_max_frames(self.max_frames)
         with open_source(os.fspath(self.source), frame_rate=self.frame_rate, decoder=self.decoder) as opened:
-            source = opened if self.span.is_whole else RangedSource(opened, self.span)
+            timed = not opened.is_seekable and any(
+                one.at is not None and one.at.seconds is not None for one in self.prompts
+            )
+            source = RangedSource(opened, self.span, timed=timed) if timed or not self.span.is_whole else opened
             request = self._request(source.info)
             check_outputs(request)  # before somebody draws
             given = self._given(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -22,6 +22,9 @@ class RangedSource(Source):
     Args:
         source: not read yet; closed with this one.
         span: what is wanted of it.
+        timed: whether more is asked for by its time. Where there is a time, each frame of a source that is read once
+            waits for the next one, which says how long it is shown: its own word does not hold in a variable frame
+            rate.
 
     Attributes:
         zero: when the source's first frame is shown, from which times are counted; None before it is read.
@@ -31,14 +34,15 @@ class RangedSource(Source):
         VosctlError: the source cannot be read.
     """
 
-    def __init__(self, source: Source, span: Span) -> None:
+    def __init__(self, source: Source, span: Span, *, timed: bool = False) -> None:
         super().__init__()
         self._source, self._span = source, span
         self.files = source.files
         self._bounds: tuple[int, int] | None = None
         self._entered = False
         self.zero: int | None = None
-        timed = any(place is not None and place.seconds is not None for place in (span.start, span.end))
+        timed = timed or any(place is not None and place.seconds is not None for place in (span.start, span.end))
+        self._timed = timed
         if source.is_seekable and (span.start is not None or timed):
             self._bounds = self._find(source.times())
         self.info = self._described()
@@ -173,7 +177,7 @@ class RangedSource(Source):
         started = False
         last: Frame | None = None
         self._entered = True
-        for frame in self._source:
+        for frame in _with_durations(self._source) if self._timed else self._source:
             zero = self.zero = frame.pts if self.zero is None else self.zero
             last = frame
             if end is not None and is_reached(frame, end, zero, self._source.info):
@@ -195,6 +199,17 @@ class RangedSource(Source):
 
     def _release(self) -> None:
         self._source.close()
+
+
+def _with_durations(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Yield frames with the time to the next one as their duration; the last one's is its own."""
+    held: Frame | None = None
+    for frame in frames:
+        if held is not None:
+            yield replace(held, duration=frame.pts - held.pts)
+        held = frame
+    if held is not None:
+        yield held
 
 
 def _about(place: Place | None, rate: Fraction | None) -> int | None:
