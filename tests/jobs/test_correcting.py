@@ -1,10 +1,13 @@
 """More is said of the objects of a track: only what it changes is followed anew."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +296,53 @@ def test_what_cannot_be_served_changes_nothing(clip, bright_engine, prompts, mes
     with pytest.raises(vosctl.UsageError, match=message):
         resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(**given) for given in prompts], engine=bright_engine)
     assert Path("a.vostrack").read_bytes() == before
+    assert bright_engine.batches == []
+
+
+@contextmanager
+def as_nobody():
+    """Act as a user for whom permissions hold, where root runs the tests."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="permissions are other ones there")
+@pytest.mark.parametrize("shut", ["folder", "track"])
+def test_a_track_that_may_not_be_changed_is_told_before_the_work(clip, bright_engine, shut):
+    tracked("whole.vostrack", said(clip, (0, 1)), engine=bright_engine)
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine, events=StopsAfter(30))
+    more = said(clip, (20, 1))
+    with tempfile.TemporaryDirectory() as made:  # where anybody may look, as not in `tmp_path`
+        folder = Path(made)
+        for name in ("whole.vostrack", "a.vostrack", "clip.mp4"):
+            shutil.copyfile(name, folder / name)
+            (folder / name).chmod(0o444 if shut == "track" else 0o666)
+        folder.chmod(0o555 if shut == "folder" else 0o777)
+        for name, prompts in (("whole", more), ("a", more), ("a", ())):
+            path = folder / f"{name}.vostrack"
+            before = path.read_bytes()
+            bright_engine.batches.clear()
+            message = f"{path}: cannot be changed: .*; make it and its folder writable, or take a copy of it"
+            with as_nobody(), pytest.raises(vosctl.VosctlError, match=message):
+                resume(path, prompts=prompts, engine=bright_engine)
+            assert path.read_bytes() == before
+            assert bright_engine.batches == []
+        folder.chmod(0o777)
+
+
+def test_a_track_that_another_run_writes_is_told_before_the_work(clip, bright_engine):
+    tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine)
+    bright_engine.batches.clear()
+    with closing(sqlite3.connect("a.vostrack", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        with pytest.raises(vosctl.VosctlError, match="is being written by another run; end that first"):
+            resume("a.vostrack", prompts=said(clip, (20, 1)), engine=bright_engine)
     assert bright_engine.batches == []
 
 

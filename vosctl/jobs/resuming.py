@@ -35,7 +35,7 @@ from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracks import Track, TrackHeader
-from vosctl.tracks.changing import change_header
+from vosctl.tracks.changing import change_header, check_changeable
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.hardware import DecoderWord
 from vosctl.video.sinks import OutputRequest
@@ -187,6 +187,7 @@ class ResumeJob:
         request = replace(request, inputs=(*request.inputs, *source.files, *files_of(self.prompts)))
         request = replace(request, track=path, append=True)
         check_outputs(request)
+        check_changeable(path)
         return request
 
     def _tracker(self, path: Path, header: TrackHeader) -> Tracker:

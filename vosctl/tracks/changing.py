@@ -14,6 +14,7 @@ from vosctl.tracks.header import TrackHeader
 from vosctl.tracks.packed import PackedResult
 from vosctl.tracks.schema import database_errors, write_entry
 from vosctl.tracks.states import pack_state
+from vosctl.weights.text import printable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +75,29 @@ class TrackChange:
             text, arrays = pack_state(state)
             database.execute("INSERT INTO resuming VALUES (0, ?, ?)", (number, text))
             database.executemany("INSERT INTO arrays VALUES (?, ?)", arrays.items())
+
+
+def check_changeable(path: Path) -> None:
+    """Make sure that a track may be changed, before the work that is to be written into it; it stays as it is.
+
+    Raises:
+        VosctlError: it may not, such as one in a folder that cannot be written.
+    """
+    try:
+        with closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute(
+                "INSERT INTO header VALUES ('', '')"
+            )  # for which SQLite opens its journal beside the track
+            database.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise VosctlError(f"{path}: is being written by another run; end that first") from error
+        raise VosctlError(
+            f"{path}: cannot be changed: {printable(error)}; make it and its folder writable, or take a copy of it"
+        ) from error
+    except sqlite3.Error as error:
+        raise VosctlError(f"{path}: the track cannot be read or written: {printable(error)}") from error
 
 
 def change_header(path: Path, header: TrackHeader) -> None:
