@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,7 +76,9 @@ def test_progress_counts_every_frame(make_sequence, moving, root) -> None:
     [
         ({"subset": "2016/val.txt"}, "no set '2016/val.txt'"),
         ({"predictions": Path("p"), "masks": Path("m")}, "`masks` keeps .* leave one of them out"),
-        ({"report": Path("missing/report.json")}, "`report`: the folder missing does not exist"),
+        ({"report": Path(__file__) / "report.json"}, r"`report`: .*test_evaluate\.py is a file, not a folder"),
+        ({"report": Path(os.devnull), "overwrite": True}, "`report`: .* is a device or pipe; name a file"),
+        ({"report": Path("r.html"), "plot": Path("a/../r.html")}, "`report` and `plot` would be written to the same"),
         ({"plot": Path("plot.pdf")}, r"`plot='plot\.pdf'`: the name must end in"),
     ],
 )
@@ -114,6 +117,15 @@ def test_when_every_sequence_fails_nothing_is_written(make_sequence, moving, roo
     with pytest.raises(VosctlError, match=r"nothing was measured: sequence 'bear' fails \(as do 1 more\): .*00003"):
         evaluate(request, make_tracker, no_progress)
     assert not (tmp_path / "report.json").exists()
+
+
+def test_folders_that_are_missing_are_made_for_what_is_written(make_sequence, moving, root, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    make_sequence("bear", moving)
+    report, plot = tmp_path / "made" / "a" / "report.json", tmp_path / "made" / "b" / "plot.html"
+    evaluate(EvaluationRequest(root, "all", "multi", report=report, plot=plot), make_tracker, no_progress)
+    assert json.loads(report.read_text())["set"] == "all"
+    assert plot.read_text().startswith("<!doctype html>")
 
 
 def test_report_is_not_replaced_unasked(make_sequence, moving, root, tmp_path: Path) -> None:

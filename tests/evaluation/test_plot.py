@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from vosctl.errors import UsageError, VosctlError
-from vosctl.evaluation.plot import check_plot, worst_frames, write_plot
+from vosctl.evaluation.plot import MOST_IN_PNG, check_plot, worst_frames, write_plot
 from vosctl.evaluation.report import Evaluation
 from vosctl.evaluation.scoring import score_sequence
 
@@ -75,10 +75,17 @@ def test_images_of_another_size_are_shown_in_that_of_the_masks(case) -> None:
 
 def test_other_suffix() -> None:
     with pytest.raises(UsageError, match=r"must end in \.png or \.html"):
-        check_plot(Path("plot.pdf"))
+        check_plot(Path("plot.pdf"), 1)
+
+
+def test_a_picture_has_room_for_so_many_sequences() -> None:
+    check_plot(Path("plot.png"), MOST_IN_PNG)
+    check_plot(Path("plot.html"), MOST_IN_PNG + 1)
+    with pytest.raises(UsageError, match=f"room for {MOST_IN_PNG} sequences, not for {MOST_IN_PNG + 1}; name an .html"):
+        check_plot(Path("plot.png"), MOST_IN_PNG + 1)
 
 
 def test_without_matplotlib(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(VosctlError, match=r"`plot`: needs matplotlib.*\[plot\]"):
-        check_plot(Path("plot.png"))
+        check_plot(Path("plot.png"), 1)

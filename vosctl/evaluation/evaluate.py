@@ -14,6 +14,8 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.evaluation.report import Evaluation, write_json
 from vosctl.evaluation.runner import SequenceTracker, Speed, check_masks_folder, track_sequence
 from vosctl.evaluation.scoring import SequenceScore, check_predictions, score_sequence, scored_frames
+from vosctl.video.places import place_of
+from vosctl.video.sinks.checks import check_parents
 
 MakeTracker = Callable[[], tuple[SequenceTracker, dict[str, Any]]]
 """Builds the tracker, and says what it is for the report. Called once, after everything else was checked."""
@@ -106,10 +108,8 @@ def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:
     for name, path in (("report", request.report), ("plot", request.plot)):
         if path is not None:
             _check_file(name, path, request.overwrite)
-    if request.plot is not None:
-        from vosctl.evaluation.plot import check_plot
-
-        check_plot(request.plot)
+    if request.plot is not None and request.report is not None and request.report.resolve() == request.plot.resolve():
+        raise UsageError(f"`report` and `plot` would be written to the same file, {request.plot}; name another")
     if request.predictions is not None and request.masks is not None:
         raise UsageError("`masks` keeps the tracker's masks, but `predictions` tracks nothing; leave one of them out")
     sequences = find_sequences(request.root, request.subset)
@@ -122,15 +122,22 @@ def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:
             check_trackable(sequence)
     if request.masks is not None:
         check_masks_folder(sequences, request.masks, overwrite=request.overwrite)
+    if request.plot is not None:
+        from vosctl.evaluation.plot import check_plot
+
+        check_plot(request.plot, len(sequences))
     return sequences
 
 
 def _check_file(name: str, path: Path, overwrite: bool) -> None:
-    if path.is_dir():
-        raise UsageError(f"`{name}`: {path} is a folder; name a file")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"`{name}`: the folder {path.parent} does not exist; create it first")
-    if path.exists() and not overwrite:
+    try:
+        check_parents(name, path)
+        place = place_of(path)
+    except OSError as error:
+        raise UsageError(f"`{name}`: {path}: {error.strerror}; choose another name") from error
+    if place not in ("nothing", "file"):
+        raise UsageError(f"`{name}`: {path} is a {'folder' if place == 'folder' else 'device or pipe'}; name a file")
+    if place == "file" and not overwrite:
         raise UsageError(f"`{name}`: {path} exists; pass `overwrite=True` to replace it or choose another name")
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PLOT_SUFFIXES = (".png", ".html")
+MOST_IN_PNG = 300
+"""Sequences in a picture, a row each: matplotlib draws up to 65,536 pixels."""
 WORST_FRAMES = 2
 OVERLAY_HEIGHT = 300
 
@@ -56,10 +58,18 @@ class WorstFrame:
     truth: NDArray[np.uint8]
 
 
-def check_plot(path: Path) -> None:
-    """Raise UsageError when `path` cannot be drawn: its suffix is another, or matplotlib is not installed."""
+def check_plot(path: Path, sequences: int) -> None:
+    """Make sure that so many sequences can be drawn to a file.
+
+    Raises:
+        UsageError: its suffix is another, a picture has no room for so many, or matplotlib is not installed.
+    """
     if path.suffix.lower() not in PLOT_SUFFIXES:
         raise UsageError(f"`plot={str(path)!r}`: the name must end in {' or '.join(PLOT_SUFFIXES)}")
+    if path.suffix.lower() == ".png" and sequences > MOST_IN_PNG:
+        raise UsageError(
+            f"`plot={str(path)!r}`: a picture has room for {MOST_IN_PNG} sequences, not for {sequences}; name an .html"
+        )
     require("plot", "`plot`")
 
 
@@ -73,7 +83,7 @@ def write_plot(evaluation: Evaluation, sequences: list[Sequence], predictions: P
         predictions: folder of the masks that were scored.
         path: ends in .png or .html.
     """
-    check_plot(path)
+    check_plot(path, len(sequences))
     pages = [
         (score, worst_frames(score, sequence, predictions, evaluation.task))
         for score, sequence in zip(evaluation.scores, sequences, strict=True)

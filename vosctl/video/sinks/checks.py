@@ -79,7 +79,7 @@ def check_outputs(request: OutputRequest) -> None:
             else:
                 overwrite = request.overwrite or (name == "track" and request.append)
                 _check_file(name, path, place, overwrite, request.annotation_format)
-            _check_parents(name, path)
+            check_parents(name, path)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = (error.strerror if isinstance(error, OSError) else None) or error
             raise UsageError(f"`{name}`: {path}: {reason}; choose another name") from error
@@ -132,8 +132,13 @@ def _check_looks(request: OutputRequest) -> None:
         raise UsageError("`grow`, `feather`, `clean_edges`: are for `matte`, `cutout` and `composite`; ask for one")
 
 
-def _check_parents(name: str, path: Path) -> None:
-    """Missing folders are made when the output is opened; here is seen whether they can be."""
+def check_parents(name: str, path: Path) -> None:
+    """See whether the folders that are missing on the way to an output can be made, as they are when it is opened.
+
+    Raises:
+        UsageError: a file is in their place.
+        OSError: it cannot be told.
+    """
     if descriptor_of(path) is not None:
         return
     nearest = next(folder for folder in without_links(path).absolute().parents if folder.exists())
