@@ -98,10 +98,11 @@ def test_nothing_to_do(folder, source, message):
         find(source)
 
 
-def test_what_an_earlier_run_wrote_beside_the_videos_is_no_video(folder):
+@pytest.mark.parametrize("output", ["v", "./v", "v/../v/"])
+def test_what_an_earlier_run_wrote_beside_the_videos_is_no_video(folder, output):
     folder("a.mp4", "a.png", "a_overlay.mp4")
-    request = JobsRequest("v", "v", layout="flat")
-    assert [job.name for job in request.find()] == ["a"]
+    for source in ("v", "v/", "v/*.mp4", str(Path("v").absolute())):
+        assert [job.name for job in JobsRequest(source, output, layout="flat").find()] == ["a"]
 
 
 @pytest.mark.parametrize("source", ["v", "v/*"])

@@ -13,6 +13,7 @@ from vosctl.batching.folders import find_by_glob, find_in_folder, find_one
 from vosctl.batching.job import BatchJob, JobOptions
 from vosctl.batching.layouts import Layout, LayoutName, WantedOutput
 from vosctl.batching.lists import LIST_SUFFIXES, Listed, read_list
+from vosctl.batching.plan import place_of
 from vosctl.errors import UsageError
 from vosctl.remote import is_address, is_remote
 
@@ -61,8 +62,8 @@ class JobsRequest:
         usual = self.outputs or (WantedOutput("masks" if of_data_set else "overlay"),)
         layout = Layout(self.output, self.layout or ("davis" if of_data_set else "folders"), resolution)
         jobs = [self._placed(job, listed.outputs.get(job.name, usual), layout) for job in listed.jobs]
-        written = {path for job in jobs for path in job.outputs.values()}
-        return [job for job in jobs if job.source not in written]  # what an earlier run wrote beside the videos
+        written = {place_of(path) for job in jobs for path in job.outputs.values()}
+        return [job for job in jobs if place_of(job.source) not in written]  # an earlier run wrote it beside the videos
 
     def _look(self) -> tuple[Listed, str, bool]:
         """Return the jobs, the folder of a data set's resolution, and whether it is one."""
