@@ -1,11 +1,17 @@
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
 
+from tests.helpers.engines import BrightObjectEngine
 from tests.helpers.frames import square_frame, write_video
 from vosctl.engine import create_engine
 from vosctl.errors import UsageError, VosctlError
 from vosctl.export.exporter import export_network
+from vosctl.export.quantization import CALIBRATION_SAMPLES, calibration_samples
 from vosctl.export.settings import Calibration, ExportSettings, GraphShape
 from vosctl.video.masks import write_indexed_png
 
@@ -88,3 +94,27 @@ def test_calibration_needs_square_windows(calibration, tmp_path):
 def test_calibration_is_for_int8(calibration):
     with pytest.raises(UsageError, match="for `precision='int8'` only"):
         ExportSettings(calibration=calibration)
+
+
+class ShowsColours(BrightObjectEngine):
+    """Finds what is bright; what it keeps of a reference is its colour, as a graph keeps tensors."""
+
+    def encode_reference(self, image, mask):
+        return (np.float32(super().encode_reference(image, mask))[None],)
+
+    def propagate(self, images, masks, states):
+        return replace(super().propagate(images, masks, [colour[0] for (colour,) in states]), states=tuple(states))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_ranges_are_taken_from_every_object_alike(count, tmp_path):
+    colours = [(230, 40, 40), (40, 40, 230), (40, 230, 40)][:count]
+    squares = [(number + 1, colour, 8 + 30 * number, 20, 20) for number, colour in enumerate(colours)]
+    made = [square_frame(64, 96, *squares)] * (CALIBRATION_SAMPLES + 1)
+    write_indexed_png(tmp_path / "m.png", made[0][1])
+    video = write_video(tmp_path / "c.mp4", [image for image, _ in made])
+    engine: Any = ShowsColours()
+    samples = calibration_samples(engine, ["colour"], Calibration(str(video), tmp_path / "m.png"), None)
+    kept = Counter(int(sample["colour"].argmax()) for sample in samples)
+    assert len(kept) == count
+    assert max(kept.values()) - min(kept.values()) <= 1

@@ -48,7 +48,7 @@ class _Recorder:
 
     def __init__(self, engine: OnnxEngine, state_names: Sequence[str]) -> None:
         self.info, self.stride, self.crop_size = engine.info, engine.stride, engine.crop_size
-        self.samples: list[Sample] = []
+        self.samples: dict[int, list[Sample]] = {}  # by the object's place in its batch
         self._engine = engine
         self._state_names = state_names
 
@@ -58,7 +58,8 @@ class _Recorder:
     def propagate(self, images: NDArray[Any], masks: NDArray[np.float32], states: Sequence[State]) -> Step[State]:
         for index, state in enumerate(states):
             named_state = dict(zip(self._state_names, state, strict=True))
-            self.samples.append({"image": images[index, None], "mask": masks[index, None], **named_state})
+            sample = {"image": images[index, None], "mask": masks[index, None], **named_state}
+            self.samples.setdefault(index, []).append(sample)
         return self._engine.propagate(images, masks, states)
 
 
@@ -95,7 +96,8 @@ def calibration_samples(
                 tracker.step(frame.image)
     if not recorder.samples:
         raise VosctlError(f"`calibration`: {calibration.video} has one frame only; give a video")
-    kept = recorder.samples[:: -(-len(recorder.samples) // CALIBRATION_SAMPLES)]
+    samples = [sample for of_object in recorder.samples.values() for sample in of_object]  # else some get left out
+    kept = samples[:: -(-len(samples) // CALIBRATION_SAMPLES)]
     return [{name: np.repeat(array, objects or 1, axis=0) for name, array in sample.items()} for sample in kept]
 
 
