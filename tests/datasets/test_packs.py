@@ -1,3 +1,4 @@
+import os
 from zipfile import ZipFile
 
 import pytest
@@ -25,6 +26,12 @@ def test_files_come_out_as_they_went_in(files, tmp_path):
     assert unpack(tmp_path / "packs", tmp_path / "data") == 7
     for path, name in files:
         assert (tmp_path / "data" / name).read_bytes() == path.read_bytes()
+
+
+def test_files_that_say_they_are_older_than_archives_can_say(files, tmp_path):
+    os.utime(files[0][0], (0, 0))
+    write_parts(files, tmp_path / "packs", 4000)
+    assert unpack(tmp_path / "packs", tmp_path / "data") == 7
 
 
 def test_parts_that_come_later_are_unpacked_alone(files, tmp_path):

@@ -48,7 +48,7 @@ def write_parts(files: Iterable[tuple[Path, str]], folder: Path, part_bytes: int
                 if archive is not None:
                     archive.close()
                 written.append(folder / f".{PART_NAME.format(len(written))}.partial")
-                archive, used = ZipFile(written[-1], "w", ZIP_STORED), 0
+                archive, used = ZipFile(written[-1], "w", ZIP_STORED, strict_timestamps=False), 0
             archive.write(path, name)
             used += size
         if archive is not None:
