@@ -123,6 +123,7 @@ class StreamCopy:
         subtitles = self._add_subtitles(self._source)
         self._tell_what_else_is_lost(self._source)
         self._video = best_video(self._source)
+        self._source_is_avi = self._source.format.name == "avi"
         self._continuous = ContinuousPackets(self._source, list(subtitles))
         self._packets = self._demux()
 
@@ -205,7 +206,10 @@ class StreamCopy:
                 if packet.dts is None and packet.pts is None:
                     continue
                 if self._video is not None and packet.stream_index == self._video.index:
-                    self._latest_video = max(self._latest_video, _time(packet))
+                    # In AVI a packet says when it is decoded only; FFmpeg adds a delay to that, which no frame has.
+                    decoded = packet.dts if self._source_is_avi else None
+                    shown = _time(packet) if decoded is None else decoded * _base(packet)
+                    self._latest_video = max(self._latest_video, shown)
                 elif packet.stream_index in self._targets and not self._is_cut(packet):
                     yield packet
         except (OSError, av.FFmpegError) as error:

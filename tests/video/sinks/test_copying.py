@@ -81,6 +81,14 @@ def test_sound_that_outlasts_the_pictures_is_kept(clip_of, write, make_sound, pa
     assert [content for _, content in packets(tmp_path / "o.mp4")] == [content for _, content in packets(sound)]
 
 
+def test_sound_that_outlasts_the_pictures_of_an_avi_with_b_frames_is_kept(make_sound, through, packets, tmp_path):
+    sound = make_sound("s.avi", "libmp3lame", pictures=10, seconds=2)
+    assert through(sound, tmp_path / "o.mp4") == []
+    assert len(packets(tmp_path / "o.mp4")) == len(packets(sound))
+    through(sound, tmp_path / "cut.mp4", most=9)
+    assert packets(tmp_path / "cut.mp4")[-1][0] < Fraction(9, 10)
+
+
 @pytest.mark.parametrize(("codec", "output"), [("aac", "o.webm"), ("libopus", "o.mov"), ("pcm_s16le", "o.webm")])
 def test_one_line_says_when_a_container_cannot_hold_the_sound(
     clip_of, write, make_sound, packets, tmp_path, codec, output
