@@ -22,6 +22,8 @@ BLUR = "blur"
 _BLUR_SHARE = 1 / 40
 """Width of the blur over the frame's short side."""
 
+_SQUARE = Fraction(1)
+
 
 class Background(Protocol):
     """Gives what is behind the objects."""
@@ -53,7 +55,7 @@ def check_background(text: str) -> None:
         )
 
 
-def open_background(text: str, height: int, width: int) -> Background:
+def open_background(text: str, height: int, width: int, pixel_aspect: Fraction = _SQUARE) -> Background:
     """Open a background.
 
     Args:
@@ -61,6 +63,7 @@ def open_background(text: str, height: int, width: int) -> Background:
             frame; a video begins again where it ends.
         height: of the frames in pixels.
         width: of the frames in pixels.
+        pixel_aspect: width of the frames' pixels over their height.
 
     Raises:
         UsageError: it is none of these.
@@ -71,7 +74,7 @@ def open_background(text: str, height: int, width: int) -> Background:
     if (colour := _colour(text)) is not None:
         return _Still(np.full((height, width, 3), colour, np.uint8))
     check_background(text)
-    return _Moving(text, height, width)
+    return _Moving(text, height, width, pixel_aspect)
 
 
 def _colour(text: str) -> RGB | None:
@@ -85,11 +88,18 @@ def _colour(text: str) -> RGB | None:
     return None
 
 
-def covering(image: RGBImage, height: int, width: int) -> RGBImage:
-    """Scale a picture to cover a frame, its middle kept, and cut off what is over: (height, width, 3)."""
+def covering(image: RGBImage, height: int, width: int, stretch: Fraction = _SQUARE) -> RGBImage:
+    """Scale a picture to cover a frame, its middle kept, and cut off what is over: (height, width, 3).
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        height: of the frame in pixels.
+        width: of the frame in pixels.
+        stretch: the aspect of the picture's pixels over that of the frame's.
+    """
     own_height, own_width = image.shape[:2]
-    scale = max(height / own_height, width / own_width)
-    size = max(round(own_width * scale), width), max(round(own_height * scale), height)
+    scale = max(height / own_height, width / (own_width * stretch))
+    size = max(round(own_width * stretch * scale), width), max(round(own_height * scale), height)
     scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     top, left = (size[1] - height) // 2, (size[0] - width) // 2
     return np.ascontiguousarray(scaled[top : top + height, left : left + width])
@@ -118,8 +128,9 @@ class _Blurred:
 class _Moving:
     """A video, shown at the pace of the frames' own times; or a picture."""
 
-    def __init__(self, spec: str, height: int, width: int) -> None:
+    def __init__(self, spec: str, height: int, width: int, pixel_aspect: Fraction) -> None:
         self._spec, self._height, self._width = spec, height, width
+        self._pixel_aspect = pixel_aspect
         self._source: Source | None = None
         self._start: Fraction | None = None
         self._origin = Fraction(0)
@@ -129,6 +140,7 @@ class _Moving:
     def _begin(self) -> None:
         self.close()
         self._source = open_source(self._spec)
+        self._stretch = self._source.info.pixel_aspect / self._pixel_aspect
         self._frames: Iterator[Frame] = iter(self._source)
         first = next(self._frames, None)
         if first is None:
@@ -154,7 +166,7 @@ class _Moving:
             else:
                 self._current, self._following, self._image = following, next(self._frames, None), None
         if self._image is None:
-            self._image = covering(self._current.image, self._height, self._width)
+            self._image = covering(self._current.image, self._height, self._width, self._stretch)
         return self._image
 
     def _last_duration(self) -> Fraction:

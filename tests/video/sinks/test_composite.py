@@ -1,5 +1,6 @@
 """The objects before another background."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -58,6 +59,20 @@ def test_an_image_covers_the_frame(clip_of, write, decode, tmp_path):
     shown = composite(clip_of(STAMPS), write, decode, tmp_path / "c.mp4", str(tmp_path / "b.png")).images[2]
     assert shown[:10, 54:74, 2].mean() > 200, "its middle"
     assert covering(picture, 96, 128).shape == (96, 128, 3)
+
+
+@pytest.mark.parametrize("source_aspect", [Fraction(1), Fraction(2)])
+def test_a_background_keeps_its_shape_where_pixels_are_not_square(clip_of, write, decode, tmp_path, source_aspect):
+    """A square of the background is half as wide in pixels that are twice as wide."""
+    picture = np.zeros((96, 256, 3), np.uint8)
+    picture[16:80, 96:160] = 250
+    Image.fromarray(picture).save(tmp_path / "b.png")
+    clip = clip_of(STAMPS)
+    clip.info = replace(clip.info, pixel_aspect=source_aspect)
+    clip.results = [replace(one, alpha=np.zeros_like(one.alpha)) for one in clip.results]
+    shown = composite(clip, write, decode, tmp_path / "c.mp4", str(tmp_path / "b.png")).images[0][..., 0] > 128
+    assert shown.any(axis=1).sum() == pytest.approx(64, abs=2)
+    assert shown.any(axis=0).sum() == pytest.approx(64 / source_aspect, abs=2)
 
 
 def test_a_video_goes_on_at_its_own_pace_and_begins_again(tmp_path):

@@ -261,6 +261,16 @@ def test_a_full_disk_names_the_output(clip_of, tmp_path, option, file):
     assert not (tmp_path / file).exists()
 
 
+def test_a_full_disk_leaves_annotations_of_the_frames_that_are_whole(clip_of, tmp_path):
+    clip = clip_of([512 * k for k in range(60)])
+    (sink,) = open_sinks(OutputRequest(annotations=tmp_path / "a.json"), clip.info, print)
+    with full_disk(), pytest.raises(VosctlError, match="File too large"):
+        write_all(sink, clip)
+    kept = json.loads(sink.abort().read_text())
+    assert kept["images"]
+    assert {one["id"] for one in kept["images"]} == {one["image_id"] for one in kept["annotations"]}
+
+
 def test_a_full_disk_leaves_a_matroska_file_that_plays(clip_of, decode, tmp_path):
     clip = clip_of([512 * k for k in range(200)])
     random = np.random.default_rng(0)

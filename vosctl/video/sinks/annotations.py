@@ -96,7 +96,7 @@ class CocoSink(_FileSink):
         categories = [
             {"id": one, "name": self._names.of(one), "supercategory": "object"} for one in sorted(self._classes)
         ]
-        return f'\n],"images":{_line(self._images)},"categories":{_line(categories)}}}\n'
+        return f'\n],"images":{_line(self._images[: self._count])},"categories":{_line(categories)}}}\n'
 
 
 class CvatSink(_FileSink):

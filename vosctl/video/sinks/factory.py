@@ -115,7 +115,7 @@ def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn:
         case "cutout":
             return CutoutVideoSink(writer(transparent), request.edges)
         case "composite":
-            background = open_background(request.background, info.height, info.width)
+            background = open_background(request.background, info.height, info.width, info.pixel_aspect)
             try:
                 return CompositeSink(writer(opaque), background, request.edges)
             except BaseException:
