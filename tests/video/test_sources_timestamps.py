@@ -43,6 +43,7 @@ def test_a_known_duration_gives_the_next_time():
         (Fraction(25), None, Fraction(25)),
         (Fraction(0), Fraction(0), None),
         (None, None, None),
+        (Fraction(25, 3), Fraction(25), Fraction(25)),
     ],
 )
 def test_nominal_frame_rate(guessed, average, expected):

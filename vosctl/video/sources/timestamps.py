@@ -54,9 +54,9 @@ def nominal_frame_rate(guessed: Fraction | None, average: Fraction | None) -> Fr
 
     Args:
         guessed: the rate the timestamps fit on. Exact for constant rates (30000/1001), but a multiple of the real rate
-            for some variable ones.
+            for some variable ones, and a part of it where not every frame has a time of its own.
         average: frames divided by duration. Rounded in containers with coarse timestamps.
     """
-    if guessed and (not average or guessed <= 2 * average):
+    if guessed and (not average or average / 2 <= guessed <= 2 * average):
         return guessed
     return average or None
