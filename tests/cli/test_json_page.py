@@ -1,5 +1,6 @@
 """What is told as JSON, and the page that says so."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -81,6 +82,16 @@ def test_the_page_names_every_key_of_the_masks(clip, bright_engine):
     assert {line["status"] for line in lines} == {"tracked", "lost"}
     assert set().union(*map(keys_of, lines)) <= named
     assert np.all(np.diff([line["frame"] for line in lines]) == 1)
+
+
+def test_the_page_makes_a_table_of_the_masks(clip, bright_engine):
+    vosctl.segment("clip.mp4", "m.png", rle="out.jsonl", engine=bright_engine)
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL).group(1)
+    exec(compile(code, "json.md", "exec"), {})
+    with Path("out.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["frame"] for row in rows] == [str(i) for i in range(10)]
+    assert {(row["status"], row["x"], row["width"]) for row in rows} == {("tracked", "10", "24"), ("lost", "", "")}
 
 
 def test_the_page_names_every_key_of_a_batch(clip, bright_engine, invoke, capsys):
