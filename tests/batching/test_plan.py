@@ -8,7 +8,7 @@ import pytest
 import vosctl
 from tests.batching.test_running import job
 from vosctl.batching import JobOptions
-from vosctl.batching.plan import is_whole, make_plan, shard_of
+from vosctl.batching.plan import is_whole, make_plan, shard_of, with_what_is_missing
 from vosctl.batching.running import run_job
 
 
@@ -22,7 +22,14 @@ def writes(name, **outputs):
         ([writes("a", masks="o/x"), writes("b", masks="o/y/../x")], "a and b: o/x and o/y/../x would be written"),
         ([writes("a", masks="o"), writes("b", overlay="o/b.mp4")], "the same place"),
         ([writes("a", overlay="o/b.mp4"), writes("b", masks="o")], "the same place"),
-        ([writes("a", masks="o/a"), writes("a", masks="o/b")], "two jobs are called a"),
+        (
+            [writes("a", masks="o/a"), writes("a", masks="o/b")],
+            "two jobs are called a, both of v/a.mp4: say its objects in one",
+        ),
+        (
+            [writes("a", masks="o/a"), replace(writes("b", masks="o/b"), name="a")],
+            "two jobs are called a, of v/a.mp4 and of v/b.mp4: .* rename one",
+        ),
         ([writes("a", overlay="v/b.mp4"), writes("b", masks="o/b")], "b: v/b.mp4, which it reads, would be replaced"),
         ([writes("a", masks="o/a"), writes("b", overlay="v/a.png")], "b: v/a.png would replace v/a.png"),
         ([writes("a", masks="v")], "would replace"),
@@ -137,3 +144,22 @@ def test_a_background_that_is_elsewhere_is_looked_for_by_its_job(clips):
     clips("a")
     options = JobOptions(background="memory://far/beach.jpg")
     assert make_plan([replace(job(), outputs={"composite": "out/a.mp4"}, options=options)]).jobs
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({}, None),
+        ({"source": "v/none.mp4"}, "v/none.mp4"),
+        ({"first_mask": ("v/a.png", "v/none.png")}, "v/none.png"),
+        ({"prompts": "v/none.json"}, "v/none.json"),
+        ({"source": "http://host/none.mp4"}, None),
+        ({"source": "v/*.png"}, None),
+    ],
+)
+def test_a_file_that_is_missing_is_a_problem_of_its_job(clips, changes, missing):
+    clips("a")
+    looked = with_what_is_missing(replace(job(), **changes))
+    assert looked.problem == (missing and f"{missing}: no such file or directory; check the path")
+    if missing:
+        assert with_what_is_missing(replace(looked, problem="known")).problem == "known"

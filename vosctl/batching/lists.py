@@ -34,6 +34,7 @@ _OPTIONS: tuple[str, ...] = (
     *("fix_mask", "accept_doubtful", "max_frames", "frame_rate", "direction", "colors", "background"),
     *("annotation_format", "grow", "feather", "clean_edges", "audio"),
 )
+_CALLED = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 _SPAN = ("start", "end", "every")
 _TRACKING = ("window", "window_size", "scales", "references")
 
@@ -113,7 +114,8 @@ def _csv_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != len(names):
-            yield number, UsageError(f"has {len(row)} columns, and the first line {len(names)}")
+            counted = f"has {len(row)} columns, and the first line {len(names)}"
+            yield number, UsageError(f"{counted}; put a value with {_CALLED[delimiter]} in it into double quotes")
         else:
             yield number, {name: cell.strip() for name, cell in zip(names, row, strict=True) if cell.strip()}
 

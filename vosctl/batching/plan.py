@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -52,6 +53,11 @@ class Places:
             UsageError: it has the name of another one, writes where another one does, or over what one reads.
         """
         if job.name in self._names:
+            if self._names[job.name] == job.source:
+                raise UsageError(
+                    f"two jobs are called {job.name}, both of {job.source}: say its objects in one, in a list as "
+                    '{"1": [x, y, width, height], "2": [...]}, or give each a name'
+                )
             raise UsageError(
                 f"two jobs are called {job.name}, of {self._names[job.name]} and of {job.source}: their outputs would "
                 "be the same; rename one, or give it a name in a list"
@@ -151,6 +157,16 @@ def _as_if_here(job: BatchJob) -> BatchJob:
     outputs = {name: path.replace("://", ":/", 1) if is_remote(path) else path for name, path in job.outputs.items()}
     options = replace(job.options, background=BLUR) if is_remote(job.options.background) else job.options
     return replace(job, outputs=outputs, options=options)
+
+
+def with_what_is_missing(job: BatchJob) -> BatchJob:
+    """Return a job with a problem where a file of this machine that it reads is not there, as a run would find."""
+    if job.problem is not None:
+        return job
+    for path in job.files:
+        if path and not is_address(path) and not glob.has_magic(path) and not Path(path).exists():
+            return replace(job, problem=f"{path}: no such file or directory; check the path")
+    return job
 
 
 def check_nothing_there(jobs: Sequence[BatchJob]) -> None:

@@ -282,9 +282,9 @@ def _say_what_would_be(
     jobs: list[BatchJob], executor: Executor, results: Path, resume: bool, reporter: BatchReporter
 ) -> None:
     from vosctl.batching.estimate import estimate
-    from vosctl.batching.plan import make_plan
+    from vosctl.batching.plan import make_plan, with_what_is_missing
     from vosctl.batching.results import read_results
 
     earlier = read_results(results)
-    plan = make_plan(jobs, resume=resume, results=earlier)
+    plan = make_plan(map(with_what_is_missing, jobs), resume=resume, results=earlier)
     reporter.would_be(plan, estimate(plan.jobs, executor, earlier, reporter) if plan.jobs else None)
