@@ -112,6 +112,9 @@ BAD = {
     "window": '{"source": "a.mp4", "window_size": 33}',
     "scales": '{"source": "a.mp4", "scales": "a"}',
     "outputs": '{"source": "a.mp4", "outputs": "none"}',
+    "names": '{"source": "a.mp4", "object_names": ["mouse"]}',
+    "name of nobody": '{"source": "a.mp4", "object_names": {"0": "mouse"}}',
+    "name without a number": '{"source": "a.mp4", "object_names": "mouse"}',
 }
 
 
@@ -122,6 +125,33 @@ def test_a_line_that_cannot_be_read_is_named_by_its_number(listed, line):
     (problem,) = found.problems
     assert "jobs.jsonl: line 3: " in problem
     assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("source,box\na.mp4,1,2,30,40\n", "comma"), ("source;name\na;b;c\n", "semicolon")]
+)
+def test_a_cell_that_fell_apart_is_told_how_to_be_quoted(listed, text, value):
+    (problem,) = listed(text).problems
+    assert problem.endswith(f"; put a value with a {value} in it into double quotes")
+
+
+def test_names_of_objects(listed):
+    cells = "source,object_names\na.mp4,1=mouse; 2=Käfig\nb.mp4,\n"
+    cells += 'c.mp4,"{""3"": ""mouse""}"\n'
+    for found in (
+        listed(cells, options=JobOptions(object_names={1: "fish"})),
+        listed(
+            lines(
+                {"source": "a.mp4", "object_names": {"1": "mouse", "2": "Käfig"}},
+                {"source": "b.mp4"},
+                {"source": "c.mp4", "object_names": {"3": "mouse"}},
+            ),
+            "jobs.jsonl",
+            JobOptions(object_names={1: "fish"}),
+        ),
+    ):
+        names = [job.options.object_names for job in found.jobs]
+        assert names == [{1: "mouse", 2: "Käfig"}, {1: "fish"}, {3: "mouse"}]
 
 
 def test_lines_of_a_table_that_cannot_be_read(listed):

@@ -101,8 +101,11 @@ def test_jobs_that_ask_for_something_else_are_told_apart(clips):
     on_gpu = replace(first, options=JobOptions(decoder="nvdec"))
     assert on_gpu.digest == first.digest
     assert on_gpu.segment_job(vosctl.EngineSettings(), vosctl.Events()).decoder == "nvdec"
+    assert first.digest == replace(first, options=JobOptions(object_names={})).digest
     others = [
         job("b"),
+        replace(first, options=JobOptions(object_names={1: "mouse"})),
+        replace(first, options=JobOptions(object_names={1: "fish"})),
         replace(first, options=JobOptions(max_frames=3)),
         replace(first, first_mask=("v/b.png",)),
         replace(first, objects={1: vosctl.Prompt.of((1, 2, 30, 40))}),

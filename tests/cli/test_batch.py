@@ -75,6 +75,8 @@ def test_from_end_to_end(clips):  # noqa: F811
             "memory://far/*.mp4: is an address; run it again with --resume",
         ),
         (("v", "-o", "out", "--colors", "nonesuch"), "--colors"),
+        (("v", "-o", "out", "--label", "mouse"), "--label: mouse: give the object's number and its name"),
+        (("v", "-o", "out", "--label", "1=mouse"), "--label: is for --outputs annotations"),
         (
             ("v", "-o", "v", "--layout", "flat", "--outputs", "overlay.mp4"),
             "v/a_overlay.mp4: there already; pass --resume",
@@ -96,6 +98,21 @@ def test_what_is_refused_before_anything_runs(invoke, clips, arguments, message)
     assert message in result.stderr
     assert sorted(Path("out").rglob("*")) == [Path("out/a"), Path("out/a-again")] * (arguments[0] == "jobs.csv")
     assert Path("out").exists() == (arguments[0] == "jobs.csv")
+
+
+def test_a_dry_run_tells_what_is_missing(invoke, clips):  # noqa: F811
+    clips("a")
+    Path("jobs.csv").write_text("source,first_mask\nv/none.mp4,v/a.png\nv/a.mp4,v/none.png\n")
+    result = invoke("batch", "jobs.csv", "-o", "out", "--dry-run")
+    assert "none: would fail: v/none.mp4: no such file or directory; check the path" in result.stderr
+    assert "a: would fail: v/none.png: no such file or directory; check the path" in result.stderr
+
+
+def test_objects_are_called_as_the_command_says(clips):  # noqa: F811
+    clips("a", frames=2)
+    run = batch("v", "-o", "out", "--outputs", "annotations", "--label", "1=mouse", *SMALL)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(Path("out/a/annotations.json").read_text())["categories"][0]["name"] == "mouse"
 
 
 @pytest.mark.skipif(has_nvidia_gpu(), reason="there is an NVIDIA GPU")

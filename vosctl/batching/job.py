@@ -47,6 +47,7 @@ class JobOptions:
         colors: of the objects in the overlay.
         background: of the composite.
         annotation_format: of the annotations.
+        object_names: by object id, what the objects are called in the annotations.
         grow: pixels by which mattes are widened.
         feather: pixels over which their edges fade.
         clean_edges: take the old background's colour out of the cutout's edges.
@@ -65,6 +66,7 @@ class JobOptions:
     colors: str = ""
     background: str = ""
     annotation_format: AnnotationFormat = "coco"
+    object_names: Mapping[int, str] = field(default_factory=dict, repr=False)
     grow: int = 0
     feather: float = 0.0
     clean_edges: bool = False
@@ -142,6 +144,7 @@ class BatchJob:
             colors=options.colors,
             background=options.background,
             annotation_format=options.annotation_format,
+            object_names=options.object_names,
             grow=options.grow,
             feather=options.feather,
             clean_edges=options.clean_edges,
@@ -184,7 +187,9 @@ class BatchJob:
             if isinstance(self.prompts, str)
             else [(str(one), _known(one.mask), one.prompt) for one in self.prompts]
         )
-        return hashlib.sha256(repr((said, prompts)).encode()).hexdigest()[:16]
+        # Only where there are some, so that a job without names is known again by an earlier release's results.
+        names = (sorted(options.object_names.items()),) if options.object_names else ()
+        return hashlib.sha256(repr((said, prompts, *names)).encode()).hexdigest()[:16]
 
 
 def _known(mask: object) -> object:

@@ -32,7 +32,7 @@ JSON_SUFFIXES = (".jsonl", ".ndjson")
 LIST_SUFFIXES = (*CSV_SUFFIXES, *JSON_SUFFIXES)
 _OPTIONS: tuple[str, ...] = (
     *("fix_mask", "accept_doubtful", "max_frames", "frame_rate", "direction", "colors", "background"),
-    *("annotation_format", "grow", "feather", "clean_edges", "audio"),
+    *("annotation_format", "object_names", "grow", "feather", "clean_edges", "audio"),
 )
 _CALLED = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 _SPAN = ("start", "end", "every")

@@ -13,11 +13,13 @@ from vosctl.jobs.both_ways import Direction
 from vosctl.prompts.prompt import Click, Prompt
 from vosctl.time_line import Place, parse_rate
 from vosctl.types import RealBox
+from vosctl.video.names import ObjectNames
 from vosctl.video.sinks.base import ANNOTATION_FORMATS
 
 Boxes = dict[int, RealBox]
 Points = dict[int, tuple[Click, ...]]
-Value = str | bool | int | float | Fraction | Place | tuple[str, ...] | tuple[float, ...] | Boxes | Points
+Names = dict[int, str]
+Value = str | bool | int | float | Fraction | Place | tuple[str, ...] | tuple[float, ...] | Boxes | Points | Names
 Values = Mapping[str, Value]
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -131,6 +133,16 @@ def _clicks(name: str, points: object) -> tuple[Click, ...]:
     return tuple(clicks)
 
 
+def _names(name: str, value: object) -> Names:
+    """Read names by the objects' ids, `{"1": "mouse"}`, or in a cell `1=mouse;2=cage`."""
+    if isinstance(value, str) and not value.startswith("{"):
+        return dict(ObjectNames.parse(_texts(name, value)).by_id)
+    value = _structure(name, value)
+    if not isinstance(value, dict):
+        raise UsageError(f"{name}: give names by the objects' numbers, such as 1=mouse, not {_shown(value)}")
+    return dict(ObjectNames({_object_id(name, key): _text(name, one) for key, one in value.items()}).by_id)
+
+
 def _structure(name: str, value: object) -> object:
     """Return a value that is a list or an object; a cell holds it as JSON, or numbers with commas between them."""
     if not isinstance(value, str):
@@ -176,6 +188,7 @@ READERS: dict[str, Callable[[str, object], Value]] = {
     "colors": _text,
     "background": _text,
     "annotation_format": _one_of(ANNOTATION_FORMATS),
+    "object_names": _names,
     "grow": _whole,
     "feather": _number,
     "clean_edges": _flag,

@@ -62,6 +62,7 @@ class LookRequest:
     feather: float
     clean_edges: bool
     annotation_format: AnnotationFormat
+    object_names: tuple[str, ...]
     no_audio: bool
     overwrite: bool
     decoder: DecoderWord
@@ -69,6 +70,7 @@ class LookRequest:
     def options(self, part: RangeRequest, tracking: TrackingRequest) -> JobOptions:
         """Return how each video is followed and drawn, where a list says nothing else."""
         from vosctl.batching.job import JobOptions
+        from vosctl.video.names import ObjectNames
 
         return JobOptions(
             fix_mask=self.fix_mask,
@@ -81,6 +83,7 @@ class LookRequest:
             colors=self.colors or "",
             background=self.background or "",
             annotation_format=self.annotation_format,
+            object_names=ObjectNames.parse(self.object_names).by_id,
             grow=self.grow,
             feather=self.feather,
             clean_edges=self.clean_edges,
