@@ -100,7 +100,7 @@ class ShowsColours(BrightObjectEngine):
     """Finds what is bright; what it keeps of a reference is its colour, as a graph keeps tensors."""
 
     def encode_reference(self, image, mask):
-        return (np.float32(super().encode_reference(image, mask))[None],)
+        return (np.asarray(super().encode_reference(image, mask), np.float32)[None],)
 
     def propagate(self, images, masks, states):
         return replace(super().propagate(images, masks, [colour[0] for (colour,) in states]), states=tuple(states))
