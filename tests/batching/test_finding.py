@@ -1,5 +1,6 @@
 """From folders, globs and data sets to jobs."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -183,6 +184,13 @@ def test_a_data_set_comes_out_in_its_own_layout(data_set, bright_engine):
     for name in ("bear", "cow"):
         with Image.open(f"out/Annotations/480p/{name}/00002.png") as image:
             assert set(np.unique(np.asarray(image))) == {0, 2}, "255 in the first annotation is nobody's"
+
+
+def test_images_of_a_data_set_without_annotations_are_a_job_that_says_so(data_set):
+    shutil.rmtree("D/Annotations/480p/cow")
+    jobs = find("D")
+    assert list(jobs) == ["bear", "cow", "late"]
+    assert "sequence 'cow' lacks its first annotation, 00000.png" in jobs["cow"].problem
 
 
 def test_a_list_of_a_data_set(data_set):

@@ -24,7 +24,7 @@ def find_in_data_set(root: Path, subset: str = "all") -> tuple[list[BatchJob], s
     if not is_data_set(root):
         raise UsageError(f"`subset={subset!r}`: is of a data set, and {root} has no Annotations and JPEGImages")
     jobs, resolution = [], ""
-    for sequence in find_sequences(root, subset):
+    for sequence in find_sequences(root, subset, unannotated=True):
         images = next(iter(sequence.images.values()), root / "JPEGImages" / sequence.name / "none").parent
         annotations = next(iter(sequence.annotations.values()), root).parent
         if annotations.parent.name in RESOLUTIONS:
