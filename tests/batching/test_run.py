@@ -20,6 +20,7 @@ from vosctl.batching.run import BatchRun
 from vosctl.batching.watching import watch
 from vosctl.engine.providers import has_nvidia_gpu
 from vosctl.prompts.prompt_file import write_prompts
+from vosctl.time_line import Span
 
 RESULTS = Path("out/results.jsonl")
 
@@ -221,6 +222,22 @@ class Interrupts(vosctl.BatchEvents):
 
     def ended(self, summary: BatchSummary):
         self.summary = summary
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"engine": True, "workers": 2}, "`workers`: an engine that was made runs one job after the other"),
+        ({"engine": True, "executor": True}, "`executor`: has engines and processes of its own"),
+        ({"engine": None, "workers": 2, "executor": True}, "leave `engine` and `workers` out"),
+    ],
+)
+def test_what_would_not_count_is_refused(clips, bright_engine, changes, message):
+    clips("a")
+    made = {"engine": bright_engine, "executor": InProcess(bright_engine)}
+    with pytest.raises(vosctl.UsageError, match=message):
+        run(**{name: made[name] if value is True else value for name, value in changes.items()})
+    assert not Path("out").exists()
 
 
 def test_an_interrupt_ends_it_with_its_results(clips, bright_engine):
@@ -461,6 +478,16 @@ def test_an_estimate_follows_nothing_backwards(clips, bright_engine, mask):
     found = estimate([job], InProcess(bright_engine), {}, vosctl.BatchEvents())
     assert found.basis == "measured on 30 frames of 1 job"
     assert len(bright_engine.batches) == 29
+
+
+def test_what_is_said_beyond_the_part_is_that_jobs_failure_alone(clips, bright_engine):
+    clips("a", "b", frames=40)
+    Path("v/a.png").unlink()
+    write_prompts(Path("v/a.prompts.json"), [vosctl.TimedPrompt.of(30, 1, mask=np.ones((64, 96), bool))])
+    options = vosctl.JobOptions(span=Span.of(end=20))
+    jobs = JobsRequest("v", "out", parse_outputs("masks"), options=options).find()
+    found = estimate(jobs, InProcess(bright_engine), {}, vosctl.BatchEvents())
+    assert found.basis == "measured on 20 frames of 1 job"
 
 
 def test_a_speed_is_measured_on_a_job_that_runs(clips, bright_engine):

@@ -113,10 +113,10 @@ def _of_one_frame(job: BatchJob) -> BatchJob:
         return replace(job, prompts=())
     try:
         prompts = prompts_of(job.prompts)
+        at, span = prompts[0].at, job.options.span
+        options = replace(job.options, span=span if at is None else replace(span, start=at))
     except VosctlError:
         return job  # its run will say so
-    at, span = prompts[0].at, job.options.span
-    options = replace(job.options, span=span if at is None else replace(span, start=at))
     return replace(job, prompts=tuple(one for one in prompts if one.at == at), options=options)
 
 

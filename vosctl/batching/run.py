@@ -271,6 +271,10 @@ def batch(
                 "`jobs`: they say themselves what to write and how; leave `output`, `outputs`, `layout`, `options` "
                 "and `subset` out"
             )
+    if executor is not None and (engine is not None or workers):
+        raise UsageError("`executor`: has engines and processes of its own; leave `engine` and `workers` out")
+    if workers > 1 and not isinstance(engine, EngineSettings | None):
+        raise UsageError("`workers`: an engine that was made runs one job after the other; give `engine` as settings")
     if timeout is not None and (executor is not None or not isinstance(engine, EngineSettings | None)):
         raise UsageError("`timeout`: is of processes that are started here; give `engine` as settings, no `executor`")
     if executor is None:
