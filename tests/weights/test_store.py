@@ -107,8 +107,8 @@ def test_an_export_can_be_imported_with_its_licence(tiny_file, tmp_path):
 
 
 def test_shipped_weights_are_exported_with_their_licence(tmp_path):
-    export_weights("lite", tmp_path / "out.safetensors")
-    again = import_weights(tmp_path / "out.safetensors", "again")
+    export_weights("lite", tmp_path / "made" / "out.safetensors")
+    again = import_weights(tmp_path / "made" / "out.safetensors", "again")
     lite = find_weights("lite")
     assert (again.licence, again.training_data, again.quality) == (lite.licence, lite.training_data, lite.quality)
 

@@ -112,6 +112,7 @@ def export_weights(weights: str, output: Path, *, overwrite: bool = False) -> Pa
     else:
         content = _official_file(checkpoint, output)
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output, content)
     except OSError as error:
         raise VosctlError(f"{output}: cannot be written ({error.strerror})") from error
