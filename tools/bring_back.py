@@ -107,6 +107,10 @@ def join(out: Path, run: Path) -> None:
                     archive.extract(name, run)
     for name in (STATE, LAST, BEST):
         pieces = sorted(out.glob(f"{name}.[0-9][0-9]")) or [path for path in [out / name] if path.is_file()]
+        for number, piece in enumerate(pieces):
+            if piece.suffix == f".{number:02d}" or piece == out / name:
+                continue
+            sys.exit(f"error: {out}: the piece of {name} before {piece.name} is not there; bring it too")
         if pieces:
             (run / name).write_bytes(b"".join(piece.read_bytes() for piece in pieces))
             print(f"{run / name}: {(run / name).stat().st_size / 2**20:.1f} MiB")

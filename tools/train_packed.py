@@ -35,9 +35,9 @@ def main() -> None:
             arguments = ["--resume", str(options.run), *resumable(rest)]
         else:
             arguments = ["-o", str(options.run), *data_arguments(options.data), *rest]
-        train.main([*arguments, "--workers", str(options.workers)], standalone_mode=False)
     except VosctlError as error:
         sys.exit(f"error: {error}")
+    train.main([*arguments, "--workers", str(options.workers)], prog_name="vosctl train")  # ends with its exit status
 
 
 def data_arguments(data: Path) -> list[str]:

@@ -10,6 +10,7 @@ import torch
 from tools.bring_back import bring, join, slimmed
 from tools.pack_data import files_of
 from tools.train_packed import data_arguments, resumable
+from tools.train_packed import main as train_packed
 from vosctl.datasets.packs import unpack, write_parts
 from vosctl.training.sources import find_sequences, find_stills
 
@@ -41,6 +42,19 @@ def test_packed_data_is_found_as_the_folders_were(stills, videos, tmp_path):
 def test_a_resumed_run_takes_some_options_only():
     given = ["--stage", "2", "--hours", "0.5", "--lr=1e-4", "--batch", "32"]
     assert resumable(given) == ["--hours", "0.5", "--lr=1e-4"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--no-such-option",), ("--stage", "1", "--steps", "1", "--init", "no-such-weights")]
+)
+def test_what_is_wrong_with_the_options_is_told_in_the_exit_status(wrong, stills, tmp_path, monkeypatch, capsys):
+    write_parts(files_of([stills], [], None), tmp_path / "packs", 1 << 20)
+    folders = [str(tmp_path / name) for name in ("packs", "data", "run")]
+    monkeypatch.setattr(sys, "argv", ["train_packed.py", *folders, *wrong])
+    with pytest.raises(SystemExit) as ended:
+        train_packed()
+    assert ended.value.code == 2
+    assert wrong[-1] in capsys.readouterr().err
 
 
 def test_training_on_packs_needs_no_pyav():
@@ -77,6 +91,15 @@ def test_weights_and_logs_come_back_in_small_files(run, tmp_path):
     names = {path.name for path in run.iterdir()} - {"state.pt"}
     assert {path.name for path in (tmp_path / "again").iterdir()} == names
     assert all((tmp_path / "again" / name).read_bytes() == (run / name).read_bytes() for name in names)
+
+
+def test_a_piece_that_was_not_carried_is_missed(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    bring(run, tmp_path / "out", 1200, with_state=False)
+    (tmp_path / "out" / "last.safetensors.01").unlink()
+    (tmp_path / "again").mkdir()
+    with pytest.raises(SystemExit, match=r"the piece of last\.safetensors before last\.safetensors\.02 is not there"):
+        join(tmp_path / "out", tmp_path / "again")
 
 
 def test_the_state_comes_back_smaller_and_goes_on(run, tmp_path):
