@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from vosctl.evaluation.absences import KINDS, LEAD, VIEW_SHARES, AnnotatedClip, make_absences
+from vosctl.errors import VosctlError
+from vosctl.evaluation.absences import KINDS, LEAD, VIEW_SHARES, AnnotatedClip, make_absences, read_clips
 
 RED = np.array((220, 30, 30), np.uint8)
 
@@ -104,6 +105,14 @@ def _gap(mask, other):
 def test_an_object_as_wide_as_the_frame_is_neither_panned_from_nor_hidden():
     wide = clip("wide", x=0, side=200, step=0, height=260)
     assert [one.kind for one in make_absences(wide, [clip("other")], ("pan", "occlusion", "black"))] == ["black"]
+
+
+def test_a_clip_of_one_annotated_image_is_named(make_sequence, moving, root):
+    make_sequence("bear", moving)
+    assert [len(clip.masks) for clip in read_clips(root)] == [6]
+    make_sequence("cat", moving[:1])
+    with pytest.raises(VosctlError, match=r"sequence 'cat' has 1 annotated image\(s\), at least 2 are needed"):
+        read_clips(root)
 
 
 def test_a_clip_is_played_to_and_fro():

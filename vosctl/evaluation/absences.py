@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from vosctl.datasets import find_sequences, read_annotation
+from vosctl.errors import VosctlError
 from vosctl.types import Mask, RGBImage
 from vosctl.video.sources.pictures import read_image
 
@@ -55,10 +56,16 @@ class AnnotatedClip:
 
 
 def read_clips(root: Path) -> list[AnnotatedClip]:
-    """Yield the clips of a data set in the DAVIS layout; all ids are one object. Frames are read when needed."""
+    """Return the clips of a data set in the DAVIS layout; all ids are one object. Frames are read when needed.
+
+    Raises:
+        VosctlError: an annotation cannot be read, or a clip has fewer than two annotated images.
+    """
     clips = []
     for sequence in find_sequences(root):
         stems = [stem for stem in sequence.images if stem in sequence.annotations]
+        if len(stems) < 2:
+            raise VosctlError(f"sequence {sequence.name!r} has {len(stems)} annotated image(s), at least 2 are needed")
         masks = [read_annotation(sequence.annotations[stem]) > 0 for stem in stems]
         clips.append(AnnotatedClip(sequence.name, _Files([sequence.images[stem] for stem in stems]), masks))
     return clips
