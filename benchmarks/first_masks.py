@@ -203,6 +203,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the IoU of every picture")
     parser.add_argument("--prompt-weights", default="prompt", help="what finds the object")
     options = parser.parse_args()
+    for path in filter(None, (options.sheet, options.json)):
+        path.parent.mkdir(parents=True, exist_ok=True)  # before hours are spent on what goes there
     with registered_prompt_engine(MirroredEngine(create_prompt_engine(options.prompt_weights))):
         measure(options)
 

@@ -74,10 +74,13 @@ def main() -> None:
     tracker = Tracker.load(
         arguments.weights,
         engine=arguments.engine,
+        device=arguments.device,
         precision=arguments.precision,
         threads=arguments.threads,
         settings=settings,
     )
+    if arguments.json is not None:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
     rows = []
     clips = read_clips(arguments.root)
     names = arguments.clips.split(",") if arguments.clips else [clip.name for clip in clips]
@@ -90,8 +93,8 @@ def main() -> None:
             rows.append(row)
             print(_line(row), flush=True)
     _table(rows)
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps([row.__getstate__() for row in rows]), encoding="utf-8")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps([row.__getstate__() for row in rows]), encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -99,13 +102,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("root", type=Path)
     parser.add_argument("--weights", default="lite")
     parser.add_argument("--engine", default="auto")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--window-size", type=int, default=0)
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--clips", default="", help="names, separated by commas; all by default")
     parser.add_argument("--all-pairs", action="store_true", help="cut from every clip to every other, not to two")
-    parser.add_argument("--json", default="", help="file for the figures of every clip")
+    parser.add_argument("--json", type=Path, help="file for the figures of every clip")
     return parser.parse_args()
 
 

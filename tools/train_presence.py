@@ -41,6 +41,8 @@ PARTNERS = (1, 3, 7)  # how far away the other clip is in the list
 def main() -> None:
     """Collect examples, or read them, fit the head, judge it, write it."""
     arguments = _arguments()
+    for path in filter(None, (arguments.output, arguments.examples)):
+        path.parent.mkdir(parents=True, exist_ok=True)  # before hours are spent on what goes there
     torch.set_num_threads(arguments.threads)
     checkpoint = load_checkpoint(arguments.weights)
     examples, judged = _examples(arguments)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from vosctl.datasets import find_sequences
 from vosctl.engine import create_engine
+from vosctl.errors import VosctlError
 from vosctl.evaluation.grid import VIEWS, Grid, Measured, Row, check_clip, difference, measure
 from vosctl.tracking import Tracker, TrackingSettings
 
@@ -29,10 +30,15 @@ PRESENCE = Path(__file__).resolve().parent.parent / "benchmarks" / "presence.py"
 def main() -> None:
     """Measure and print."""
     options = _options()
+    earlier = {} if options.against is None else _earlier(options.against)
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
     clips = find_sequences(options.root)
     for clip in clips:
         check_clip(clip)
     views = tuple(view for view in VIEWS if view.name in options.views.split(","))
+    if len(views) < len(options.views.split(",")):
+        raise SystemExit(f"error: --views {options.views}: there are {', '.join(view.name for view in VIEWS)}")
     grid = Grid(_numbers(options.sizes), _numbers(options.steps), views)
     found: dict[str, Measured] = {}
     for weights in options.weights:
@@ -49,10 +55,11 @@ def main() -> None:
     if options.json is not None:
         options.json.write_text(json.dumps({name: one.saved() for name, one in found.items()}), "utf-8")
     if options.against is not None:
-        _compare(found, options.against)
+        _compare(found, earlier)
     for weights in options.weights if options.presence else ():
         command = [sys.executable, str(PRESENCE), str(options.root), "--weights", weights, "--engine", options.engine]
-        subprocess.run([*command, "--precision", options.precision], check=True)
+        placed = ["--device", options.device, "--precision", options.precision, "--threads", str(options.threads)]
+        subprocess.run([*command, *placed], check=True)
 
 
 def _options() -> argparse.Namespace:
@@ -111,8 +118,15 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def _compare(found: dict[str, Measured], file: Path) -> None:
-    earlier = {name: Measured.loaded(rows) for name, rows in json.loads(file.read_text("utf-8")).items()}
+def _earlier(file: Path) -> dict[str, Measured]:
+    """Read what an earlier `--json` wrote, before hours are spent on what is to be compared with it."""
+    try:
+        return {name: Measured.loaded(rows) for name, rows in json.loads(file.read_text("utf-8")).items()}
+    except (OSError, ValueError, AttributeError, VosctlError) as error:
+        raise SystemExit(f"error: --against {file}: is no file that `--json` wrote: {error}") from error
+
+
+def _compare(found: dict[str, Measured], earlier: dict[str, Measured]) -> None:
     print()
     for name, measured in found.items():
         other = name if name in earlier else next(iter(earlier))
