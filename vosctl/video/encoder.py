@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,8 +11,6 @@ from typing import cast
 
 import av
 import numpy as np
-from av.codec.context import Flags
-from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -21,6 +18,7 @@ from numpy.typing import NDArray
 from vosctl.errors import VosctlError
 from vosctl.video.conversion import frame_of, limited_grey, with_palette
 from vosctl.video.copying import StreamCopy, is_of_the_disk
+from vosctl.video.encoder_settings import set_up
 from vosctl.video.encodings import PipeFormat, VideoEncoding
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.muxing import MUXERS_WITHOUT_SOUND, Y4M, at_even_times, muxer_options
@@ -29,10 +27,6 @@ from vosctl.video.targets import FileTarget, StreamTarget, Target
 
 _FAR_START = Fraction(60)
 """Seconds. Broadcasts and network streams start their clock anywhere; players show nothing until it is reached."""
-_MOST_THREADS = 4
-"""Encoder threads; more cost memory and delay at the sizes video comes in."""
-_MATRIX_RGB, _MATRIX_BT709, _MATRIX_BT601, _LIMITED_RANGE, _FULL_RANGE = 0, 1, 6, 1, 2
-"""Numbers of ITU-T H.273 as FFmpeg uses them."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,15 @@ class VideoWriter:
         self._container = av.open(self._target.place, "w", format=self._target.muxer)
         stream = self._container.add_stream(self._encoding.codec, rate=self._info.frame_rate or 30)
         self._stream = cast(VideoStream, stream)
-        self._configure(self._stream)
+        set_up(
+            self._stream,
+            self._info,
+            self._encoding,
+            self.coding.matrix,
+            muxer=self._target.muxer,
+            shown=self._shown,
+            warn=self._warn,
+        )
         rates: list[int] = []
         source = self._info.audio_path or self._info.container_path
         if source is not None and self._container.format.name not in MUXERS_WITHOUT_SOUND:
@@ -116,42 +118,6 @@ class VideoWriter:
         piped = self._target.partial is None
         self._container.options.update(muxer_options(self._target.muxer, self._info.time_base, rates, piped=piped))
         self._container.start_encoding()
-
-    def _configure(self, stream: VideoStream) -> None:
-        width, height = self._info.width, self._info.height
-        if self._encoding.even_size:
-            width, height = width + width % 2, height + height % 2
-        if self._encoding.largest and max(width, height) > self._encoding.largest:
-            raise VosctlError(
-                f"{self._shown}: {self._encoding.called} holds up to "
-                f"{self._encoding.largest} pixels a side and the video is "
-                f"{width}x{height}; write .webm, whose VP9 holds more, or pictures (`masks`)"
-            )
-        stream.width, stream.height = width, height
-        stream.pix_fmt = self._encoding.pixel_format
-        stream.time_base = self._info.time_base
-        stream.options = dict(self._encoding.options)
-        if self._encoding.pixel_format.startswith("yuva") and self._container.format.name in ("webm", "matroska"):
-            stream.metadata["alpha_mode"] = "1"
-        context: VideoCodecContext = stream.codec_context
-        if self._encoding.tag and self._target.muxer in ("mp4", "mov"):
-            context.codec_tag = self._encoding.tag
-        context.time_base = self._info.time_base
-        context.bit_rate = 0
-        context.sample_aspect_ratio = self._info.pixel_aspect
-        if self._info.pixel_aspect != 1 and self._encoding.square:
-            self._warn(
-                f"{self._shown}: the source's pixels are not square ({self._info.pixel_aspect}), which "
-                f"{self._encoding.called} cannot say; it will look stretched, write .mp4, .mkv or .mov instead"
-            )
-        context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
-        context.flags |= Flags.frame_duration
-        if self._encoding.pixel_format == "rgba":
-            context.color_range, context.colorspace = _FULL_RANGE, _MATRIX_RGB
-        else:
-            context.color_range = _LIMITED_RANGE
-            context.colorspace = _MATRIX_BT709 if self.coding.matrix == "bt709" else _MATRIX_BT601
-        context.color_primaries, context.color_trc = self._info.colours
 
     def write(self, pixels: NDArray[np.uint8], pixel_format: str, frame: Frame) -> None:
         """Encode one picture at the time of `frame`.
