@@ -86,7 +86,7 @@ def check_clip(clip: Path) -> list[Finding]:
     """Decode a frame of a clip, and see whether its sound can be copied."""
     import av
 
-    from vosctl.video.copying import can_hold
+    from vosctl.video.copied_tracks import can_hold
 
     try:
         with av.open(str(clip)) as container:

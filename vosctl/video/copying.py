@@ -6,7 +6,6 @@ Sound is bit for bit what the source holds, in step with the frames.
 from __future__ import annotations
 
 import errno
-import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
 from vosctl.errors import VosctlError
+from vosctl.video.copied_tracks import add_copy, can_hold
 from vosctl.video.sources.containers import (
     ContinuousPackets,
     best_video,
@@ -42,37 +41,10 @@ _TAGS = frozenset(
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EPIPE})
 """Errors of the file system, which are no part's fault."""
 
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""FFmpeg's names of the layouts that numbers of channels usually have."""
-
-_QUICKTIME_LANGUAGES = {
-    **{"cze": "ces", "deu": "ger", "ell": "gre", "fre": "fra", "isl": "ice", "nld": "dut"},
-    **{"rum": "ron", "slo": "slk", "sqi": "alb", "swe": "sve", "zho": "chi"},
-}
-"""Languages that have two codes, of which FFmpeg knows the other one in .mov; with this one they are lost there."""
-
 _LONG = Fraction(60)
 """Seconds before a cut for which a source is read all the same: subtitles are shown for long."""
 
 Warn = Callable[[str], None]
-
-
-def can_hold(container_format: str, stream: AudioStream | SubtitleStream) -> bool:
-    """Return whether a container takes the stream as it is, found by writing a header for it alone.
-
-    FFmpeg's own table of codecs per container promises more than the muxers keep (Opus in QuickTime), hence the trial.
-
-    Args:
-        container_format: FFmpeg's name of the muxer, "mp4", "mov", "matroska" or "webm".
-        stream: the stream to be copied.
-    """
-    try:
-        with av.open(io.BytesIO(), "w", format=container_format) as trial:
-            trial.add_stream_from_template(stream)
-            trial.start_encoding()
-    except (ValueError, av.FFmpegError):
-        return False
-    return True
 
 
 def is_of_the_disk(error: OSError | av.FFmpegError) -> bool:
@@ -140,7 +112,7 @@ class StreamCopy:
             self._warn(f"{self._path}: written without {unknown} sound track(s) of a codec that is not known here")
         held = [stream for stream in known if can_hold(self._output.format.name, stream)]
         for stream in held:
-            self._add(stream)
+            self._targets[stream.index] = add_copy(self._output, stream)
         lost = [stream.codec_context.name for stream in known if stream not in held]
         if lost:
             what = (
@@ -152,7 +124,7 @@ class StreamCopy:
         known = [stream for stream in source.streams.subtitles if stream.codec_context is not None]
         held = [stream for stream in known if can_hold(self._output.format.name, stream)]
         for stream in held:
-            self._add(stream)
+            self._targets[stream.index] = add_copy(self._output, stream)
         if lost := len(source.streams.subtitles) - len(held):
             cure = "; .mkv can" if self._path.suffix != ".mkv" else ""
             self._warn(
@@ -174,23 +146,6 @@ class StreamCopy:
         )
         if lost := " and ".join(f"{count} {kind}" for count, kind in parts if count):
             self._warn(f"{self._path}: written without {lost} of the source's")
-
-    def _add(self, stream: AudioStream | SubtitleStream) -> None:
-        """Add a stream to the output as it is, with its language, its title and whether it is the default."""
-        target = self._output.add_stream_from_template(stream)
-        if isinstance(target, AudioStream) and target.codec_context.layout.name.endswith("channels"):
-            # Only their number is known, of which MP4 makes nothing.
-            usual = _LAYOUTS.get(target.codec_context.layout.nb_channels)
-            if usual is not None:
-                target.codec_context.layout = usual
-        tags = {key.lower(): value for key, value in tags_of(stream.metadata).items()}
-        if (title := tags.get("title", tags.get("name"))) is not None:  # MP4 has the one for the other
-            target.metadata["title"] = title
-        if "language" in tags:
-            written = _QUICKTIME_LANGUAGES if self._output.format.name == "mov" else {}
-            target.metadata["language"] = written.get(tags["language"], tags["language"])
-        target.disposition = stream.disposition
-        self._targets[stream.index] = target
 
     @property
     def sample_rates(self) -> list[int]:
