@@ -30,6 +30,7 @@ from vosctl.video.sources.description import Origin, check_hardware, describe, p
 from vosctl.video.sources.frame_index import FrameIndex, frames_from, index_by_packets, index_of_times, number_of
 from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.picture import PictureReader
+from vosctl.video.sources.tallies import tallies
 from vosctl.video.sources.times import FrameTimes
 from vosctl.video.sources.timestamps import PresentationClock
 from vosctl.video.standard_input import process_input
@@ -328,30 +329,15 @@ class VideoSource(Source):
 
     def _tallies(self) -> list[str]:
         """See `Source._tallies`."""
-        label, lines = self._origin.label, []
-        continuity, lost = self._packets.continuity, self._decoder.lost
-        if continuity.steps:
-            lines.append(
-                f"{label}: its clock steps {continuity.steps} time(s), as in joined recordings; picture and sound go "
-                "on without a gap"
-            )
-        if self._lacking is not None:
-            end, claim = map(float, self._lacking)
-            more = f", {lost} more are too damaged to be decoded" if lost else ""
-            lines.append(
-                f"{label}: ends after {self._count} frames and {end:.2f} s of the {claim:.2f} s its header claims"
-                f"{more}; it may be cut off or damaged"
-            )
-        elif lost:
-            lines.append(f"{label}: {lost} frame(s) are missing, too damaged to be decoded")
-        if self._decoder.damaged:
-            lines.append(f"{label}: {self._decoder.damaged} damaged frame(s) shown as far as they decode")
-        if not (self._lacking or lost or self._decoder.damaged or continuity.steps):
-            troubles = self._packets.troubles() or (self._index.troubles if self._index is not None else ())
-            lines += [f"{label}: {trouble}" for trouble in troubles]
-        if corrected := self._clock.corrected + continuity.corrected.get(self._stream.index, 0):
-            lines.append(f"{label}: {corrected} timestamp(s) that did not rise were corrected")
-        return lines
+        return tallies(
+            self._origin.label,
+            self._count,
+            self._packets,
+            self._decoder,
+            lacking=self._lacking,
+            corrected=self._clock.corrected + self._packets.continuity.corrected.get(self._stream.index, 0),
+            known_troubles=self._index.troubles if self._index is not None else (),
+        )
 
     def _find_lacking(self) -> tuple[Fraction, Fraction] | None:
         """Return what the file lacks of what its header claims, see `missing`; once it is read to its end."""
