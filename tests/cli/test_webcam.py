@@ -6,9 +6,11 @@ import av
 import numpy as np
 import pytest
 
+from tests.helpers.bright_network import bright_torch_engine
 from tests.helpers.engines import BrightObjectEngine, register_engine
 from tests.helpers.frames import lose_frame, write_video
 from tests.helpers.live import MjpegServer, picture
+from vosctl.tracks import Track
 from vosctl.video.masks import read_indexed_png, write_indexed_png
 
 
@@ -95,6 +97,35 @@ def test_json_events(invoke, clip, fake):
     assert events[1]["message"].startswith(f"crop of {events[-1]['crop_size']} pixels")
     assert events[4]["to"] == "result"
     assert events[4]["p95_ms"] >= events[4]["p50_ms"] > 0
+
+
+def test_on_the_device_the_crop_is_measured_there(invoke, clip, tmp_path):
+    with register_engine(bright_torch_engine()):
+        result = invoke(
+            "webcam",
+            "clip.mp4",
+            "--no-window",
+            "--first-mask",
+            "m.png",
+            "--on-device",
+            "--track",
+            "t.vostrack",
+            "--json",
+        )
+    assert result.exit_code == 0, result.output
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert events[1]["message"].startswith(f"crop of {events[-1]['crop_size']} pixels")
+    with Track(tmp_path / "t.vostrack") as track:
+        assert track.header.tracking["on_device"] is True
+        for kept, found in zip(track.frames(), track, strict=True):
+            assert (found.labels == picture(kept.index)[1]).mean() > 0.95
+
+
+def test_an_engine_that_has_no_device_is_refused_before_anything_opens(invoke, clip, fake, tmp_path):
+    result = invoke("webcam", "clip.mp4", "--no-window", "--first-mask", "m.png", "--on-device", "--record", "o.mp4")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("Error: --on-device: the fake engine cannot; use --engine torch or --engine onnx\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "m.png"]
 
 
 class CallingEngine(BrightObjectEngine):

@@ -1,6 +1,9 @@
+import itertools
+
 import numpy as np
 import pytest
 
+from tests.helpers.bright_network import bright_torch_engine
 from vosctl.engine import EngineInfo, Step
 from vosctl.errors import UsageError
 from vosctl.live.pacing import NETWORK_SHARE, SIZES, Paces, measure_paces
@@ -108,3 +111,73 @@ def test_graphs_that_no_crop_fits_say_so():
     engine.encode_reference = lambda image, mask: (_ for _ in ()).throw(UsageError("exported for 320x480"))
     with pytest.raises(UsageError, match="exported for 320x480"):
         pace_of(engine)
+
+
+class DeviceEngine(TimedEngine):
+    """One that follows on its device, where a frame takes another time than a step of the plain path."""
+
+    def __init__(self, seconds_at_256, frame=0.0):
+        super().__init__(seconds_at_256)
+        self.frame, self.opened = frame, []
+
+    def propagate(self, images, masks, states):
+        raise AssertionError("the plain path is not what will be used")
+
+    def check_on_device(self):
+        pass
+
+    def open_crops(self, height, width, size, fill):
+        self.opened.append((height, width, size))
+        return DeviceCrops(self, (height, width), size)
+
+
+class DeviceCrops:
+    def __init__(self, engine, frame, size):
+        self.engine, self.frame, self.size = engine, frame, size
+
+    def take(self, objects):
+        (one,) = objects
+        assert one.state == self.size
+        assert one.probability.shape == (self.size, self.size)
+
+    def send(self, picture):
+        assert picture.shape == (*self.frame, 3)
+        self.engine.now += self.engine.frame
+
+    def look(self, looks):
+        (look,) = looks
+        assert look.crop == look.seen_in
+        assert look.crop[2] == self.size
+        self.engine.now += self.engine.at_256 * (self.size / 256) ** 2 / 2
+        return lambda: self
+
+    def arrive(self):
+        self.engine.now += self.engine.at_256 * (self.size / 256) ** 2 / 2
+
+
+def device_pace(engine, objects=1):
+    return measure_paces(engine, 30.0, on_device=(720, 1280), clock=engine.clock).choose(objects)
+
+
+@pytest.mark.parametrize(
+    ("at_256", "frame", "objects", "size"),
+    [(0.0145, 0.0, 1, 288), (0.0085, 0.0, 2, 256), (0.005, 0.0, 3, 224), (0.005, 0.0, 4, 224), (0.0145, 0.006, 1, 224)],
+)
+def test_on_the_device_a_whole_frame_is_timed_there(at_256, frame, objects, size):
+    """Three objects take the room of four."""
+    engine = DeviceEngine(at_256, frame)
+    pace = device_pace(engine, objects)
+    assert pace.size == size
+    assert pace.keeps_up
+    room = 4 if objects == 3 else objects
+    assert pace.step == pytest.approx(room * (frame + at_256 * (size / 256) ** 2))
+    assert {one[:2] for one in engine.opened} == {(720, 1280)}
+
+
+def test_the_real_one_is_timed_too():
+    engine = bright_torch_engine(tells_presence=True)
+    paces = measure_paces(engine, 0.01, on_device=(48, 64), clock=itertools.count().__next__)
+    assert paces.on_device
+    assert [size for size, _ in paces.steps] == [192]
+    with pytest.raises(UsageError, match="`on_device=True`: the fake engine cannot"):
+        measure_paces(TimedEngine(0.1), 30.0, on_device=(48, 64))

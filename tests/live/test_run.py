@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.bright_network import bright_torch_engine
 from tests.helpers.live import ScriptedFeed, ScriptedWindow, picture
 from tests.helpers.mouse import mouse_at
 from vosctl.errors import VosctlError
 from vosctl.live.capture import Capture
 from vosctl.live.feeds import Captured
+from vosctl.live.parts import LiveParts
 from vosctl.live.recorder import Recorder
-from vosctl.live.run import LiveParts, LiveRun
+from vosctl.live.run import LiveRun
 from vosctl.live.session import Session
 from vosctl.selection.events import Key
-from vosctl.tracking import Tracker
+from vosctl.tracking import Tracker, TrackingSettings
 from vosctl.video.masks import read_indexed_png
 from vosctl.video.sinks import OutputRequest, open_sinks
 
@@ -65,6 +67,7 @@ def start(tmp_path, monkeypatch, registered_bright_engine):
         max_frames=None,
         by_key=None,
         warn=pytest.fail,
+        tracker=None,
     ):
         sink = sink or Collecting()
         shown = ScriptedWindow(feed, *script)
@@ -73,7 +76,7 @@ def start(tmp_path, monkeypatch, registered_bright_engine):
         with Capture(feed) as capture:
             parts = LiveParts(
                 info=feed.info,
-                new_tracker=lambda objects: Tracker(registered_bright_engine),
+                new_tracker=lambda objects: tracker or Tracker(registered_bright_engine),
                 session=Session(),
                 first_objects=first,
                 outputs=Recorder([sink], from_zero=False),
@@ -113,6 +116,41 @@ def test_without_a_window_the_first_mask_is_followed_to_the_end(start):
         assert (result.labels == picture(frame.index)[1]).mean() > 0.97
     assert live.summary.latency.percentile(50) > 0
     assert live.summary.captured == 8
+
+
+@pytest.fixture
+def on_device():
+    """A tracker that follows on its engine's device, here torch's CPU."""
+    return Tracker(bright_torch_engine(tells_presence=True), TrackingSettings(on_device=True))
+
+
+def test_on_the_device_the_masks_are_those_of_the_plain_path(start, on_device):
+    """Each frame is waited for, and shown while it is the newest."""
+    plain = Tracker(bright_torch_engine(tells_presence=True))
+    runs = [
+        start(ScriptedFeed(8, live=False), window=False, first=lambda image: picture(0)[1], tracker=tracker)
+        for tracker in (plain, on_device)
+    ]
+    assert [frame.index for frame, _ in runs[0].seen] == list(range(8))
+    for (frame, wanted), (other, found) in zip(*(run.seen for run in runs), strict=True):
+        assert frame.index == other.index
+        assert not found.arrives_later
+        assert (found.labels == wanted.labels).mean() >= 0.995
+        assert np.abs(found.alpha.astype(int) - wanted.alpha).mean() < 1
+        assert [(one.id, one.status) for one in found.objects] == [(one.id, one.status) for one in wanted.objects]
+        assert (found.labels == picture(frame.index)[1]).mean() > 0.97
+    assert runs[1].notes == []
+
+
+def test_on_the_device_objects_are_drawn_and_deleted_in_the_window(start, on_device):
+    second = [[Key("a")], [mouse_at(BLANK, "press", 60, 30), mouse_at(BLANK, "release", 90, 60)], [Key("enter")]]
+    live = start(
+        ScriptedFeed(200), [], *BOX, [], *second, [], [], [Key("1"), Key("d")], [], [Key("q")], tracker=on_device
+    )
+    seen = [tuple(one.id for one in result.objects) for _, result in live.seen]
+    assert list(dict.fromkeys(seen)) == [(), (1,), (1, 2), (2,)]
+    frame, result = live.seen[-1]
+    assert ((result.labels == 2) == (picture(frame.index)[1] == 2)).mean() > 0.97
 
 
 def test_an_object_drawn_in_the_window_is_followed(start):

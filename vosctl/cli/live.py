@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vosctl.engine.base import Engine, EngineInfo
+from vosctl.engine.on_device import follows_on_device
 from vosctl.engine.settings import EngineSettings
 from vosctl.events import Started, tell_frame
 from vosctl.interrupts import held
@@ -20,8 +21,9 @@ from vosctl.live.capture import Capture
 from vosctl.live.feeds import Feed
 from vosctl.live.opening import open_feed
 from vosctl.live.pacing import Paces, measure_paces
+from vosctl.live.parts import LiveParts, LiveSummary
 from vosctl.live.recorder import Recorder
-from vosctl.live.run import LiveParts, LiveRun, LiveSummary
+from vosctl.live.run import LiveRun
 from vosctl.live.session import Session
 from vosctl.live.virtual_camera import VirtualCamera
 from vosctl.prompts.first_objects import FirstObjects
@@ -88,9 +90,12 @@ class LiveJob:
                 capture.start()
             engine = settings.create()
             warn_of_idle_gpu(reporter, engine.info, settings)
+            if tracking.on_device:
+                follows_on_device(engine)  # what keeps it from doing so is said before anything opens
             paces = None
             if tracking.window and not tracking.window_size:
-                paces = measure_paces(engine, float(info.frame_rate or _DEFAULT_FPS))
+                frame = (info.height, info.width) if tracking.on_device else None
+                paces = measure_paces(engine, float(info.frame_rate or _DEFAULT_FPS), on_device=frame)
             window, virtual = _open_displays(stack, info, not self.shown.no_window, self.shown.virtual_camera, reporter)
             reporter.started(Started(info, engine.info, None, max_frames or info.frame_count))
             stack.enter_context(held())  # from here on there is something to keep
@@ -119,7 +124,7 @@ class LiveJob:
             finally:
                 for path in run.kept:
                     reporter.kept(path)
-                for line in feed.warnings:
+                for line in (*run.notes, *feed.warnings):
                     reporter.warning(line)
                 _report(reporter, run.summary, engine.info, record, "result" if self.shown.no_window else "display")
 

@@ -171,6 +171,11 @@ class TrackingRequest:
         )
 
 
+on_device_option = click.option(
+    "--on-device",
+    is_flag=True,
+    help="Cut, merge and label where the network computes, with --engine torch or onnx: for a GPU.",
+)
 _TRACKING = (
     click.option(
         "--window",
@@ -195,11 +200,7 @@ _TRACKING = (
         is_flag=True,
         help="Full frame exactly as in the paper's tables: its padding, scales and merging.",
     ),
-    click.option(
-        "--on-device",
-        is_flag=True,
-        help="Cut, merge and label where the network computes, with --engine torch or onnx: for a GPU.",
-    ),
+    on_device_option,
 )
 _REFERENCES = click.option(
     "--references",

@@ -12,7 +12,14 @@ from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options
 from vosctl.cli.groups import grouped
 from vosctl.cli.numbers import FiniteRange
-from vosctl.cli.options import EngineRequest, ReportingRequest, decoder_option, engine_options, reporting_options
+from vosctl.cli.options import (
+    EngineRequest,
+    ReportingRequest,
+    decoder_option,
+    engine_options,
+    on_device_option,
+    reporting_options,
+)
 from vosctl.cli.output_options import OutputOptions, composed_options, output_path_options, path_option, track_option
 from vosctl.errors import UsageError
 
@@ -139,6 +146,7 @@ live_output_options = grouped(
     metavar="PIXELS",
     help="As in vosctl segment.  [default: the largest from 192 to 384 that keeps up here, measured at the start]",
 )
+@on_device_option
 @engine_options
 @reporting_options
 def webcam(
@@ -149,6 +157,7 @@ def webcam(
     outputs: LiveOutputOptions,
     max_frames: int | None,
     window_size: int,
+    on_device: bool,
     engine: EngineRequest,
     reporting: ReportingRequest,
 ) -> None:
@@ -180,7 +189,7 @@ def webcam(
         objects.check()
     outputs.check(reporting)
     limit_prompt_threads(engine.threads)
-    settings = TrackingSettings(window_size=window_size)
+    settings = TrackingSettings(window_size=window_size, on_device=on_device)
     if not shown.no_window:
         from vosctl.selection.window import require_display
 

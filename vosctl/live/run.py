@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,79 +15,25 @@ from vosctl.errors import VosctlError
 from vosctl.interrupts import check, held
 from vosctl.live.capture import Capture
 from vosctl.live.feeds import Captured
+from vosctl.live.parts import LiveParts, LiveSummary
 from vosctl.live.recorder import Recorder
 from vosctl.live.session import Add, Command, Quit, Remove, Session, TakeSnapshot, ToggleRecording
 from vosctl.live.snapshots import free_number, write_snapshot
 from vosctl.live.view import Status, draw_status, render_view
-from vosctl.live.virtual_camera import VirtualCamera
-from vosctl.pipeline import LatencyHistogram
 from vosctl.selection.canvas import draw_drawing, draw_strip
 from vosctl.selection.drawing import plain
 from vosctl.selection.viewport import Viewport
 from vosctl.selection.window import Window
 from vosctl.tracking import TrackedFrame, Tracker
+from vosctl.tracking.arriving import arrived
 from vosctl.tracking.edits import nothing_tracked
-from vosctl.video.frames import Frame, SourceInfo
+from vosctl.video.frames import Frame
 from vosctl.video.sinks import OutputRequest, open_sinks
 
 _POLL_SECONDS = 0.02
 _REDRAW_SECONDS = 0.25
 _RECENT = 40  # frames that the figures on screen are of
 _FIRST_FRAME_SECONDS = 30.0
-
-
-@dataclass(slots=True)
-class LiveSummary:
-    """The result of a live run.
-
-    Attributes:
-        frames: frames followed.
-        captured: frames the feed gave.
-        dropped: of these, frames a newer one replaced.
-        seconds: from the first frame to the end.
-        latency: seconds from capture to display (to the result where there is no window).
-        tracking: seconds to track a frame.
-        outputs: what was written.
-        crop_size: side in pixels of the square that the network saw; None before anything was followed.
-    """
-
-    frames: int = 0
-    captured: int = 0
-    dropped: int = 0
-    seconds: float = 0.0
-    latency: LatencyHistogram = field(default_factory=LatencyHistogram)
-    tracking: LatencyHistogram = field(default_factory=LatencyHistogram)
-    outputs: list[Path] = field(default_factory=list)
-    crop_size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LiveParts:
-    """What a live run is put together from.
-
-    Attributes:
-        info: of the feed.
-        new_tracker: makes the tracker, once it is known how many objects it begins with.
-        session: what the user sees and does.
-        first_objects: gives the labels, (H, W) uint8, of the first frame; None when it begins without objects.
-        outputs: written from the first frame to the last.
-        recording: begun with the run, to be stopped by the user; None when it is not asked for.
-        window: None without one.
-        camera: a virtual camera to show the view on.
-        on_frame: receives each followed frame.
-        warn: receives a line for what went wrong without ending the run.
-    """
-
-    info: SourceInfo
-    new_tracker: Callable[[int], Tracker]
-    session: Session
-    first_objects: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None
-    outputs: Recorder
-    recording: Recorder | None
-    window: Window | None
-    camera: VirtualCamera | None
-    on_frame: Callable[[Frame, TrackedFrame], None]
-    warn: Callable[[str], None]
 
 
 class LiveRun:
@@ -110,6 +55,11 @@ class LiveRun:
         self.summary = LiveSummary()
         self.kept: list[Path] = []
         """What a failed run leaves: what was whole of each output, under a name that says so."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not done as it could be on the device, see `Tracker.notes`."""
+        return [] if self._tracker is None else self._tracker.notes
 
     def run(self, max_frames: int | None = None) -> LiveSummary:
         """Run until the feed ends, the user quits, or so many frames were followed.
@@ -197,7 +147,7 @@ class LiveRun:
 
     def _tracked(self, image: NDArray[np.uint8]) -> TrackedFrame:
         if self._tracker is not None:
-            return self._tracker.step(image)
+            return arrived(self._tracker.step(image))
         if self.summary.frames == 0 and self._parts.first_objects is not None:
             return self._begin(image, self._parts.first_objects(image))
         return nothing_tracked(*image.shape[:2])

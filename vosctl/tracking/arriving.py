@@ -48,3 +48,10 @@ class Settled:
 
     objects: tuple[TrackedObject, ...]
     arrive: Callable[[], tuple[Labels, Alpha]]
+
+
+def arrived(frame: TrackedFrame) -> TrackedFrame:
+    """Wait for a frame, if it is under way, and return it as one that is there."""
+    if not frame.arrives_later:
+        return frame
+    return TrackedFrame(frame.labels, frame.alpha, frame.objects, frame.state)
