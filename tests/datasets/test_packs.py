@@ -34,6 +34,14 @@ def test_files_that_say_they_are_older_than_archives_can_say(files, tmp_path):
     assert unpack(tmp_path / "packs", tmp_path / "data") == 7
 
 
+def test_two_files_of_one_path_are_refused(files, tmp_path):
+    message = r"0\.png and .*other\.png: would both be stills/a/images/0\.png in the pack; rename one of their folders"
+    (other := tmp_path / "other.png").write_bytes(b"other")
+    with pytest.raises(UsageError, match=message):
+        write_parts([*files, (other, files[0][1])], tmp_path / "packs", 4000)
+    assert list((tmp_path / "packs").iterdir()) == []
+
+
 def test_parts_that_come_later_are_unpacked_alone(files, tmp_path):
     parts = write_parts(files, tmp_path / "packs", 4000)
     last = parts[-1].rename(tmp_path / "later.zip")

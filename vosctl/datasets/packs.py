@@ -30,17 +30,21 @@ def write_parts(files: Iterable[tuple[Path, str]], folder: Path, part_bytes: int
         The parts, in order.
 
     Raises:
-        UsageError: there are parts already, or a file alone is larger than a part.
+        UsageError: there are parts already, two files have one path, or a file alone is larger than a part.
         VosctlError: a file cannot be read, or a part cannot be written.
     """
     if find_parts(folder):
         raise UsageError(f"{folder}: holds parts already; name another folder, or delete them")
     written: list[Path] = []
+    named: dict[str, Path] = {}
     archive: ZipFile | None = None
     used = 0
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, name in files:
+            if (other := named.get(name)) is not None:
+                raise UsageError(f"{other} and {path}: would both be {name} in the pack; rename one of their folders")
+            named[name] = path
             size = path.stat().st_size + OVERHEAD + 2 * len(name.encode())
             if size + OVERHEAD > part_bytes:
                 raise UsageError(f"{path}: is larger than a part of {part_bytes} bytes; make parts larger")
