@@ -44,7 +44,11 @@ def test_a_box_partly_outside_and_corrections_beside_a_box_or_mask_are_fine():
 
 
 @pytest.mark.parametrize(
-    "given", [{"box": (1, 2, 3)}, {"box": (1, 2, 0, 4)}, {"box": (1, 2, float("nan"), 4)}, {"points": [(1, 2)]}]
+    "given",
+    [
+        *({"box": (1, 2, 3)}, {"box": (1, 2, 0, 4)}, {"box": (1, 2, float("nan"), 4)}, {"points": [(1, 2)]}),
+        *({"mask": "mask.png"}, {"mask": [[1, 0], [1]]}),
+    ],
 )
 def test_other_forms_are_refused(given):
     with pytest.raises(UsageError):

@@ -39,6 +39,13 @@ def test_what_is_written_is_read(tmp_path):
         assert (prompt.mask == expected).all()
 
 
+@pytest.mark.parametrize("odd", [256, -1])
+def test_ids_that_there_are_not_are_refused(tmp_path, odd):
+    with pytest.raises(UsageError, match=r"prompt at frame 7: `mask`: its ids must be 0\.\.255"):
+        write_prompts(tmp_path / "p.json", [TimedPrompt.of(7, mask=np.full((6, 8), odd))])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_files_of_masks_lie_beside_it(tmp_path):
     (tmp_path / "p.json").write_text(json.dumps({"vosctl_prompts": 1, "prompts": [{"mask": "sub/m.png"}]}))
     (prompt,) = read_prompts(tmp_path / "p.json")

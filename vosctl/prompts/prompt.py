@@ -60,10 +60,9 @@ class Prompt:
         """Put together what a caller gives, in plain types.
 
         Raises:
-            UsageError: a box or a point of another form, or numbers that are not finite.
+            UsageError: a box, a point or a mask of another form, or numbers that are not finite.
         """
-        soft = None if mask is None else np.asarray(mask, np.float32)
-        return cls(_box(box), tuple(_click(point) for point in points), tuple(strokes), soft)
+        return cls(_box(box), tuple(_click(point) for point in points), tuple(strokes), _mask(mask))
 
     def check_places(self, height: int, width: int) -> None:
         """Make sure that the box and the clicks lie in a picture.
@@ -129,6 +128,13 @@ def _box(box: Sequence[float] | None) -> RealBox | None:
         raise UsageError(f"`box={box}`: give x, y, width and height in pixels, the last two above 0")
     x, y, width, height = values
     return x, y, width, height
+
+
+def _mask(mask: Mask | SoftMask | None) -> SoftMask | None:
+    try:
+        return None if mask is None else np.asarray(mask, np.float32)
+    except (TypeError, ValueError):
+        raise UsageError(f"`mask`: give a NumPy array (H, W), not {type(mask).__name__}") from None
 
 
 def _click(point: Click) -> Click:

@@ -26,6 +26,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 from vosctl.errors import UsageError
+from vosctl.prompts.first_objects import array_labels
 from vosctl.prompts.json_values import Checked, parse, read_text
 from vosctl.prompts.mask_file import StrPath
 from vosctl.prompts.prompt import Click, Prompt
@@ -209,7 +210,7 @@ def entries_of(prompt: TimedPrompt) -> list[dict[str, Any]]:
         return [{**head, "mask": str(prompt.mask)}]
     if prompt.object_id is not None or prompt.mask.dtype == np.bool_:
         return [{**head, "rle": _rle(prompt.mask != 0)}]
-    labels = prompt.mask.astype(np.uint8)
+    labels = array_labels(prompt.mask, prompt.mask.shape[:2], f"{prompt}: `mask`")
     return [{**head, "object": one, "rle": _rle(labels == one)} for one in ids_of(labels)]
 
 
