@@ -12,6 +12,7 @@ from vosctl.engine import create_engine
 from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.errors import UsageError, VosctlError
 from vosctl.export.exporter import export_network
+from vosctl.export.folder import check_replaceable
 from vosctl.export.graphs import trace_graphs
 from vosctl.export.settings import ExportSettings, GraphShape
 
@@ -119,8 +120,9 @@ def test_a_folder_of_other_things_is_never_replaced(tmp_path):
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(UsageError, match=r"other files than an export \(holiday.jpg\)"):
         export_network(tiny("lite"), SOURCE, tmp_path, ExportSettings(), overwrite=True)
-    with pytest.raises(UsageError, match="is a file"):
-        export_network(tiny("lite"), SOURCE, tmp_path / "holiday.jpg", ExportSettings(), overwrite=True)
+    for folder in (tmp_path / "holiday.jpg", tmp_path / "holiday.jpg" / "out"):
+        with pytest.raises(UsageError, match="is a file"):
+            check_replaceable(folder, overwrite=True)
 
 
 def test_sizes_must_fit_the_stride(tmp_path):

@@ -11,6 +11,7 @@ from onnx.external_data_helper import set_external_data
 
 from vosctl.errors import UsageError
 from vosctl.video.leftovers import clean_and_log, find, is_claim
+from vosctl.video.sinks.checks import check_parents
 from vosctl.video.staging import StagedDirectory, write_errors
 
 WEIGHTS_FILE = "weights.bin"
@@ -39,11 +40,12 @@ def staged_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def check_replaceable(folder: Path, *, overwrite: bool) -> None:
-    """Refuse to replace what was not asked to be replaced, or holds anything but an export.
+    """Refuse what cannot be made, and to replace what was not asked to be replaced or holds anything but an export.
 
     Raises:
         UsageError: says which.
     """
+    check_parents("folder", folder)
     if not folder.exists():
         return
     if not folder.is_dir():
