@@ -86,8 +86,11 @@ class TrackWriter:
             "DELETE FROM arrays WHERE digest = ?", [(digest,) for digest in held if digest not in arrays]
         )
 
-    def finish(self) -> None:
+    def finish(self) -> bool:
         """Say that every frame is there, and make the track one file.
+
+        Returns:
+            Whether it is one: what somebody is reading at this moment takes its last frames in when that ends.
 
         Raises:
             VosctlError: it cannot be written.
@@ -97,8 +100,11 @@ class TrackWriter:
             self._database.execute("DELETE FROM arrays")
             self._database.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page
             self._set("complete", True)
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # it may be renamed, also while it is read
+            # It may be renamed, also while it is open elsewhere; who reads one frame is through in no time.
+            self._database.execute("PRAGMA busy_timeout = 1000")
+            busy, *_ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self.close()
+        return not busy
 
     def close(self) -> None:
         """Leave the track with the frames that it holds, to be gone on with; raises nothing.

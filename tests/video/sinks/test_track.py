@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vosctl.errors import UsageError
+from vosctl.errors import UsageError, VosctlError
 from vosctl.tracks import Track
 from vosctl.video.sinks import OutputRequest, open_sinks
 
@@ -62,6 +62,26 @@ def test_a_track_is_replaced_only_by_one_that_is_complete(clip_of, tmp_path):
     third.finish()
     with Track(path) as track:
         assert len(track) == 1
+
+
+def test_a_track_that_is_read_when_it_is_to_replace_another_loses_nothing(clip_of, write, tmp_path):
+    clip, path = clip_of([0, 512, 1024, 1536]), tmp_path / "a.vostrack"
+    write(clip, track=path)
+    sink = open_track(clip, path, overwrite=True)
+    frames = list(zip(clip.frames, clip.results, strict=True))
+    for one in frames[:3]:
+        sink.write(*one)
+    with Track(sink.partial) as track:
+        read = track.frames()
+        next(read)
+        sink.write(*frames[3])
+        with pytest.raises(VosctlError, match=r"a.vostrack: not replaced, as another program reads .*partial"):
+            sink.finish()
+        kept = sink.abort()
+    del read
+    for whole in (path, kept):
+        with Track(whole) as track:
+            assert (len(track), track.complete) == (4, True)
 
 
 def test_one_that_is_there_is_gone_on_with(clip_of, tmp_path):

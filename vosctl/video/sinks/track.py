@@ -63,9 +63,14 @@ class TrackSink:
         """See `Sink.finish`."""
         if self._writer.frames == 0:
             raise VosctlError(f"{self.path}: not written, there was no frame")
-        self._writer.finish()
+        whole = self._writer.finish()
         if self._staged is None:
             return self.path
+        if not whole:
+            raise VosctlError(
+                f"{self.path}: not replaced, as another program reads {self.partial}, which is the new one; end that, "
+                "then rename it"
+            )
         with write_errors(self.path):
             remove_log(self.path)
         return self._staged.commit()
