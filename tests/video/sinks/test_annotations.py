@@ -205,3 +205,14 @@ def test_what_cannot_be_annotated(clip, tmp_path, monkeypatch, wanted, message):
     with pytest.raises(UsageError, match=message):
         open_sinks(OutputRequest(**wanted), clip.info, print)
     assert not list(tmp_path.iterdir())
+
+
+def test_yolo_s_names_are_kept_with_the_frames_of_a_run_that_is_given_up(clip, tmp_path):
+    request = OutputRequest(
+        annotations=tmp_path / "y", annotation_format="yolo", object_names=ObjectNames({3: "dancer"})
+    )
+    (sink,) = open_sinks(request, clip.info, print)
+    sink.write(clip.frames[0], clip.results[0])
+    kept = sink.abort()
+    assert sorted(path.name for path in kept.iterdir()) == ["00000.txt", "data.yaml"]
+    assert '2: "dancer"' in (kept / "data.yaml").read_text()

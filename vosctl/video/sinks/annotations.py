@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -177,8 +178,18 @@ class YoloSink(PictureSink):
     def finish(self) -> Path:
         """See `Sink.finish`."""
         with write_errors(self.path):
-            self._staged.add(YOLO_NAMES).write_text(self._described(), "utf-8")
+            self._write_names()
         return super().finish()
+
+    def abort(self) -> Path | None:
+        """See `Sink.abort`: the frames so far, with the names of their classes."""
+        if self._count:
+            with suppress(OSError):
+                self._write_names()
+        return super().abort()
+
+    def _write_names(self) -> None:
+        (self._staged.partial / YOLO_NAMES).write_text(self._described(), "utf-8")
 
     def _described(self) -> str:
         # Every number up to the largest has to have a name.
