@@ -169,6 +169,19 @@ def ramp(high, dtype, size=(6, 8)):
     return np.linspace(0, high, size[0] * size[1]).reshape(size).astype(dtype)
 
 
+@pytest.mark.parametrize("stack", [False, True])
+def test_values_of_twelve_bits_in_sixteen_are_told(tmp_path, stack):
+    dark, bright = ramp(4095, np.uint16), ramp(5000, np.uint16)
+    warned = [f"{tmp_path / 'dark.tif'}: is nearly black, as no value of its 16 bits is above 4095; where the camera"]
+    for name, image, expected in (("dark.tif", dark, warned), ("bright.tif", bright, []), ("black.tif", dark * 0, [])):
+        pages = [Image.fromarray(image)] * (3 if stack else 1)
+        pages[0].save(tmp_path / name, save_all=stack, append_images=pages[1:])
+        with open_source(str(tmp_path / name)) as source:
+            assert len(list(source)) == len(pages)
+            said = source.warnings
+        assert [line.partition(" has fewer bits")[0] for line in said] == expected
+
+
 def test_sixteen_bits_become_eight(tmp_path):
     grey = ramp(65535, np.uint16)
     (tmp_path / "grey.pgm").write_bytes(b"P5 8 6 65535\n" + grey.astype(">u2").tobytes())

@@ -71,7 +71,11 @@ class AnimationSource(Source):
 
     def _pixels(self, number: int) -> NDArray[np.uint8]:
         self._image.seek(self._start + number)
-        return pixels_of(self._path, self._image)
+        return pixels_of(self._path, self._image, self._remember)
+
+    def _remember(self, path: Path, trouble: str) -> None:
+        note = f"{path}: {trouble}"
+        self._notes += [note] if note not in self._notes else []
 
     def _milliseconds(self) -> float:
         """Return how long the picture read last is shown."""

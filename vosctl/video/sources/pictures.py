@@ -24,6 +24,12 @@ IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
+_DARK = 4095
+_DARK_WORDS = (
+    f"is nearly black, as no value of its 16 bits is above {_DARK}; where the camera has fewer bits, multiply the "
+    "values of all images by the same number (by 16 for 12 bits)"
+)
+
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 # A large picture is no attack; what is several times as large is refused by Pillow as an error.
@@ -58,20 +64,28 @@ def read_image(path: Path, warn: Warn | None = None) -> NDArray[np.uint8]:
                     return _upright(pixels, image.getexif().get(ExifTags.Base.Orientation, 1))
             elif warn is not None and getattr(image, "n_frames", 1) > 1:
                 warn(path, "holds several pictures, the first was taken")
-            return pixels_of(path, image)
+            return pixels_of(path, image, warn)
     except PILLOW_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
-def pixels_of(path: Path, image: Image.Image) -> NDArray[np.uint8]:
+def pixels_of(path: Path, image: Image.Image, warn: Warn | None = None) -> NDArray[np.uint8]:
     """Return the picture that a Pillow image shows at present, as `read_image` gives it.
+
+    Args:
+        path: for messages.
+        image: the image.
+        warn: is told when the picture is nearly black, as of a camera of 12 bits whose values were saved in 16.
 
     Raises:
         VosctlError: what its numbers stand for is not known.
     """
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I") or upright.mode == "F":
-        grey = _eight_bits(path, np.asarray(upright), image.format == "PPM")
+        values = np.asarray(upright)
+        grey = _eight_bits(path, values, image.format == "PPM")
+        if warn is not None and values.dtype.kind != "f" and 0 < int(values.max()) <= _DARK:
+            warn(path, _DARK_WORDS)
         return np.repeat(grey[..., None], 3, axis=2)
     return np.array(upright.convert("RGB"))
 
