@@ -5,6 +5,7 @@ import pytest
 from vosctl.benchmark.cases import SIZES
 from vosctl.benchmark.run import Worker
 from vosctl.engine.providers import has_nvidia_gpu
+from vosctl.errors import VosctlError
 
 BACKENDS = [
     {"engine": "onnx", "device": "cpu", "precision": "fp32", "device_name": "CPUExecutionProvider"},
@@ -41,7 +42,41 @@ def worker(monkeypatch):
     return QuickWorker()
 
 
+class FailingWorker(QuickWorker):
+    """Answers but for the cases of which a field is what fails."""
+
+    def __init__(self, **fails):
+        super().__init__()
+        self.fails = fails
+
+    def ask(self, request, what):
+        if "case" in request and all(request["case"][name] == value for name, value in self.fails.items()):
+            raise VosctlError(f"{what}: `decoder='nvdec'`: no memory is left")
+        return super().ask(request, what)
+
+
 COMMAND = ("bench", "--sizes", "480p", "--objects", "1,2", "--outputs", "overlay,rle", "--frames", "3", "--warmup", "1")
+
+
+def test_a_case_that_fails_does_not_take_the_others_with_it(invoke, monkeypatch):
+    monkeypatch.setitem(SIZES, "480p", (160, 90))
+    arguments = ("--outputs", "none", "--decoder", "cpu,nvdec")
+    result = invoke(*COMMAND[:5], *arguments, *COMMAND[7:], obj=FailingWorker(decoder="nvdec"))
+    assert result.exit_code == 1
+    assert "End to end" in result.stdout
+    assert ["480p", "1", "onnx", "fp32", "CPUExecutionProvider", "cpu", "100.0", "-"] in [
+        line.split() for line in result.stdout.splitlines()
+    ]
+    named = [line for line in result.stderr.splitlines() if line.startswith("Failed: ")]
+    assert len(named) == 4
+    assert "2 objects, 480p decoded by nvdec, to none: --decoder nvdec: no memory is left" in named[-1]
+    assert "4 of 12 cases failed and are not in the figures above" in result.stderr
+    result = invoke(*COMMAND, "--json", obj=FailingWorker(output="rle"))
+    assert (result.exit_code, len(json.loads(result.stdout)["results"])) == (1, 8)
+    assert "to rle: `decoder='nvdec'`: no memory is left" in json.loads(result.stdout)["failed"][0]
+    result = invoke(*COMMAND, obj=FailingWorker())
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "network step: --decoder nvdec: no memory is left" in result.stderr
 
 
 def test_the_tables_and_what_they_belong_to(invoke, worker):

@@ -56,6 +56,7 @@ def as_json(benchmark: Benchmark) -> dict[str, Any]:
             }
             for case, measured in benchmark.results
         ],
+        "failed": list(benchmark.failures),
     }
 
 
@@ -109,8 +110,12 @@ def _decoder_table(results: Iterable[Result], settings: BenchmarkSettings) -> Ta
     table = _table("Decoders, frames a second", words, settings.decoders)
     for name, by_decoder in rates.items():
         fastest = max(by_decoder, key=lambda decoder: by_decoder[decoder])
-        table.add_row(*name, fastest, *(f"{by_decoder[decoder]:.1f}" for decoder in settings.decoders))
+        table.add_row(*name, fastest, *(_rate(by_decoder.get(decoder)) for decoder in settings.decoders))
     return table
+
+
+def _rate(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.1f}"
 
 
 def _table(title: str, words: tuple[str, ...], numbers: tuple[str, ...]) -> Table:

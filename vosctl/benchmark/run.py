@@ -29,12 +29,14 @@ class Benchmark:
         machine: where it ran.
         versions: of Python and the packages.
         results: each case and its measurements, in the order they ran.
+        failures: of each case that could not be measured, which it is, and why.
     """
 
     settings: BenchmarkSettings
     machine: Machine
     versions: dict[str, str]
     results: tuple[tuple[Case, Measurement], ...]
+    failures: tuple[str, ...] = ()
 
 
 class Worker:
@@ -63,7 +65,7 @@ class Worker:
 def run_benchmark(
     settings: BenchmarkSettings, on_case: Callable[[int, int, str], None], worker: Worker | None = None
 ) -> Benchmark:
-    """Measure everything.
+    """Measure everything; a case that fails is left out and named, the others are measured all the same.
 
     Args:
         settings: what to measure.
@@ -72,20 +74,26 @@ def run_benchmark(
 
     Raises:
         UsageError: there are no weights of that name.
-        VosctlError: no engine, or not the decoder, can be had, or a case failed; the message is the case's own.
+        VosctlError: no engine, or not the decoder, can be had, or every case failed; the message is the first one's.
     """
     locate_weights(settings.weights)  # a wrong name is the user's, not a process's
     worker = worker or Worker()
     backends = [Backend(**one) for one in worker.ask({"probe": asdict(settings)}, "looking for engines and decoders")]
-    results = []
+    results: list[tuple[Case, Measurement]] = []
+    failures: list[str] = []
     with tempfile.TemporaryDirectory(prefix="vosctl-bench-") as folder:
         clips = MadeClips(Path(folder))
         cases = plan(settings, backends)
         for number, planned in enumerate(cases):
             on_case(number, len(cases), describe(planned))
-            case = _with_clip(planned, clips)
-            results.append((case, measurement(worker.ask({"case": asdict(case)}, describe(case)))))
-    return Benchmark(settings, describe_machine(), package_versions(), tuple(results))
+            try:
+                case = _with_clip(planned, clips)
+                results.append((case, measurement(worker.ask({"case": asdict(case)}, describe(case)))))
+            except VosctlError as error:
+                failures.append(str(error))
+    if not results:
+        raise VosctlError(failures[0])
+    return Benchmark(settings, describe_machine(), package_versions(), tuple(results), tuple(failures))
 
 
 def plan(settings: BenchmarkSettings, backends: list[Backend]) -> list[Case]:

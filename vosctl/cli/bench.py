@@ -14,11 +14,13 @@ import click
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.completion import complete_weights
 from vosctl.cli.groups import grouped
-from vosctl.errors import UsageError
+from vosctl.cli.wording import Wording
+from vosctl.errors import UsageError, VosctlError
 from vosctl.weights.registry import retirement
 
 if TYPE_CHECKING:
     from vosctl.benchmark.cases import BenchmarkSettings
+    from vosctl.benchmark.run import Benchmark
     from vosctl.video.hardware import DecoderWord
 
 PIPE_WIDTH = 200
@@ -153,14 +155,32 @@ def bench(context: click.Context, /, options: BenchOptions, quiet: bool, as_json
         benchmark = run_benchmark(settings, on_case, context.find_object(Worker))
     if as_json:
         click.echo(json.dumps(report.as_json(benchmark), indent=2))
-        return
+    else:
+        _show(benchmark)
+    _end_with_failures(benchmark)
+
+
+def _show(benchmark: Benchmark) -> None:
     from rich.console import Console
+
+    from vosctl.benchmark import report
 
     for line in report.heading(benchmark):
         click.echo(line)
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     for table in report.tables(benchmark):
         console.print(table)
+
+
+def _end_with_failures(benchmark: Benchmark) -> None:
+    """Name the cases that were not measured. Raises VosctlError when there are any."""
+    if not benchmark.failures:
+        return
+    wording = Wording.current()
+    for line in benchmark.failures:
+        click.echo(f"Failed: {wording(line)}", err=True)
+    total = len(benchmark.failures) + len(benchmark.results)
+    raise VosctlError(f"{len(benchmark.failures)} of {total} cases failed and are not in the figures above")
 
 
 def _words(text: str) -> tuple[str, ...]:
