@@ -78,6 +78,11 @@ def test_a_glob_names_jobs_by_their_path_below_it(folder):
     assert find("v/*/*.mp4")["y/a"].outputs == {"overlay": "out/y/a/overlay.mp4"}
 
 
+def test_what_lies_beside_the_videos_of_a_glob_is_no_video(folder):
+    folder("a.mp4", "a.png", "a.srt", "a.vostrack", "a.csv", "a.jsonl", "a.prompts.json", "b.dav", "b.png")
+    assert [job.name for job in JobsRequest("v/*", "out").find()] == ["a", "b"]
+
+
 def test_a_single_video(folder):
     folder("a.mp4", "a.png")
     assert find("v/a.mp4")["a"].first_mask == ("v/a.png",)

@@ -11,6 +11,7 @@ from natsort import natsorted
 
 from vosctl.batching.job import BatchJob, name_of
 from vosctl.errors import UsageError
+from vosctl.tracks.header import TRACK_SUFFIX
 from vosctl.video.sources import IMAGE_SUFFIXES
 from vosctl.video.sources.images import is_image
 
@@ -20,7 +21,11 @@ VIDEO_SUFFIXES = frozenset(
         *(".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
     }
 )
-"""Of files that are taken for videos in a folder; a glob takes whatever it matches."""
+"""Of files that are taken for videos in a folder; a glob takes whatever it matches but pictures and `_NO_VIDEOS`."""
+_NO_VIDEOS = frozenset(
+    {".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".xml", ".srt", ".vtt", ".ass", TRACK_SUFFIX}
+)
+"""Of files that lie beside videos and are none: annotations, lists, subtitles, tracks."""
 
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".webp", ".json")
 """Of masks beside a video, the one that is taken first where there are several."""
@@ -51,7 +56,7 @@ def find_by_glob(pattern: str) -> list[BatchJob]:
         UsageError: there is none.
     """
     found = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207 - absolute ones
-    videos = [path for path in found if path.suffix.lower() not in {*IMAGE_SUFFIXES, ".json", ".txt"} or path.is_dir()]
+    videos = [path for path in found if path.suffix.lower() not in {*IMAGE_SUFFIXES, *_NO_VIDEOS} or path.is_dir()]
     fixed = Path(*_before_pattern(Path(pattern).parts))
     folders: dict[Path, _Beside] = {}
     jobs = []
