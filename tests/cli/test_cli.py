@@ -58,6 +58,16 @@ def test_what_is_mistyped_is_told_in_one_line(invoke, arguments, line):
     assert line in told
 
 
+def test_a_file_that_looks_like_an_option(invoke, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "No such option '-t'" in invoke("segment", "-tanz.mp4").stderr
+    (tmp_path / "-tanz.mp4").touch()
+    result = invoke("segment", "-tanz.mp4")
+    assert result.exit_code == 2
+    assert "-tanz.mp4 is read as an option; name the file ./-tanz.mp4; see" in result.stderr
+    assert "-tanz.mp4: cannot be read as a video" in invoke("segment", "./-tanz.mp4", "--first-mask", "m.png").stderr
+
+
 def test_help_imports_nothing_heavy():
     """Neither the group's help nor a command's may load a network runtime, OpenCV or PyAV."""
     code = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
@@ -70,6 +71,11 @@ class VosctlCommand(click.Command):
             if not ctx.resilient_parsing:
                 self._check_given_once(ctx, given)
             return left
+        except click.NoSuchOption as error:
+            file = next((one for one in given if one.startswith("-") and os.path.lexists(one)), None)
+            if file is None:
+                raise
+            raise click.UsageError(f"{file} is read as an option; name the file ./{file}", ctx) from error
         except click.BadParameter as error:
             if error.param is not None and (variable := variable_of(ctx, error.param)):
                 message = f"{error.message} (from {variable})"
