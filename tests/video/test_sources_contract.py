@@ -41,7 +41,8 @@ def encode(path, options=None, codec="libx264", pix_fmt="yuv420p", times=None, s
     with av.open(str(path), "w", format=container) as output:
         stream = output.add_stream(codec, rate=25, options=options or {})
         shown = pictures() if shown is None else shown
-        stream.height, stream.width, stream.pix_fmt = *shown[0].shape[:2], pix_fmt
+        stream.height, stream.width = shown[0].shape[:2]
+        stream.pix_fmt = pix_fmt
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         audio = output.add_stream("aac", rate=8000, layout="mono") if sound else None
