@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_written(invoke, tiny_networks, official, monkey
         ("lite", "out.pth", 2, "the official layout is RGMP's"),
         ("lite", "out.onnx", 2, "unknown kind of file"),
         ("lite", "taken.safetensors", 2, "add --overwrite"),
-        ("lite", "no/such/out.safetensors", 1, "cannot be written"),
+        ("lite", "taken.safetensors/out.safetensors", 1, "cannot be written"),
         ("nonesuch", "out.pth", 2, "neither a file nor a registered name"),
     ],
 )

@@ -1,7 +1,20 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from vosctl.tracking.framing import CONTEXT, MIN_SIDE, Framing, crop_of_box
+from vosctl.tracking.framing import (
+    CONTEXT,
+    FIRST_SURPRISE,
+    LARGEST_CONTEXT,
+    LEAST_CONTEXT,
+    MIN_SIDE,
+    Framing,
+    crop_of_box,
+)
+from vosctl.tracking.keeping import TrackerState
+from vosctl.tracks.states import pack_state, unpack_state
 
 
 def moved(framing, boxes):
@@ -14,8 +27,8 @@ def test_following_a_box_is_smoothed_but_arrives():
     start = Framing.of_box((100, 100, 100, 40), 64)
     goal = (160.0, 130.0, 150.0, 40.0)
     assert start.crop.side < start.seen(goal).crop.side < 150 * CONTEXT
-    crop = moved(start, [goal] * 12).crop
-    assert abs(crop.side - 150 * CONTEXT) <= 1
+    crop = moved(start, [goal] * 25).crop
+    assert abs(crop.side - 150 * LEAST_CONTEXT) <= 1
     assert np.allclose(crop.center, (235, 150), atol=1.5)
 
 
@@ -28,11 +41,29 @@ def test_the_crop_goes_ahead_of_a_moving_object(step):
     assert np.allclose(crop.center, (x + width / 2, y + height / 2), atol=1.5)
 
 
+def test_the_crop_is_close_where_motion_is_foretold_and_wide_where_it_is_not():
+    steady = [(500.0 + 30 * k, 400.0, 80.0, 60.0) for k in range(30)]
+    assert moved(Framing.of_box(steady[0], 256), steady[1:]).crop.side == pytest.approx(80 * LEAST_CONTEXT, abs=1)
+    darting = [(500.0 + 30 * (k % 2), 400.0, 80.0, 60.0) for k in range(30)]
+    wide = moved(Framing.of_box(darting[0], 256), darting[1:])
+    assert wide.crop.side == pytest.approx(80 * LARGEST_CONTEXT, abs=1)
+    calm = moved(wide, [darting[-1]] * 5).crop.side
+    assert calm > 80 * CONTEXT  # for a while
+    assert moved(wide, [darting[-1]] * 40).crop.side == pytest.approx(80 * LEAST_CONTEXT, abs=1)
+
+
+def test_an_object_of_unknown_motion_is_given_some_room():
+    assert LEAST_CONTEXT < CONTEXT < LARGEST_CONTEXT
+    framing = Framing.of_box((100, 100, 80, 80), 64)
+    assert framing.crop.side == 80 * CONTEXT
+    assert framing.seen((100, 100, 80, 80)).crop.side < 80 * CONTEXT
+
+
 def test_the_crop_keeps_the_size_of_an_object_that_is_half_hidden():
     framing = moved(Framing.of_box((300, 100, 200, 100), 256), [(300.0, 100.0, 60.0, 100.0)] * 10)
     assert framing.crop.side > 0.75 * 200 * CONTEXT
     framing = moved(framing, [(300.0, 100.0, 60.0, 100.0)] * 60)
-    assert framing.crop.side == pytest.approx(100 * CONTEXT, abs=2)
+    assert framing.crop.side == pytest.approx(100 * LEAST_CONTEXT, abs=2)
 
 
 def test_small_objects_keep_some_surroundings():
@@ -78,3 +109,13 @@ def test_what_is_found_in_its_place_keeps_its_size_though_less_is_seen():
     assert framing.found((110, 100, 90, 50)) == Framing.of_box((110, 100, 90, 50), 64)
     small = (130, 130, 30, 20)
     assert framing.found(small) == Framing.of_box(small, 64)
+
+
+def test_a_track_of_an_earlier_release_has_framings_without_surprise():
+    framing = moved(Framing.of_box((100, 100, 80, 80), 64), [(160.0, 130.0, 80.0, 80.0)])
+    text, arrays = pack_state(TrackerState({1: {"framing": framing}}, {}))
+    read = json.loads(text)
+    del read["objects"]["1"]["framing"]["fields"]["surprise"]
+    older = unpack_state(json.dumps(read), arrays).objects[1]["framing"]
+    assert older == replace(framing, surprise=FIRST_SURPRISE)
+    assert unpack_state(text, arrays).objects[1]["framing"] == framing != older

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import hypot
 
 from vosctl.tracking.crop import Crop
 from vosctl.types import RealBox
 
-CONTEXT = 1.7  # crop side over the longer side of the object's box
-REFERENCE_CONTEXT = 1.6  # the same for the reference
+CONTEXT = 1.7  # crop side over the longer side of the object's box, while its motion is not known
+LEAST_CONTEXT, LARGEST_CONTEXT = 1.6, 1.9  # the same of an object that is found where it is expected, or far from there
+REFERENCE_CONTEXT = 1.4  # the same for the reference
+CONTEXT_PER_SURPRISE = 2.4
+FIRST_SURPRISE = 0.125  # goes with CONTEXT
+SURPRISE_MEMORY = 0.9  # share of the surprise kept from frame to frame
 MIN_SIDE = 96.0  # pixels
 SMOOTHING = 0.6  # weight of the new crop against the one before
 VELOCITY_SMOOTHING = 0.5  # weight of the box's last move against the moves before
@@ -20,7 +25,7 @@ LOST_DRAG = 0.9  # share of the velocity kept per frame while the object is lost
 
 def crop_of_box(box: RealBox, context: float, size: int) -> Crop:
     """Return the crop of `size` pixels that shows a box with `context` times its longer side."""
-    return Crop.around(*_center(box), _side(max(box[2:]), context), size)
+    return Crop.around(*_center(box), _side_of(max(box[2:]), context), size)
 
 
 def _center(box: RealBox) -> tuple[float, float]:
@@ -28,7 +33,13 @@ def _center(box: RealBox) -> tuple[float, float]:
     return x + width / 2, y + height / 2
 
 
-def _side(extent: float, context: float = CONTEXT) -> float:
+def _side(extent: float, surprise: float) -> float:
+    """Return the crop's side: the less it is known where the object will be, the wider."""
+    context = CONTEXT + CONTEXT_PER_SURPRISE * (surprise - FIRST_SURPRISE)
+    return _side_of(extent, min(max(context, LEAST_CONTEXT), LARGEST_CONTEXT))
+
+
+def _side_of(extent: float, context: float) -> float:
     return max(context * extent, MIN_SIDE)
 
 
@@ -37,20 +48,22 @@ class Framing:
     """The crop for the next frame, and what is remembered for the ones after it. All in frame pixels.
 
     The crop goes where the object is expected: on along its velocity, or a fast one would be out of it by the next
-    frame. It keeps the size of the whole object for a while when only a part is to be seen, so that what comes out
-    again on the other side of a tree is in it.
+    frame. The nearer to that the object was found lately, the closer the crop. It keeps the size of the whole object
+    for a while when only a part is to be seen, so that what comes out again on the other side of a tree is in it.
 
     Attributes:
         crop: where the next frame will be looked at.
         center: of the object's box when it was last seen.
         velocity: of that centre, per frame, smoothed.
         extent: longer side of the box: the largest lately seen.
+        surprise: how far from where it was expected the object was found lately, over its extent: the farthest, fading.
     """
 
     crop: Crop
     center: tuple[float, float]
     velocity: tuple[float, float]
     extent: float
+    surprise: float = FIRST_SURPRISE
 
     @classmethod
     def of_box(cls, box: RealBox, size: int) -> Framing:
@@ -63,9 +76,11 @@ class Framing:
         moves = zip(self.velocity, center, self.center, strict=True)
         vx, vy = (before + VELOCITY_SMOOTHING * (now - last - before) for before, now, last in moves)
         extent = max(*box[2:], EXTENT_MEMORY * self.extent)
+        beside = hypot(*(now - last - v for now, last, v in zip(center, self.center, self.velocity, strict=True)))
+        surprise = max(beside / extent, SURPRISE_MEMORY * self.surprise)
         x, y = (old + SMOOTHING * (new - old) for old, new in zip(self.crop.center, center, strict=True))
-        side = self.crop.side + SMOOTHING * (_side(extent) - self.crop.side)
-        return Framing(Crop.around(x + vx, y + vy, side, self.crop.size), center, (vx, vy), extent)
+        side = self.crop.side + SMOOTHING * (_side(extent, surprise) - self.crop.side)
+        return Framing(Crop.around(x + vx, y + vy, side, self.crop.size), center, (vx, vy), extent, surprise)
 
     def found(self, box: RealBox) -> Framing:
         """After a frame in which the object was found again: look there at once, without smoothing.
@@ -77,12 +92,13 @@ class Framing:
         extent = EXTENT_MEMORY * self.extent
         if moved > PLACE * self.extent or not PLACE * extent < found.extent < extent:
             return found
-        return replace(found, crop=Crop.around(*found.center, _side(extent), self.crop.size), extent=extent)
+        side = _side_of(extent, CONTEXT)
+        return replace(found, crop=Crop.around(*found.center, side, self.crop.size), extent=extent)
 
     def unseen(self, frame_height: int, frame_width: int) -> Framing:
         """After a frame in which the object was not seen: on along its path, ever wider, up to the frame."""
         crop, (vx, vy) = self.crop, self.velocity
-        side = max(crop.side * LOST_GROWTH, _side(self.extent))
+        side = max(crop.side * LOST_GROWTH, _side(self.extent, self.surprise))
         side = min(side, max(frame_height, frame_width, crop.side))
         x, y = crop.center
         x, y = _clamped(x + vx, side, frame_width), _clamped(y + vy, side, frame_height)
