@@ -48,3 +48,9 @@ def test_what_it_may_not_replace(tmp_path):
     assert kept.read_bytes() == before
     drawn.of_first(lambda image: drawing(4))(IMAGE)
     assert [one.object_id for one in read_prompts(kept)] == [4]
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anybody_draws(tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(UsageError, match="is a file, not a folder"):
+        DrawnPrompts(tmp_path / "notes" / "drawn.json")

@@ -181,7 +181,7 @@ def test_what_a_killed_run_left_in_a_volume_does_not_keep_it_from_being_used(tmp
 
 
 def test_exports_and_reports_remove_what_a_killed_run_left_too(tmp_path, other_run, caplog):
-    from vosctl.evaluation.report import write_whole
+    from vosctl.evaluation.report import write_output
     from vosctl.export.folder import staged_folder
 
     for name in ("graphs", "report.json"):
@@ -190,6 +190,6 @@ def test_exports_and_reports_remove_what_a_killed_run_left_too(tmp_path, other_r
         run.wait()
     with staged_folder(tmp_path / "graphs", overwrite=False) as folder:
         (folder / "README.md").write_text("whole")
-    write_whole(tmp_path / "report.json", b"{}")
+    write_output(tmp_path / "report.json", b"{}")
     assert names(tmp_path) == ["graphs", "report.json"]
     assert [line.partition(": ")[2] for line in caplog.messages] == ["left by a run that was killed, removed"] * 2

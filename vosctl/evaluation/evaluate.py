@@ -14,8 +14,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.evaluation.report import Evaluation, write_json
 from vosctl.evaluation.runner import SequenceTracker, Speed, check_masks_folder, track_sequence
 from vosctl.evaluation.scoring import SequenceScore, check_predictions, score_sequence, scored_frames
-from vosctl.video.places import place_of
-from vosctl.video.sinks.checks import check_parents
+from vosctl.video.sinks.checks import check_plain_file
 
 MakeTracker = Callable[[], tuple[SequenceTracker, dict[str, Any]]]
 """Builds the tracker, and says what it is for the report. Called once, after everything else was checked."""
@@ -107,7 +106,7 @@ def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:
     """Everything that can be known to be wrong before a network is loaded."""
     for name, path in (("report", request.report), ("plot", request.plot)):
         if path is not None:
-            _check_file(name, path, request.overwrite)
+            check_plain_file(name, path, overwrite=request.overwrite)
     if request.plot is not None and request.report is not None and request.report.resolve() == request.plot.resolve():
         raise UsageError(f"`report` and `plot` would be written to the same file, {request.plot}; name another")
     if request.predictions is not None and request.masks is not None:
@@ -127,18 +126,6 @@ def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:
 
         check_plot(request.plot, len(sequences))
     return sequences
-
-
-def _check_file(name: str, path: Path, overwrite: bool) -> None:
-    try:
-        check_parents(name, path)
-        place = place_of(path)
-    except OSError as error:
-        raise UsageError(f"`{name}`: {path}: {error.strerror}; choose another name") from error
-    if place not in ("nothing", "file"):
-        raise UsageError(f"`{name}`: {path} is a {'folder' if place == 'folder' else 'device or pipe'}; name a file")
-    if place == "file" and not overwrite:
-        raise UsageError(f"`{name}`: {path} exists; pass `overwrite=True` to replace it or choose another name")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from PIL import Image
 from vosctl.datasets import Objects, Sequence, Task, read_annotation
 from vosctl.errors import UsageError
 from vosctl.evaluation.metrics import RECALL_THRESHOLD
-from vosctl.evaluation.report import Evaluation, write_whole
+from vosctl.evaluation.report import Evaluation, write_output
 from vosctl.evaluation.scoring import SequenceScore, summarise
 from vosctl.extras import require
 from vosctl.tracking.results import TrackedFrame, TrackedObject
@@ -90,7 +90,7 @@ def write_plot(evaluation: Evaluation, sequences: list[Sequence], predictions: P
     ]
     pages.sort(key=lambda page: summarise([page[0]]).region.mean)
     drawn = _html(evaluation, pages).encode() if path.suffix.lower() == ".html" else _png(evaluation, pages)
-    write_whole(path, drawn)
+    write_output(path, drawn)
 
 
 def worst_frames(score: SequenceScore, sequence: Sequence, predictions: Path, task: Task) -> list[WorstFrame]:

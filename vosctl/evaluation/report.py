@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from vosctl import __version__
 from vosctl.datasets import Task
-from vosctl.errors import VosctlError
 from vosctl.evaluation.runner import Speed
 from vosctl.evaluation.scoring import SequenceScore, Summary, summarise
 from vosctl.video.leftovers import clean_and_log
-from vosctl.video.staging import StagedFile, write_errors
+from vosctl.video.staging import write_whole
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -75,20 +74,13 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 
 def write_json(evaluation: Evaluation, path: Path) -> None:
     """Write the report to a file, replacing an older one. Raises VosctlError when it cannot be written."""
-    write_whole(path, json.dumps(as_json(evaluation), indent=2).encode() + b"\n")
+    write_output(path, json.dumps(as_json(evaluation), indent=2).encode() + b"\n")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_output(path: Path, content: bytes) -> None:
     """Write a file beside its place and rename it when whole. Raises VosctlError when that fails."""
     clean_and_log(path)
-    staged = StagedFile(path, overwrite=True)
-    try:
-        with write_errors(path):
-            staged.partial.write_bytes(content)
-    except VosctlError:
-        staged.discard()
-        raise
-    staged.commit()
+    write_whole(path, content)
 
 
 def table(evaluation: Evaluation, *, plain: bool) -> Table:

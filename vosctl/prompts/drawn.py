@@ -11,6 +11,7 @@ from vosctl.prompts.prompt_file import read_prompts, write_prompts
 from vosctl.prompts.timed import TimedPrompt
 from vosctl.time_line import Place
 from vosctl.types import Labels, RGBImage
+from vosctl.video.sinks.checks import check_plain_file
 
 SUFFIX = ".json"
 
@@ -34,10 +35,7 @@ class DrawnPrompts:
             raise UsageError(
                 f"`save_prompts`: {path} is read or written by the run in another way; choose another name"
             )
-        if path.exists() and not overwrite:
-            raise UsageError(
-                f"`save_prompts`: {path} exists; pass `overwrite=True` to replace it or choose another name"
-            )
+        check_plain_file("save_prompts", path, overwrite=overwrite)
         if path.exists():
             try:
                 read_prompts(path)

@@ -33,7 +33,7 @@ from vosctl.prompts.prompt import Click, Prompt
 from vosctl.prompts.run_lengths import decode_runs
 from vosctl.prompts.timed import TimedPrompt, ids_of
 from vosctl.time_line import Place
-from vosctl.video.staging import StagedFile, write_errors
+from vosctl.video.staging import write_whole
 
 VERSION = 1
 """Of the form that is written; earlier ones are read."""
@@ -104,15 +104,8 @@ def write_prompts(path: StrPath, prompts: Iterable[TimedPrompt]) -> None:
     """
     path = Path(path)
     entries = [entry for prompt in prompts for entry in entries_of(_seen_from(path, prompt))]
-    staged = StagedFile(path, overwrite=True)
-    try:
-        with write_errors(path):
-            content = json.dumps({"vosctl_prompts": VERSION, "prompts": entries}, indent=1)
-            staged.partial.write_text(content + "\n", "utf-8")
-    except BaseException:
-        staged.discard()
-        raise
-    staged.commit()
+    content = json.dumps({"vosctl_prompts": VERSION, "prompts": entries}, indent=1)
+    write_whole(path, (content + "\n").encode())
 
 
 def _seen_from(path: Path, prompt: TimedPrompt) -> TimedPrompt:

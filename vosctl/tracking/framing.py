@@ -74,10 +74,10 @@ class Framing:
         """After a frame in which the object was seen in `box`, as in the frame before."""
         center = _center(box)
         moves = zip(self.velocity, center, self.center, strict=True)
-        vx, vy = (before + VELOCITY_SMOOTHING * (now - last - before) for before, now, last in moves)
+        beside = [now - last - before for before, now, last in moves]
+        vx, vy = (before + VELOCITY_SMOOTHING * more for before, more in zip(self.velocity, beside, strict=True))
         extent = max(*box[2:], EXTENT_MEMORY * self.extent)
-        beside = hypot(*(now - last - v for now, last, v in zip(center, self.center, self.velocity, strict=True)))
-        surprise = max(beside / extent, SURPRISE_MEMORY * self.surprise)
+        surprise = max(hypot(*beside) / extent, SURPRISE_MEMORY * self.surprise)
         x, y = (old + SMOOTHING * (new - old) for old, new in zip(self.crop.center, center, strict=True))
         side = self.crop.side + SMOOTHING * (_side(extent, surprise) - self.crop.side)
         return Framing(Crop.around(x + vx, y + vy, side, self.crop.size), center, (vx, vy), extent, surprise)

@@ -83,21 +83,19 @@ def check_changeable(path: Path) -> None:
     Raises:
         VosctlError: it may not, such as one in a folder that cannot be written.
     """
-    try:
-        with closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as database:
-            database.execute("BEGIN IMMEDIATE")
-            database.execute(
-                "INSERT INTO header VALUES ('', '')"
-            )  # for which SQLite opens its journal beside the track
-            database.execute("ROLLBACK")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            raise VosctlError(f"{path}: is being written by another run; end that first") from error
-        raise VosctlError(
-            f"{path}: cannot be changed: {printable(error)}; make it and its folder writable, or take a copy of it"
-        ) from error
-    except sqlite3.Error as error:
-        raise VosctlError(f"{path}: the track cannot be read or written: {printable(error)}") from error
+    with database_errors(path):
+        try:
+            with closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as database:
+                database.execute("BEGIN IMMEDIATE")
+                # For a row SQLite opens its journal, beside the track.
+                database.execute("INSERT INTO header VALUES ('', '')")
+                database.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                raise VosctlError(f"{path}: is being written by another run; end that first") from error
+            raise VosctlError(
+                f"{path}: cannot be changed: {printable(error)}; make it and its folder writable, or take a copy of it"
+            ) from error
 
 
 def change_header(path: Path, header: TrackHeader) -> None:

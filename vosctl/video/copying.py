@@ -93,8 +93,8 @@ class StreamCopy:
         if sound:
             self._add_sound(self._source)
         subtitles = self._add_subtitles(self._source)
-        self._tell_what_else_is_lost(self._source)
         self._video = best_video(self._source)
+        self._tell_what_else_is_lost(self._source)
         self._source_is_avi = self._source.format.name == "avi"
         self._continuous = ContinuousPackets(self._source, list(subtitles))
         self._packets = self._demux()
@@ -136,7 +136,7 @@ class StreamCopy:
     def _tell_what_else_is_lost(self, source: InputContainer) -> None:
         chapters = bool(source.chapters())  # which MP4 keeps in a track of their own, and which are copied
         data = [stream for stream in source.streams.data if not (chapters and stream.name == "bin_data")]
-        films = [stream for stream in source.streams.video if stream != best_video(source)]
+        films = [stream for stream in source.streams.video if stream != self._video]
         covers = [stream for stream in films if stream.disposition & Disposition.attached_pic]
         parts = (
             (len(films) - len(covers), "further track(s) of pictures"),

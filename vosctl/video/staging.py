@@ -157,6 +157,22 @@ class StagedFile(_Staged):
         self.partial.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place, which may be taken, and rename it when whole.
+
+    Raises:
+        VosctlError: it cannot be written.
+    """
+    staged = StagedFile(path, overwrite=True)
+    try:
+        with write_errors(path):
+            staged.partial.write_bytes(content)
+    except BaseException:
+        staged.discard()
+        raise
+    staged.commit()
+
+
 class StagedDirectory(_Staged):
     """A directory of files that takes its final name only when `commit` is called; see `_Staged`.
 

@@ -146,6 +146,23 @@ def check_parents(name: str, path: Path) -> None:
         raise UsageError(f"`{name}`: {path}: {nearest} is a file, not a folder; choose another name")
 
 
+def check_plain_file(name: str, path: Path, *, overwrite: bool) -> None:
+    """Make sure that a file which is no output of the frames can be written: a report, for one.
+
+    Raises:
+        UsageError: it cannot be made, is no file, or is there and may not be replaced.
+    """
+    try:
+        check_parents(name, path)
+        place = place_of(path)
+    except OSError as error:
+        raise UsageError(f"`{name}`: {path}: {error.strerror}; choose another name") from error
+    if place not in ("nothing", "file"):
+        raise UsageError(f"`{name}`: {path} is a {'folder' if place == 'folder' else 'device or pipe'}; name a file")
+    if place == "file" and not overwrite:
+        raise UsageError(f"`{name}`: {path} exists; pass `overwrite=True` to replace it or choose another name")
+
+
 def requested(request: OutputRequest) -> dict[str, Path]:
     """Return the outputs that are asked for, by the name of their option."""
     return {name: path for name in OUTPUTS if (path := getattr(request, name)) is not None}
