@@ -10,8 +10,9 @@ from vosctl.tracking.crop import Crop
 from vosctl.training.appearance import with_leak
 from vosctl.training.framing import LEAST_SHARE, _to_previous, frame_scene
 from vosctl.training.objective import into_crop
+from vosctl.training.passers import with_passer, with_screen
 from vosctl.training.samples import NumberedBatches, Samples, SampleSettings, collate
-from vosctl.training.scenes import OTHER, Cutout, Scene, with_passer
+from vosctl.training.scenes import OTHER, Cutout, Scene, transplanted
 from vosctl.training.sources import find_sequences, find_stills
 
 
@@ -152,3 +153,37 @@ def test_a_leak_is_the_other_thing_or_a_part_of_it():
         assert (one >= guidance).all()
         assert not one[:, :25][guidance[:, :25] == 0].any()
     np.testing.assert_array_equal(with_leak(guidance, np.zeros_like(other), np.random.default_rng(0)), guidance)
+
+
+def square_scene(frames: int = 5) -> Scene:
+    label = np.zeros((120, 160), np.uint8)
+    label[40:70, 60:90] = 1
+    return Scene([np.full((120, 160, 3), 100, np.uint8) for _ in range(frames)], [label] * frames)
+
+
+def test_a_screen_slides_in_over_the_object_frame_by_frame():
+    scene, picture = square_scene(), np.full((50, 80, 3), 250, np.uint8)
+    hidden = []
+    for seed in range(8):
+        screened = with_screen(scene, picture, np.random.default_rng(seed))
+        assert all(np.array_equal(a, b) for a, b in zip(screened.images[:2], scene.images[:2], strict=True))
+        seen = [int((label == 1).sum()) for label in screened.labels]
+        assert seen[0] == seen[1] == 900
+        assert seen[1:] == sorted(seen[1:], reverse=True)
+        for image, label in zip(screened.images, screened.labels, strict=True):
+            assert ((label == OTHER) != (image[..., 0] > 175)).mean() < 0.01  # its edges are mixed
+        hidden.append(seen[-1] / 900)
+    assert min(hidden) < 0.1
+    assert max(hidden) > 0.2
+
+
+def test_a_transplanted_object_keeps_its_pixels_and_loses_its_surroundings():
+    scene = square_scene(3)
+    for image in scene.images:
+        image[45:65, 65:85] = 180
+    behind = [np.full((30, 90, 3), 10 * k, np.uint8) for k in range(3)]
+    moved = transplanted(scene, behind)
+    for k, image in enumerate(moved.images):
+        assert np.array_equal(image[43:67, 63:87], scene.images[k][43:67, 63:87])
+        assert (image[:38] == 10 * k).all()
+        assert np.array_equal(moved.labels[k], scene.labels[k])

@@ -142,7 +142,7 @@ def _near(label: NDArray[np.uint8], side: NDArray[np.float64], goal: NDArray[np.
 
 
 def _deformation(extent: float, calm: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    amount = calm * rng.uniform(0.0, 0.035) * extent
+    amount = calm * rng.uniform(0.0, 0.05) * extent
     return rng.normal(0, amount, (GRID, GRID, 2)).astype(np.float32)
 
 

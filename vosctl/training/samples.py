@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from vosctl.errors import VosctlError
-from vosctl.training import scenes
+from vosctl.training import passers, scenes
 from vosctl.training.crowds import crowd_scene
 from vosctl.training.framing import frame_scene
 from vosctl.training.scenes import Cutout, Scene
@@ -21,6 +21,10 @@ from vosctl.training.sources import AnnotatedImage, AnnotatedSequence, Reader
 
 ATTEMPTS = 50
 CACHE_BYTES = 3 << 30
+TRANSPLANTED = 0.35
+"""Share of the samples cut from sequences whose object is put in front of another background."""
+SCREENS = 0.15
+"""Share of what passes by that is a whole picture sliding in over the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +114,15 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         if self._sequences and rng.random() < settings.video_share:
             sequence = self._sequences[rng.integers(len(self._sequences))]
             scene = scenes.sequence_scene(sequence, self._reader, settings.targets, settings.max_skip, rng)
-            passers = 0.75
+            if scene is not None and rng.random() < TRANSPLANTED:
+                scene = scenes.transplanted(scene, self._background(len(scene.images), rng))
+            passed = 0.75
         elif settings.crowds and rng.random() < settings.crowds:
             return self._crowd_scene(rng)
         else:
             scene = self._made_scene(rng)
-            passers = 0.85
-        if scene is not None and rng.random() < passers:
+            passed = 0.85
+        if scene is not None and rng.random() < passed:
             return self._with_passer(scene, rng)
         return scene
 
@@ -167,9 +173,12 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         return scenes.background_run(items, self._reader, frames, rng)
 
     def _with_passer(self, scene: Scene, rng: np.random.Generator) -> Scene:
-        """Add a second copy of the object (mirrored half of the time), something else, or bars."""
+        """Add a second copy of the object (mirrored half of the time), something else, bars, or a screen."""
         choice = rng.random()
         cutout: Cutout | None
+        if choice < SCREENS:
+            return passers.with_screen(scene, self._background(1, rng)[0], rng)
+        choice = (choice - SCREENS) / (1 - SCREENS)
         if choice < 0.4:  # look-alikes are what tracking fails on most
             cutout = scenes.cut_out(scene.images[1], scene.labels[1])
             if cutout is not None and rng.random() < 0.5:
@@ -180,9 +189,9 @@ class Samples(Dataset[tuple[Tensor, ...]]):
             in_front = rng.random() < 0.4
         else:
             texture = self._stills[rng.integers(len(self._stills))]
-            cutout = scenes.bars(scenes.shrunk(*self._reader.read(texture))[0], rng)
+            cutout = passers.bars(scenes.shrunk(*self._reader.read(texture))[0], rng)
             in_front = True
-        return scene if cutout is None else scenes.with_passer(scene, cutout, in_front, rng)
+        return scene if cutout is None else passers.with_passer(scene, cutout, in_front, rng)
 
     def _any_cutout(self, rng: np.random.Generator) -> Cutout | None:
         names = list(self._groups)

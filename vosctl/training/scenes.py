@@ -177,25 +177,15 @@ def pasted_scene(cutout: Cutout, backgrounds: list[RGBImage], rng: np.random.Gen
     return Scene(images, labels)
 
 
-def with_passer(scene: Scene, cutout: Cutout, in_front: bool, rng: np.random.Generator) -> Scene:
-    """Add something that moves near the object, in front of it (hiding it) or behind it."""
-    height, width = scene.labels[0].shape
-    motions = random_motion(cutout.alpha > 127, (width, height), len(scene.images), rng, place=True, near=scene.labels)
-    blur = motion_blur(motions, rng)
-    images, labels = [], []
-    for image, label, motion in zip(scene.images, scene.labels, motions, strict=True):
-        mixed, alpha = paste(image, cutout, motion, blur)
-        if in_front:
-            label = np.where(alpha > 127, np.uint8(OTHER), label)
-        else:
-            keep = cv2.blur((label != 0).astype(np.float32), (3, 3))[..., None]
-            mixed = (image * keep + mixed * (1 - keep)).round().astype(np.uint8)
-            label = np.where((alpha > 127) & (label == 0), np.uint8(OTHER), label)
-        images.append(mixed)
-        labels.append(label)
-    # the reference has to show the object: a passer that hides most of it there is left out of that frame
-    if (labels[0] == 1).sum() < 0.5 * (scene.labels[0] == 1).sum():
-        images[0], labels[0] = scene.images[0], scene.labels[0]
+def transplanted(scene: Scene, backgrounds: list[RGBImage]) -> Scene:
+    """Put the object, as it moves, in front of other pictures: one for each frame, of any size."""
+    images = []
+    for image, label, background in zip(scene.images, scene.labels, backgrounds, strict=True):
+        inside = cv2.erode((label == 1).astype(np.uint8), np.ones((3, 3), np.uint8))
+        alpha = cv2.blur(inside.astype(np.float32), (3, 3))[..., None]
+        behind = fitted(background, (label.shape[1], label.shape[0]))
+        images.append((image * alpha + behind * (1 - alpha)).round().astype(np.uint8))
+    labels = [np.where(label == 1, np.uint8(1), np.uint8(0)) for label in scene.labels]
     return replace(scene, images=images, labels=labels)
 
 
@@ -218,19 +208,6 @@ def blur_kernel(length: int, angle: float) -> NDArray[np.float32]:
     cv2.line(kernel, ends[0], ends[1], 1.0)
     result: NDArray[np.float32] = kernel / kernel.sum()
     return result
-
-
-def bars(texture: RGBImage, rng: np.random.Generator) -> Cutout:
-    """Cut an occluder of one thick bar or a fence of thin ones out of a picture."""
-    height, width = texture.shape[:2]
-    alpha = np.zeros((height, width), np.uint8)
-    if rng.random() < 0.5:
-        thick, gap = int(rng.integers(2, 7)), int(rng.integers(14, 40))
-    else:
-        thick, gap = int(width * rng.uniform(0.06, 0.2)), width
-    for x in range(int(rng.integers(gap)) if gap < width else width // 2, width, gap):
-        alpha[:, x : x + thick] = 255
-    return Cutout(texture, alpha)
 
 
 def fitted(image: RGBImage, size: tuple[int, int]) -> RGBImage:
