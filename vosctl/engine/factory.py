@@ -14,6 +14,7 @@ from vosctl.engine.providers import PROVIDERS, resolve_provider
 from vosctl.engine.table import AUTO, choose, engine_words, precision_words
 from vosctl.errors import UsageError
 from vosctl.extras import require
+from vosctl.processor import library_threads
 from vosctl.weights.registry import locate_weights
 
 THREADS_PER_CORE = 4
@@ -41,7 +42,7 @@ def create_engine(
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16", "fp16" or "int8"; "auto" takes the fastest that is exact enough there.
         provider: ONNX Runtime's execution provider, "auto" or a key of `vosctl.engine.providers.PROVIDERS`.
-        threads: CPU threads of the network; 0 takes one for each core.
+        threads: CPU threads of the network; 0 takes one for each core that this process may use.
         compiled: have torch compile the network first, which takes a while at the start; what it makes is kept in the
             user's cache folder.
 
@@ -57,7 +58,7 @@ def create_engine(
     _check_word("provider", provider, ("auto", *PROVIDERS))
     if not isinstance(device, str):
         raise UsageError(f"`device`: give auto, cpu, cuda, cuda:N or mps, not {type(device).__name__}")
-    check_threads(threads)
+    threads = library_threads(check_threads(threads))
     request = EngineRequest(name, locate_weights(name), device, precision, provider, threads, compiled)
     with memory_errors(f"loading {name}"):
         backend = choose(engine, request)
@@ -76,7 +77,7 @@ def create_prompt_engine(
         engine: "auto", "onnx" or "torch"; "auto" takes ONNX Runtime on the CPU, which is quick enough for a click.
         device: see `create_engine`; for torch.
         provider: see `create_engine`; for ONNX Runtime.
-        threads: CPU threads of the network; 0 takes one for each core.
+        threads: CPU threads of the network; 0 takes one for each core that this process may use.
 
     Raises:
         UsageError: a word that is not known, or weights of a network that does something else.
@@ -95,7 +96,7 @@ def create_prompt_engine(
     from vosctl.weights.checkpoint import load_checkpoint
 
     chosen = resolve_provider("cpu" if provider == device == "auto" else provider, device)
-    return OnnxPromptEngine(load_checkpoint(weights, task="find"), chosen, weights, threads)
+    return OnnxPromptEngine(load_checkpoint(weights, task="find"), chosen, weights, library_threads(threads))
 
 
 def most_threads() -> int:
