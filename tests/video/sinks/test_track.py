@@ -8,6 +8,15 @@ from vosctl.tracks import Track
 from vosctl.video.sinks import OutputRequest, open_sinks
 
 
+@pytest.fixture
+def full_after():
+    """Have files end at so many bytes, as those of a full disk or of one whose quota is used up."""
+    resource = pytest.importorskip("resource")  # not on Windows
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def open_track(clip, path, **settings):
     (sink,) = open_sinks(OutputRequest(track=path, **settings), clip.info, print)
     return sink
@@ -37,6 +46,25 @@ def test_an_interrupted_track_keeps_its_name_and_can_be_read(clip_of, tmp_path):
 
 def test_without_a_frame_nothing_is_left(clip_of, tmp_path):
     assert open_track(clip_of([0]), tmp_path / "a.vostrack").abort() is None
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size", [0, 16 << 10])
+def test_a_full_disk_leaves_nothing_of_a_track_without_a_frame(clip_of, tmp_path, full_after, size):
+    clip = clip_of([0])
+    full_after(size)
+    with pytest.raises(VosctlError, match=r"a\.vostrack: "):
+        open_track(clip, tmp_path / "a.vostrack")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_first_frame_without_room_leaves_nothing(clip_of, tmp_path, full_after):
+    clip = clip_of([0])
+    sink = open_track(clip, tmp_path / "a.vostrack")
+    full_after(16 << 10)
+    with pytest.raises(VosctlError, match=r"a\.vostrack: "):
+        sink.write(clip.frames[0], clip.results[0])
+    assert sink.abort() is None
     assert not list(tmp_path.iterdir())
 
 

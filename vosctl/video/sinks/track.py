@@ -48,8 +48,7 @@ class TrackSink:
             self._writer = TrackWriter(place, header)
         except BaseException:
             if self._new:
-                with suppress(OSError):
-                    place.unlink(missing_ok=True)
+                _remove(place)
             raise
         self.partial = place
 
@@ -79,8 +78,7 @@ class TrackSink:
         """See `Sink.abort`."""
         self._writer.close()
         if self._new and self._writer.frames == 0:
-            with suppress(OSError):
-                self.partial.unlink(missing_ok=True)
+            _remove(self.partial)
             return None
         return self.partial
 
@@ -90,3 +88,10 @@ class TrackSink:
     def abandon(self) -> Path | None:
         """See `Sink.abandon`."""
         return self.partial if self._writer.frames else None
+
+
+def _remove(track: Path) -> None:
+    """Remove a track without frames, with what SQLite could not take away itself, as on a full disk."""
+    with suppress(OSError):
+        remove_log(track)
+        track.unlink(missing_ok=True)
