@@ -11,6 +11,7 @@ weights that it was trained on. `--presence` takes one along as it is; whether i
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.table import part_of
 from vosctl.weights.checkpoint import load_checkpoint, write_head
-from vosctl.weights.files import write_whole
+from vosctl.weights.files import check_folder_of, write_whole
 from vosctl.weights.formats import Array, kept_in_full, safetensors_bytes
 from vosctl.weights.registry import HEADS, file_sha256, head_file
 
@@ -39,9 +40,10 @@ def mean_weights(
         shares: of each in the mean, in any unit; equal ones by default.
 
     Raises:
-        UsageError: other than one share for each, or none above 0.
+        UsageError: other than one share for each, or none above 0; the file cannot be written.
         VosctlError: they are of several networks, one has a head that another lacks, or there is no such head.
     """
+    check_folder_of(output)
     shares = [1.0] * len(weights) if shares is None else shares
     if len(shares) != len(weights) or min(shares) < 0 or sum(shares) <= 0:
         raise UsageError(f"`shares={list(shares)}`: give one number, 0 or more, for each of {len(weights)} weights")
@@ -75,18 +77,19 @@ def _stored(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Array]:
     return {key: array.astype(np.float32 if kept_in_full(key) else np.float16) for key, array in arrays.items()}
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="files or registered names")
     parser.add_argument("--shares", type=lambda text: [float(one) for one in text.split(",")], help="such as 4,3,3")
     parser.add_argument("--presence", help="weights whose head for presence is taken along as it is")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     try:
         mean_weights(arguments.weights, arguments.output, arguments.presence, arguments.shares)
     except VosctlError as error:
-        raise SystemExit(f"Error: {error}") from error
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ It is small, and goes with the weights whose features it reads: all that the two
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from vosctl.errors import VosctlError
 from vosctl.network.table import part_of
 from vosctl.weights.checkpoint import load_checkpoint, write_head
+from vosctl.weights.files import check_folder_of
 from vosctl.weights.registry import HEADS
 
 
@@ -28,8 +31,10 @@ def take_head(trained: str, head: str, of: str, output: Path) -> None:
         output: the file to write.
 
     Raises:
+        UsageError: the file cannot be written.
         VosctlError: the weights have no such head, or differ in more than heads.
     """
+    check_folder_of(output)
     found, trunk = load_checkpoint(trained), load_checkpoint(of)
     tensors = {key: array for key, array in found.arrays.items() if part_of(key) == head}
     if not tensors:
@@ -40,18 +45,19 @@ def take_head(trained: str, head: str, of: str, output: Path) -> None:
     write_head(output, tensors, found.network, trunk.sha256)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trained", help="weights with the head")
     parser.add_argument("head", choices=HEADS)
     parser.add_argument("--of", required=True, help="weights that it was trained on")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     try:
         take_head(arguments.trained, arguments.head, arguments.of, arguments.output)
     except VosctlError as error:
-        raise SystemExit(f"Error: {error}") from error
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

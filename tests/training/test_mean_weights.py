@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tools.mean_weights import mean_weights
+from tools.mean_weights import main, mean_weights
 from vosctl.errors import UsageError, VosctlError
 from vosctl.network.lite import Lite
 from vosctl.network.table import create_network, part_of
@@ -66,3 +66,18 @@ def test_other_networks_and_other_heads_are_refused(two, tmp_path):
     save_network(Lite(outlines=False), tmp_path / "plain.safetensors")
     with pytest.raises(VosctlError, match=r"outline\.\S+ is only in one of the two"):
         mean_weights([two[0], str(tmp_path / "plain.safetensors")], tmp_path / "mean.safetensors")
+
+
+def test_a_folder_that_is_missing_is_told_in_a_line(two, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*two, "-o", str(tmp_path / "missing/mean.safetensors")])
+    assert ended.value.code == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert f"there is no folder {tmp_path / 'missing'}; make it first" in line
+    with pytest.raises(UsageError, match="is a folder; name a file"):
+        mean_weights(two, tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main([two[0], str(tmp_path / "none.safetensors"), "-o", str(tmp_path / "mean.safetensors")])
+    assert ended.value.code in (1, 2)
+    assert capsys.readouterr().err.count("\n") == 1

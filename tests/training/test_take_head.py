@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tools.take_head import take_head
+from tools.take_head import main, take_head
 from vosctl.errors import VosctlError
 from vosctl.network.lite import Lite
 from vosctl.network.table import create_network, part_of
@@ -45,3 +45,14 @@ def test_a_head_of_other_weights_is_not_taken(trained):
         take_head(str(run), "presence", str(own), own.with_name("x"))
     assert not own.with_name("x").exists()
     assert {part_of(key) for key in read_checkpoint(run).arrays} >= {"outline"}
+
+
+def test_a_folder_that_is_missing_is_told_in_a_line(trained, capsys):
+    run, own = trained
+    missing = own.with_name("missing")
+    with pytest.raises(SystemExit) as ended:
+        main([str(run), "outline", "--of", str(own), "-o", str(missing / "own-outline.safetensors")])
+    assert ended.value.code == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert f"there is no folder {missing}; make it first" in line

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vosctl.errors import UsageError
+
 _PARTIAL = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.partial")
 
 
@@ -30,6 +32,21 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all, with the permissions that new files get."""
     with staged(path) as partial:
         partial.write_bytes(content)
+
+
+def check_folder_of(path: Path) -> None:
+    """Make sure, before what goes into a file is made, that it can be written: its folder is there.
+
+    Raises:
+        UsageError: there is no such folder, or it may not be written in.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise UsageError(f"{path}: there is no folder {folder}; make it first, or name another file")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; name a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: the folder {folder} may not be written in; name another file")
 
 
 def remove_partial(folder: Path) -> None:
