@@ -153,8 +153,24 @@ class TestCoco:
             {"category_id": 4, "segmentation": rle(blob), "iscrowd": 1},
         )
         mask = read(content)
-        assert near(mask.labels, block(10, 10, 20, 30) + 2 * blob)
+        np.testing.assert_array_equal(mask.labels, block(10, 10, 20, 30) + 2 * blob)
         assert mask.notes[0].endswith("objects: 1 is person, 2 is dog")
+
+    def test_polygons_are_filled_as_pycocotools_does(self, read):
+        random = np.random.default_rng(3)
+        for _ in range(20):
+            centre, turns = random.uniform(0, (80, 60)), np.sort(random.uniform(0, 2 * np.pi, (2, 7)), axis=1)
+            parts = [
+                (centre + shift + random.uniform(8, 40, (7, 1)) * np.stack([np.cos(turn), np.sin(turn)], 1)).ravel()
+                for turn, shift in zip(turns, ((0, 0), (15, 5)), strict=True)
+            ]
+            polygons = [part.tolist() for part in parts]
+            expected = coco.decode(coco.merge(coco.frPyObjects(polygons, *SIZE)))
+            np.testing.assert_array_equal(read(dataset({"segmentation": polygons})).labels, expected)
+
+    def test_a_polygon_far_outside(self, read):
+        far = [-1e300, -1e300, 40, -1e300, 40, 1e300, -1e300, 1e300]
+        np.testing.assert_array_equal(read(dataset({"segmentation": [far]})).labels, block(0, 0, SIZE[0], 40))
 
     @pytest.mark.parametrize("compressed", [False, True])
     def test_run_lengths_alone(self, read, compressed):
