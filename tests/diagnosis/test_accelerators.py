@@ -19,6 +19,13 @@ def test_a_machine_without_a_gpu_has_no_fault(machine, all_ok):
     assert all_ok(accelerators.check_providers(machine))
 
 
+def test_what_may_be_used_of_the_cpu_is_told(machine):
+    (finding,) = accelerators.check_cpu(replace(machine, cores=lambda: 64, usable_cores=lambda: 2))
+    assert finding.message.startswith("2 of 64 cores may be used here")
+    (finding,) = accelerators.check_cpu(replace(machine, cores=lambda: 64, usable_cores=lambda: 64))
+    assert finding.message == "64 cores"
+
+
 def test_a_gpu_without_a_driver(machine, the_only, tmp_path):
     card = tmp_path / "0000:01:00.0"
     card.mkdir()

@@ -1,4 +1,4 @@
-"""GPU, driver, PyTorch's CUDA, ONNX Runtime's execution providers, OpenVINO: whether what is there is really used."""
+"""CPU, GPU, driver, PyTorch's CUDA, ONNX Runtime's execution providers, OpenVINO: whether what is there is used."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ NEEDS_GPU = {"CUDAExecutionProvider", *OPTIONAL}
 
 _kept: list[object] = []
 """OpenVINO's cores that were made: one that ends takes the stack for signals with it, see `shared_core`."""
+
+
+def check_cpu(probe: Probe) -> list[Finding]:
+    """Tell how many of the CPU's cores may be used: fewer than there are where the process is limited."""
+    cores, usable = probe.cores(), probe.usable_cores()
+    if usable == cores:
+        return [ok("CPU", f"{cores} core{'s' * (cores != 1)}")]
+    return [ok("CPU", f"{usable} of {cores} cores may be used here: a container's share, or what it is bound to")]
 
 
 def check_gpu(probe: Probe) -> list[Finding]:

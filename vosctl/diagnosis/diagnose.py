@@ -14,6 +14,7 @@ Checks = Mapping[str, Sequence[Check]]
 CHECKS: Checks = {
     "Python": (packages.check_python, packages.check_imports, packages.check_rivals, packages.check_extras),
     "Acceleration": (
+        accelerators.check_cpu,
         accelerators.check_gpu,
         accelerators.check_torch,
         accelerators.check_providers,

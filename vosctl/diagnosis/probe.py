@@ -14,6 +14,7 @@ from typing import Any
 
 from vosctl.diagnosis.machine import Gpu, has_bf16, nvidia_gpus
 from vosctl.extras import is_present
+from vosctl.processor import core_count
 
 
 def installed_version(package: str) -> str | None:
@@ -44,6 +45,8 @@ class Probe:
         present: whether a module can be imported, without importing it.
         gpus: what the NVIDIA driver lists; raises OSError, SubprocessError or ValueError when it is broken.
         pci_devices: folder in which Linux lists the devices on the bus.
+        cores: how many cores the machine has.
+        usable_cores: how many of them this process may use.
         bf16: whether the CPU has bf16 instructions.
         video_devices: paths of the camera devices on Linux.
         may_open: whether this user may open such a device.
@@ -56,6 +59,8 @@ class Probe:
     present: Callable[[str], bool] = is_present
     gpus: Callable[[], list[Gpu]] = nvidia_gpus
     pci_devices: Path = field(default_factory=lambda: Path("/sys/bus/pci/devices"))
+    cores: Callable[[], int] = lambda: os.cpu_count() or 1
+    usable_cores: Callable[[], int] = core_count
     bf16: Callable[[], bool] = has_bf16
     video_devices: Callable[[], list[str]] = _video_devices
     may_open: Callable[[str], bool] = _may_open

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from av.codec.context import Flags
@@ -10,6 +9,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vosctl.errors import VosctlError
+from vosctl.processor import core_count
 from vosctl.video.encodings import VideoEncoding
 from vosctl.video.frames import SourceInfo
 
@@ -60,7 +60,7 @@ def set_up(
             f"{shown}: the source's pixels are not square ({info.pixel_aspect}), which "
             f"{encoding.called} cannot say; it will look stretched, write .mp4, .mkv or .mov instead"
         )
-    context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
+    context.thread_count = min(_MOST_THREADS, core_count())
     context.flags |= Flags.frame_duration
     if encoding.pixel_format == "rgba":
         context.color_range, context.colorspace = _FULL_RANGE, _MATRIX_RGB
