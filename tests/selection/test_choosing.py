@@ -31,6 +31,14 @@ def click(chooser, x, y, away=False):
     chooser.drawing.work()
 
 
+def drag(chooser, start, end):
+    picture = chooser.labels[..., None]
+    chooser.handle(mouse_at(picture, "press", *start))
+    chooser.handle(mouse_at(picture, "move", *end))
+    chooser.handle(mouse_at(picture, "release", *end))
+    chooser.drawing.work()
+
+
 def test_it_begins_with_the_first_object_that_is_seen(scene, chooser):
     assert chooser.drawing.object_id == 1
     assert np.array_equal(chooser.drawing.mask, scene[1] == 1)
@@ -113,8 +121,9 @@ def test_taking_back_gives_the_known_mask_again(scene, chooser):
     _, labels = scene
     before = chooser.labels.copy()
     click(chooser, 110, 30)
+    assert "Nothing is left of object 2" in chooser.drawing.message
     chooser.handle(Key("enter"))
-    assert not (chooser.labels == 2).any(), "it is covered"
+    assert not (chooser.labels == 2).any(), "it is covered, as was clicked"
     chooser.handle(Key("d"))
     assert np.array_equal(chooser.labels, before)
     assert np.array_equal(chooser.drawing.mask, labels == 1)
@@ -130,6 +139,42 @@ def test_the_later_lies_on_top(scene, chooser):
     click(chooser, 70, 90)
     chooser.handle(Key("enter"))
     assert np.array_equal(chooser.chosen, labels % 3 + 2 * (labels == 3))
+
+
+def test_a_new_object_leaves_the_others_what_is_theirs(scene):
+    """Part of the green square is another object's: it stays so until somebody clicks there or paints over it."""
+    image, labels = scene
+    known = np.where(labels == 3, 0, labels).astype(np.uint8)
+    known[70:80, 50:90] = 2
+    chooser = ObjectChooser(image, colour_finder(image), known)
+    chooser.handle(Key("a"))
+    click(chooser, 70, 100)
+    assert "What object 2 has there stays" in chooser.drawing.message
+    assert np.array_equal(chooser.drawing.mask, (labels == 3) & (known == 0))
+    chooser.handle(Key("p"))
+    drag(chooser, (60, 74), (70, 74))
+    painted = chooser.drawing.mask & (known == 2)
+    assert 0 < painted.sum() < 200, "what is painted, and no more"
+    assert painted[74, 65]
+    chooser.handle(Key("z"))
+    chooser.handle(Key("b"))
+    click(chooser, 52, 72)
+    assert np.array_equal(chooser.drawing.mask, labels == 3)
+    assert "Taken in part from object 2" in chooser.drawing.message
+    chooser.handle(Key("enter"))
+    assert np.array_equal(chooser.chosen == 3, labels == 3)
+    assert (chooser.labels == 2).sum() == (labels == 2).sum()
+
+
+def test_what_another_object_had_taken_in_becomes_an_object_of_its_own(scene):
+    image, labels = scene
+    known = np.where(labels > 0, 1, 0).astype(np.uint8)
+    chooser = ObjectChooser(image, colour_finder(image), known)
+    chooser.handle(Key("a"))
+    drag(chooser, (48, 68), (92, 112))
+    assert np.array_equal(chooser.drawing.mask, labels == 3)
+    chooser.handle(Key("enter"))
+    assert np.array_equal(chooser.labels, np.where(labels == 3, 2, labels > 0))
 
 
 def test_the_objects_have_an_end(scene):

@@ -4,11 +4,12 @@ import pytest
 from tests.helpers.frames import square_frame
 from tests.helpers.mouse import mouse_at, wheel_at
 from tests.helpers.prompts import colour_finder
-from vosctl.prompts import Stroke
+from vosctl.prompts import MaskPrediction, Stroke
 from vosctl.selection.canvas import draw_drawing, draw_strip
 from vosctl.selection.choosing import ObjectChooser
-from vosctl.selection.drawing import ObjectDrawing, painted_over
+from vosctl.selection.drawing import ObjectDrawing
 from vosctl.selection.events import Closed, Key, MouseAction
+from vosctl.selection.painting import painted_over
 
 RED, BLUE = (230, 40, 40), (40, 40, 230)
 BLANK = np.zeros((120, 160, 3), np.uint8)
@@ -143,10 +144,22 @@ def test_what_is_wrong_is_said_and_can_be_done_again(scene, drawing):
     drawing.mouse(mouse_at(BLANK, "move", 5, 5))
     drawing.mouse(mouse_at(BLANK, "release", 5, 5))
     assert drawing.path == [], "a movement without a press draws nothing"
+
+
+def test_a_doubtful_mask_is_told_in_the_words_of_the_window(scene):
     doubtful = ObjectDrawing(scene[0], 1, colour_finder(scene[0], score=0.1))
     click(doubtful, 40, 50)
-    assert "doubtful" in doubtful.message
-    assert "`" not in doubtful.message
+    assert doubtful.message == (
+        "The mask is doubtful (score 0.10 of 1); click what it lacks, right click or Alt-click what is too much, "
+        "Enter takes it as it is"
+    )
+    drag(doubtful.mouse, (0, 0), (159, 119))
+    doubtful.work()
+    assert "score" in doubtful.message
+    assert "; drag a closer box, click what it lacks" in doubtful.message
+    nothing = ObjectDrawing(scene[0], 1, lambda prompt: MaskPrediction(np.zeros(BLANK.shape[:2], np.float32), 0.9))
+    click(nothing, 40, 50)
+    assert "Nothing was found there; click on the object" in nothing.message
 
 
 def test_the_wheel_shows_more_and_clicks_follow(scene, drawing):

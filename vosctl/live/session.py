@@ -190,19 +190,20 @@ class Session:
         if free is None:
             self.message = f"{LARGEST_ID} objects are the most; delete one first"
         elif self.image is not None and self.result is not None:
-            self.drawing, self.standing = self._drawing(self.image, free), self.result.labels
+            self.standing = self.result.labels
+            self.drawing = self._drawing(self.image, free)
 
     def _drawing(self, image: RGBImage, object_id: int, mask: Mask | None = None) -> ObjectDrawing:
-        return ObjectDrawing(image, object_id, self._finder_for(image), mask)
+        return ObjectDrawing(image, object_id, self._finder_for(image), mask, self.standing)
 
     def _correct(self) -> None:
         if self.image is None or self.result is None or self.selected is None:
             self.message = "There is no object to correct; a adds one"
             return
         mask = self.result.labels == self.selected
+        self.standing = self.result.labels
         # A lost object has no mask to correct: it is drawn anew.
         self.drawing = self._drawing(self.image, self.selected, mask if mask.any() else None)
-        self.standing = self.result.labels
 
     def _select_next(self) -> None:
         objects = self.objects

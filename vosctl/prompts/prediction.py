@@ -34,17 +34,26 @@ class MaskPrediction:
         return self.probability > 0.5
 
     @property
-    def doubt(self) -> str | None:
-        """Why the mask should be looked at before it is used, and what to do; None when nothing speaks against it."""
+    def flaw(self) -> str | None:
+        """What speaks against the mask; None when nothing does."""
         area = int(np.count_nonzero(self.mask))
         if area == 0:
-            return f"no object was found there; {_CURE}"
+            return "no object was found there"
         if self.box is not None and area < LEAST_FILL * _area_inside(self.box, *self.probability.shape):
             share = 100 * area / _area_inside(self.box, *self.probability.shape)
-            return f"the mask fills only {share:.1f} % of its box; draw the box closer to the object, or {_CURE}"
+            return f"the mask fills only {share:.1f} % of its box"
         if self.score < LEAST_SCORE:
-            return f"the mask is doubtful (score {self.score:.2f} of 1); {_CURE}"
+            return f"the mask is doubtful (score {self.score:.2f} of 1)"
         return None
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the mask should be looked at before it is used, and what to do; None when nothing speaks against it."""
+        flaw = self.flaw
+        if flaw is None:
+            return None
+        closer = "draw the box closer to the object, or " if flaw.endswith("of its box") else ""
+        return f"{flaw}; {closer}{_CURE}"
 
 
 _CURE = "add a `point` on the object where the mask lacks it or one beside it (:-), or give a `first_mask`"

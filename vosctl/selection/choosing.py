@@ -160,8 +160,8 @@ class ObjectChooser:
         """Return what an object is drawn with; one that is there is corrected."""
         mask = self.labels == object_id
         if not mask.any():
-            return ObjectDrawing(self._image, object_id, self._finder)
-        drawing = ObjectDrawing(self._image, object_id, self._finder, mask)
+            return ObjectDrawing(self._image, object_id, self._finder, others=self.labels)
+        drawing = ObjectDrawing(self._image, object_id, self._finder, mask, self.labels)
         drawing.message = "Click what it lacks, right click or Alt-click what is too much; Tab another object"
         return drawing
 

@@ -12,10 +12,12 @@ import cv2
 import numpy as np
 
 from vosctl.errors import VosctlError
-from vosctl.prompts import Finder, Prompt, Stroke
+from vosctl.prompts import Finder, MaskPrediction, Prompt, Stroke
 from vosctl.selection.events import Mouse, Wheel
+from vosctl.selection.painting import painted_over
+from vosctl.selection.precedence import Shared, named, shared
 from vosctl.selection.viewport import Viewport
-from vosctl.types import Box, Mask, RGBImage
+from vosctl.types import Box, Labels, Mask, RGBImage
 
 Tool = Literal["point", "stroke", "paint", "erase"]
 
@@ -36,7 +38,8 @@ _HINTS: dict[Tool, str] = {
     "paint": "Paint over what is missing",
     "erase": "Paint over what is too much",
 }
-_NEXT = "Enter takes it; click what it lacks, right click or Alt-click what is too much, z undoes"
+_CORRECT = "click what it lacks, right click or Alt-click what is too much"
+_NEXT = f"Enter takes it; {_CORRECT}, z undoes"
 
 
 class ObjectDrawing:
@@ -51,6 +54,7 @@ class ObjectDrawing:
         object_id: 1..255.
         finder: finds the object that a prompt means in this picture.
         mask: (H, W) bool, a mask to be corrected.
+        others: (H, W) uint8, ids of the objects that are there; they keep what is theirs, see `precedence`.
         patience: seconds; no mask is shown before a click where one takes longer.
 
     Attributes:
@@ -69,9 +73,12 @@ class ObjectDrawing:
         object_id: int,
         finder: Finder,
         mask: Mask | None = None,
+        others: Labels | None = None,
         patience: float = PREVIEW_PATIENCE,
     ) -> None:
         height, width = image.shape[:2]
+        others = np.zeros((height, width), np.uint8) if others is None else others
+        self._others = np.where(others == object_id, np.uint8(0), others)
         self.image = image
         self.object_id = object_id
         self.mask = mask
@@ -189,11 +196,16 @@ class ObjectDrawing:
         self._seconds = perf_counter() - began
         mask = painted_over(found.mask, prompt.strokes)
         if not mask.any():
-            self.message = "That would leave nothing of the object; it stays as it was, Backspace begins anew"
+            self.message = (
+                f"Nothing was found there; {_HINTS['point'].lower()}, or s draws a line round it"
+                if self.mask is None
+                else "That would leave nothing of the object; it stays as it was, Backspace begins anew"
+            )
             return
-        self._note(prompt, mask)
+        part = shared(mask, prompt, self._others)
+        self._note(prompt, part.mask)
         self._hover = None
-        self.message = _NEXT if found.doubt is None else f"{plain(found.doubt)}; Enter takes it as it is"
+        self.message = _said_of(found, part)
 
     def look_ahead(self) -> bool:
         """Find what a click where the mouse rests would give, where that is quick. Whether anything changed."""
@@ -206,8 +218,8 @@ class ObjectDrawing:
         if known and not (self.mask is not None and self.mask[y, x]):
             began = perf_counter()
             try:
-                prompt = self.prompt
-                self.preview = self._finder(replace(prompt, points=(*prompt.points, (*hover, True)))).mask
+                prompt = replace(self.prompt, points=(*self.prompt.points, (*hover, True)))
+                self.preview = shared(self._finder(prompt).mask, prompt, self._others).mask
             except VosctlError:  # of no interest before the click
                 self.preview = None
             self._seconds = perf_counter() - began
@@ -260,19 +272,18 @@ class ObjectDrawing:
         self._asked = Prompt(box=box, mask=inside.astype(np.float32))
 
 
-def painted_over(mask: Mask, strokes: Sequence[Stroke]) -> Mask:
-    """Paint strokes on a mask, exact to the pixel, the later ones over the earlier."""
-    if not strokes:
-        return mask
-    canvas = mask.astype(np.uint8)
-    for stroke in strokes:
-        points = np.array(np.round(stroke.path), np.int32)
-        value = 1 if stroke.on_object else 0
-        if len(points) > 1:
-            cv2.polylines(canvas, [points], False, value, max(1, round(2 * stroke.radius)))
-        for x, y in (points[0], points[-1]):
-            cv2.circle(canvas, (int(x), int(y)), round(stroke.radius), value, -1)
-    return canvas > 0
+def _said_of(found: MaskPrediction, part: Shared) -> str:
+    """Return what the user should know of a mask, and can do in the window."""
+    if found.flaw is not None:
+        closer = "" if found.box is None else "drag a closer box, "
+        return f"{found.flaw[0].upper()}{found.flaw[1:]}; {closer}{_CORRECT}, Enter takes it as it is"
+    if part.kept:
+        return f"What {named(part.kept)} has there stays; click or paint (p) there to take it too, Enter takes the rest"
+    if part.covered:
+        return f"Nothing is left of {named(part.covered)}; z undoes, Enter takes it"
+    if part.taken:
+        return f"Taken in part from {named(part.taken)}; {_NEXT}"
+    return _NEXT
 
 
 def plain(message: str) -> str:
