@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import vosctl
 from tests.helpers.frames import in_matroska, lose_frame, square_frame, write_video
@@ -106,6 +107,32 @@ def test_what_cannot_be_asked_is_said_before_any_window(track, places, prompts, 
             run()
         assert message in str(error.value)
     assert not asked.shown
+
+
+def test_mask_files_are_read_once_before_somebody_draws(track):
+    """They may be gone by then; and what is wrong with one is told before."""
+    Image.fromarray(track[0] == 1).save("first.png")
+    said = (vosctl.TimedPrompt.of(0, 1, mask="first.png"),)
+    shown = []
+
+    def draw(frame):
+        Path("first.png").unlink()
+        shown.append(frame)
+        return np.where(track[6] == 2, 2, 0).astype(np.uint8)
+
+    choices = (ChoiceAt(Place(frame=6), draw),)
+    new_run(choices, prompts=said)
+    with Track(Path("c.vostrack")) as made:
+        assert np.array_equal(made[0].labels == 1, track[0] == 1)
+        assert np.array_equal(made[6].labels == 2, track[6] == 2)
+    Image.fromarray(track[0] == 1).resize((48, 32)).save("first.png")
+    for run in (
+        lambda: new_run(choices, prompts=said),
+        lambda: ResumeJob("a.vostrack", engine=SoftEngine(), choices=choices, prompts=said).run(),
+    ):
+        with pytest.raises(vosctl.UsageError, match=r"first\.png.* 48x32"):
+            run()
+    assert [one.ids for one in shown] == [(1,)]
 
 
 def test_a_frame_that_was_lost(track):

@@ -8,7 +8,7 @@ followed along from its masks, and stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -255,10 +255,10 @@ def correction(
         earlier.pass_over(number)
     earlier.settle_as(known)
     asked = frames_asked(source, choices, [one.at for one in prompts])
-    prompts = (*prompts, *_chosen(track, source, asked, numbers, earlier))
     new = Schedule(
         source, prompts, fix_mask=fix_mask, accept_doubtful=accept_doubtful, note=note, warn=warn, known=known
     )
+    new.add(_chosen(track, source, asked, numbers, earlier.ids | new.ids))
     _check_reached(track, new.said_after(last := max(numbers)), last)
     for number in _lost(new, numbers):
         raise UsageError(f"{track.path}: holds no frame {number}, which was too damaged; say it of another frame")
@@ -275,7 +275,7 @@ def correction(
 
 
 def _chosen(
-    track: Track, source: Source, asked: Mapping[int, ChoiceAt], numbers: Mapping[int, int], earlier: Schedule
+    track: Track, source: Source, asked: Mapping[int, ChoiceAt], numbers: Mapping[int, int], ids: Collection[int]
 ) -> tuple[TimedPrompt, ...]:
     """Return what somebody says who is asked, beside what the track has."""
     last = max(numbers)
@@ -290,7 +290,7 @@ def _chosen(
             return track[numbers[index]].labels
         return np.zeros((track.header.height, track.header.width), np.uint8)
 
-    return chosen(source, asked, labels, earlier.ids)
+    return chosen(source, asked, labels, ids)
 
 
 def _numbers_in(track: Track) -> dict[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -155,24 +155,14 @@ class SegmentJob:
             labels, frames = self.objects.peek(source, note, warn)
             prompts = (TimedPrompt(mask=labels), *prompts)
         fix, accept = self.objects.fix_mask, self.objects.accept_doubtful
-        if asked:
-            prompts, frames = (*prompts, *self._chosen(source, prompts, asked)), source
         schedule = Schedule(source, prompts, fix_mask=fix, accept_doubtful=accept, note=note, warn=warn)
+        if asked:
+            nothing = np.zeros((source.info.height, source.info.width), np.uint8)
+            schedule.add(chosen(source, asked, lambda number: nothing, schedule.ids))
+            frames = source
         if schedule.look():
             frames = source  # it is at its first frame again
         return _Given(frames, np.zeros((0, 0), np.uint8), len(schedule.ids), schedule)
-
-    def _chosen(
-        self, source: Source, prompts: tuple[TimedPrompt, ...], asked: Mapping[int, ChoiceAt]
-    ) -> tuple[TimedPrompt, ...]:
-        """Return what somebody says who is asked, beside what is said anyway."""
-
-        def aside(line: str) -> None:
-            """Repairs of masks are told when all is known."""
-
-        ids = Schedule(source, prompts, fix_mask=self.objects.fix_mask, note=aside, warn=aside).ids
-        nothing = np.zeros((source.info.height, source.info.width), np.uint8)
-        return chosen(source, asked, lambda number: nothing, ids)
 
     def _prepared(self, given: _Given, source: Source, tracker: Tracker) -> _Given:
         """Return what is given with what follows it, after the way back, where there is one."""

@@ -66,9 +66,22 @@ class Schedule:
         self._zero: int | None = None
         self._last = -1
         self._used: set[int] = set()
-        entries = [entry for prompt in prompts for entry in self._entries(prompt, fix_mask)]
-        self._waiting = [entry for entry in entries if entry.at.frame is None]
+        self._waiting: list[Entry] = []
         self._by_frame: dict[int, dict[int, Entry]] = {}
+        self.add(prompts, fix_mask=fix_mask)
+
+    def add(self, prompts: Iterable[TimedPrompt], *, fix_mask: bool = False) -> None:
+        """Take more prompts in, before a frame is looked at or read; they lie on top of those that are there.
+
+        Args:
+            prompts: in their order.
+            fix_mask: whether mask files may be repaired.
+
+        Raises:
+            UsageError, VosctlError: as for those that were there from the beginning.
+        """
+        entries = [entry for prompt in prompts for entry in self._entries(prompt, fix_mask)]
+        self._waiting += [entry for entry in entries if entry.at.frame is None]
         for entry in entries:
             if entry.at.frame is not None:
                 self._put(entry, entry.at.frame)
