@@ -8,8 +8,12 @@ import pytest
 from tests.helpers.frames import square_frame
 from vosctl.engine import EngineInfo, Step
 from vosctl.tracking import Tracker
+from vosctl.tracking.arguments import masks_by_id
+from vosctl.tracking.crop_follower import CropFollower
 from vosctl.tracking.keeping import TrackerState
 from vosctl.tracking.presence import LOST_BELOW, PATIENCE, TRIAL_BELOW
+from vosctl.tracking.references import FirstReferences
+from vosctl.tracking.search import MOST_VIEWS
 from vosctl.tracks.states import pack_state, unpack_state
 
 RED, BLUE, PINK = (230, 40, 40), (40, 40, 230), (230, 40, 140)
@@ -101,6 +105,26 @@ def test_what_is_not_the_object_guides_nothing(tracker, engine):
     given = [mask.sum() / own for masks in engine.guidance for mask in masks]
     assert any(share == 0 for share in given)
     assert all(share == 0 or share == pytest.approx(1, abs=0.2) for share in given), given
+
+
+def test_many_objects_that_are_lost_are_looked_for_in_parts(engine):
+    """The largest batch has an end; what is found is the same as in one batch."""
+    colours = [(200 + 5 * number, 40 * (number % 4), 30 * (number // 4)) for number in range(10)]
+    squares = [(number + 1, colour, 38 * number, 30 + 12 * number, 28) for number, colour in enumerate(colours)]
+    frame, labels = square_frame(240, 400, *squares)
+    found = []
+    for most in (MOST_VIEWS, 1000):
+        engine.guidance.clear()
+        follower = CropFollower(engine, 240, 400, 96, FirstReferences(engine, 1, {}), most_views=most)
+        follower.add(frame, masks_by_id(labels))
+        results = [follower.step(shown) for shown in (frame, elsewhere(), elsewhere(), frame, frame)]
+        found.append((results, max(len(masks) for masks in engine.guidance)))
+    (parts, most_in_parts), (whole, most_at_once) = found
+    assert most_in_parts <= 2 * MOST_VIEWS < most_at_once
+    assert any(one.status == "lost" for one in parts[1].objects)
+    for one, other in zip(parts, whole, strict=True):
+        assert np.array_equal(one.labels, other.labels)
+        assert one.objects == other.objects
 
 
 def test_after_a_cut_and_back_it_is_found_in_the_first_frame(tracker):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from vosctl.tracking.presence import SURE_ABOVE, Belief
 from vosctl.tracking.references import FirstReferences, reference_of
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.scene_change import Change, SceneChange, is_another
-from vosctl.tracking.search import AFTER_CHANGE, View, views_all_over
+from vosctl.tracking.search import AFTER_CHANGE, MOST_VIEWS, View, views_all_over
 from vosctl.types import Mask, SoftMask
 from vosctl.video.planar import Picture
 
@@ -44,6 +45,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
         size: side in pixels the crops are resampled to.
         references: the objects' first references.
         resumable: whether the references are kept, for `keep`.
+        most_views: that are looked at together when objects are searched; fewer take less memory.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class CropFollower(ObjectFollower[CroppedObject]):
         references: FirstReferences,
         *,
         resumable: bool = False,
+        most_views: int = MOST_VIEWS,
     ) -> None:
         super().__init__(resumable=resumable)
+        self._most_views = most_views
         self._engine = engine
         self._references = references
         self._height, self._width = height, width
@@ -230,14 +234,13 @@ class CropFollower(ObjectFollower[CroppedObject]):
         """Look all over the frame for the objects that are not seen; return the best sighting of each."""
         best = list(sightings)
         missing = [index for index, seen in enumerate(sightings) if seen.belief is not None and seen.belief.lost]
-        asked = [(index, view) for index in missing for view in self._views_all_over(followed[index])]
-        if not asked:
-            return best
-        lost = [replace(followed[index], lost=True) for index, _ in asked]
-        found = self._sight(frame, lost, [view for _, view in asked], scene_changed=False)
-        for (index, _), sighting in zip(asked, found, strict=True):
-            if sighting.is_better(best[index], fuller=followed[index].lost):
-                best[index] = sighting
+        waiting = ((index, view) for index in missing for view in self._views_all_over(followed[index]))
+        while asked := list(islice(waiting, self._most_views)):
+            lost = [replace(followed[index], lost=True) for index, _ in asked]
+            found = self._sight(frame, lost, [view for _, view in asked], scene_changed=False)
+            for (index, _), sighting in zip(asked, found, strict=True):
+                if sighting.is_better(best[index], fuller=followed[index].lost):
+                    best[index] = sighting
         return best
 
     def _confirmed(

@@ -13,6 +13,7 @@ from vosctl.types import SoftMask
 OVERLAP = 0.25  # of neighbouring crops, when the frame is searched part by part
 PART = 0.6  # of the frame's shorter side: the crops' side then, unless the object was larger
 SAME = 0.8  # share of a mask that another one covers when it is of the same thing
+MOST_VIEWS = 32  # that go through the network at once, however many objects are lost
 AFTER_CHANGE = 4  # frames after a change of scene in which the whole frame is searched
 
 
