@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -55,7 +55,13 @@ def check_background(text: str) -> None:
         )
 
 
-def open_background(text: str, height: int, width: int, pixel_aspect: Fraction = _SQUARE) -> Background:
+def open_background(
+    text: str,
+    height: int,
+    width: int,
+    pixel_aspect: Fraction = _SQUARE,
+    warn: Callable[[str], None] = lambda line: None,
+) -> Background:
     """Open a background.
 
     Args:
@@ -64,6 +70,7 @@ def open_background(text: str, height: int, width: int, pixel_aspect: Fraction =
         height: of the frames in pixels.
         width: of the frames in pixels.
         pixel_aspect: width of the frames' pixels over their height.
+        warn: is told, once, of each thing that goes wrong without stopping the reading, see `Source.warnings`.
 
     Raises:
         UsageError: it is none of these.
@@ -74,7 +81,7 @@ def open_background(text: str, height: int, width: int, pixel_aspect: Fraction =
     if (colour := _colour(text)) is not None:
         return _Still(np.full((height, width, 3), colour, np.uint8))
     check_background(text)
-    return _Moving(text, height, width, pixel_aspect)
+    return _Moving(text, height, width, pixel_aspect, warn)
 
 
 def _colour(text: str) -> RGB | None:
@@ -128,7 +135,9 @@ class _Blurred:
 class _Moving:
     """A video, shown at the pace of the frames' own times; or a picture."""
 
-    def __init__(self, spec: str, height: int, width: int, pixel_aspect: Fraction) -> None:
+    def __init__(self, spec: str, height: int, width: int, pixel_aspect: Fraction, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._told: set[str] = set()
         self._spec, self._height, self._width = spec, height, width
         self._pixel_aspect = pixel_aspect
         self._source: Source | None = None
@@ -174,8 +183,13 @@ class _Moving:
         return self._current.duration * self._current.time_base or 1 / (rate or Fraction(25))
 
     def close(self) -> None:
-        if self._source is not None:
-            self._source.close()
+        if self._source is None:
+            return
+        for line in self._source.warnings:
+            if line not in self._told:  # it is read again from its beginning, and ends as often
+                self._told.add(line)
+                self._warn(line)
+        self._source.close()
 
 
 def _time(frame: Frame) -> Fraction:

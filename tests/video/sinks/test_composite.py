@@ -87,6 +87,22 @@ def test_a_video_goes_on_at_its_own_pace_and_begins_again(tmp_path):
     assert seen == [int(index * 0.04 / 0.1 + 1e-9) % 4 for index in range(24)]
 
 
+def test_what_is_wrong_with_a_background_is_told_once(clip_of, tmp_path):
+    """It is cut off, and begins again where it ends, several times."""
+    pictures = [np.random.default_rng(index).integers(0, 256, (32, 32, 3), np.uint8) for index in range(8)]
+    path = write_video(tmp_path / "b.ts", pictures, rate=50, gop=1)
+    path.write_bytes(path.read_bytes()[: 2 * path.stat().st_size // 3 + 37])
+    told: list[str] = []
+    clip = clip_of(list(range(0, 12 * 512, 512)))
+    (sink,) = open_sinks(OutputRequest(composite=tmp_path / "c.mp4", background=str(path)), clip.info, told.append)
+    for frame, result in zip(clip.frames, clip.results, strict=True):
+        sink.write(frame, result)
+    sink.finish()
+    about = [line for line in told if line.startswith(f"{path}: ")]
+    assert any("cut off" in line for line in about), told
+    assert len(set(about)) == len(about)
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [

@@ -115,7 +115,7 @@ def _open(name: str, path: Path, request: OutputRequest, info: SourceInfo, warn:
         case "cutout":
             return CutoutVideoSink(writer(transparent), request.edges)
         case "composite":
-            background = open_background(request.background, info.height, info.width, info.pixel_aspect)
+            background = open_background(request.background, info.height, info.width, info.pixel_aspect, warn)
             try:
                 return CompositeSink(writer(opaque), background, request.edges)
             except BaseException:
