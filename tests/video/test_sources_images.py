@@ -7,6 +7,7 @@ import struct
 from fractions import Fraction
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -180,6 +181,27 @@ def test_values_of_twelve_bits_in_sixteen_are_told(tmp_path, stack):
             assert len(list(source)) == len(pages)
             said = source.warnings
         assert [line.partition(" has fewer bits")[0] for line in said] == expected
+
+
+@pytest.mark.parametrize("pixels", ["gray16le", "rgb48le"])
+def test_they_are_told_of_a_video_too(tmp_path, pixels):
+    """Of a video as a whole: one that begins in the dark may be right."""
+    values = {"dark": (0, 4095, 3000), "fade": (0, 4095, 5000), "black": (0, 0, 0)}
+    for name, highest in values.items():
+        path = tmp_path / f"{name}.mkv"
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream("ffv1", rate=24)
+            stream.width, stream.height, stream.pix_fmt = 32, 24, pixels
+            for high in highest:
+                picture = ramp(high, np.uint16, (24, 32))
+                picture = picture if pixels == "gray16le" else np.repeat(picture[..., None], 3, axis=2)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format=pixels)))
+            container.mux(stream.encode(None))
+        with open_source(str(path)) as source:
+            assert len(list(source)) == 3
+            said = source.warnings
+        dark = f"{path}: is nearly black, as no value of its 16 bits is above 4095"
+        assert [line.partition(";")[0] for line in said] == ([dark] if name == "dark" else [])
 
 
 def test_sixteen_bits_become_eight(tmp_path):

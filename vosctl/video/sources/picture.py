@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vosctl.video.planar import Coding, Picture, PlanarPicture, matrix_by_size, planes_of, rgb_of_planes
 from vosctl.video.sources.hdr import HdrConverter, hdr_kind
+from vosctl.video.sources.pictures import DARK
 
 # FFmpeg's AVColorSpace values whose matrix swscale knows: BT.709, FCC, BT.470BG, SMPTE 170M and 240M, BT.2020 NCL.
 _KNOWN_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
@@ -47,6 +48,12 @@ class PictureReader:
         self._rotation: float | None = None
         self._kept = False
         self._matrix = _IDENTITY
+        self._brightest = 0
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether there was anything but black in pictures of 16 bits, and nothing above what 12 bits hold."""
+        return 0 < self._brightest <= DARK
 
     def keep_rotation(self) -> None:
         """Take all further frames to be rotated like the last one, whatever their metadata say."""
@@ -115,6 +122,8 @@ class PictureReader:
             interpolation=Interpolation.BILINEAR if deep else _EXACT,
         ).to_ndarray()
         if deep:
+            if self._brightest <= DARK and any(component.bits == 16 for component in frame.format.components):
+                self._brightest = max(self._brightest, int(converted.max()))
             # swscale takes the highest value of 10 bits for 1020 of 1023, and so on: up to 1.5 too bright.
             return np.asarray(cv2.convertScaleAbs(converted, alpha=255 / 65535), np.uint8)
         if _is_grey(frame) and frame.color_range == ColorRange.MPEG:

@@ -24,9 +24,10 @@ IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
-_DARK = 4095
-_DARK_WORDS = (
-    f"is nearly black, as no value of its 16 bits is above {_DARK}; where the camera has fewer bits, multiply the "
+DARK = 4095
+"""The highest value that a camera of 12 bits gives; where 16 bits hold none above it, they are nearly black."""
+DARK_WORDS = (
+    f"is nearly black, as no value of its 16 bits is above {DARK}; where the camera has fewer bits, multiply the "
     "values of all images by the same number (by 16 for 12 bits)"
 )
 
@@ -84,8 +85,8 @@ def pixels_of(path: Path, image: Image.Image, warn: Warn | None = None) -> NDArr
     if upright.mode.startswith("I") or upright.mode == "F":
         values = np.asarray(upright)
         grey = _eight_bits(path, values, image.format == "PPM")
-        if warn is not None and values.dtype.kind != "f" and 0 < int(values.max()) <= _DARK:
-            warn(path, _DARK_WORDS)
+        if warn is not None and values.dtype.kind != "f" and 0 < int(values.max()) <= DARK:
+            warn(path, DARK_WORDS)
         return np.repeat(grey[..., None], 3, axis=2)
     return np.array(upright.convert("RGB"))
 

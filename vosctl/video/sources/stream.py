@@ -30,6 +30,7 @@ from vosctl.video.sources.description import Origin, check_hardware, describe, p
 from vosctl.video.sources.frame_index import FrameIndex, frames_from, index_by_packets, index_of_times, number_of
 from vosctl.video.sources.hdr import hdr_kind
 from vosctl.video.sources.picture import PictureReader
+from vosctl.video.sources.pictures import DARK_WORDS
 from vosctl.video.sources.tallies import tallies
 from vosctl.video.sources.times import FrameTimes
 from vosctl.video.sources.timestamps import PresentationClock
@@ -329,7 +330,8 @@ class VideoSource(Source):
 
     def _tallies(self) -> list[str]:
         """See `Source._tallies`."""
-        return tallies(
+        dark = [f"{self._origin.label}: {DARK_WORDS}"] if self._reader.is_dark else []
+        return dark + tallies(
             self._origin.label,
             self._count,
             self._packets,
