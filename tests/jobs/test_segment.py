@@ -247,6 +247,28 @@ def test_a_background_that_is_not_there_is_said_before_any_work(clip, bright_eng
     assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "m.png"}
 
 
+def test_images_of_several_sizes_are_told_before_any_work(bright_engine, tmp_path):
+    """Before somebody draws, too; what is not read does not count."""
+    for number, height in enumerate((48, 48, 64)):
+        Image.new("RGB", (64, height)).save(tmp_path / f"{number}.png")
+    asked = []
+
+    def choose(image):
+        asked.append(image)
+        return np.eye(48, 64, dtype=np.uint8)
+
+    def job(**settings):
+        outputs = vosctl.OutputRequest(masks=tmp_path / "masks")
+        return vosctl.SegmentJob(str(tmp_path), FirstObjects(choose=choose), outputs, engine=bright_engine, **settings)
+
+    with pytest.raises(vosctl.UsageError, match=r"2\.png is 64x64 but 0\.png is 64x48"):
+        job().run()
+    assert not asked
+    assert not (tmp_path / "masks").exists()
+    assert job(max_frames=2).run().frames == 2
+    assert len(asked) == 1
+
+
 def test_an_object_that_a_later_one_covers_is_not_lost_in_silence(clip):
     objects = FirstObjects(prompts={1: Prompt.of((7, 13, 30, 30)), 2: Prompt.of((7, 13, 30, 30))})
     image, _ = square_frame(64, 96, (1, RED, 10, 16, 24))

@@ -10,10 +10,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from vosctl.errors import UsageError, VosctlError
-from vosctl.video.sources import open_source
+from vosctl.time_line import Span
+from vosctl.video.sources import RangedSource, open_source
 from vosctl.video.sources.pictures import read_image
 
 ORIENTATION = 0x0112
@@ -202,6 +203,43 @@ def test_they_are_told_of_a_video_too(tmp_path, pixels):
             said = source.warnings
         dark = f"{path}: is nearly black, as no value of its 16 bits is above 4095"
         assert [line.partition(";")[0] for line in said] == ([dark] if name == "dark" else [])
+
+
+def test_images_of_several_sizes_are_told_before_they_are_read(tmp_path):
+    for number in range(6):
+        save(tmp_path / f"{number}.png", 9)
+    Image.new("RGB", (30, 22)).save(tmp_path / "4.png")
+    said = r"4\.png is 30x22 but 0\.png is 30x20; all images of one source must have the same size: scale it, or"
+    with open_source(str(tmp_path)) as source:
+        with pytest.raises(UsageError, match=said):
+            source.check_sizes()
+        source.check_sizes(4)
+        with pytest.raises(UsageError, match=said):
+            list(source)
+    for span, wrong in ((Span.of("1", "4"), False), (Span.of("3", "6"), True), (Span.of("5"), False)):
+        with RangedSource(open_source(str(tmp_path)), span) as source:
+            if wrong:
+                with pytest.raises(UsageError, match=said):
+                    source.check_sizes()
+                source.check_sizes(1)
+            else:
+                source.check_sizes()
+                assert list(source)
+
+
+def test_images_that_say_in_two_ways_how_they_lie_have_one_size(tmp_path):
+    save(tmp_path / "1.png", 9)
+    turned = Image.new("RGB", (20, 30))
+    exif = turned.getexif()
+    exif[ExifTags.Base.Orientation] = 6
+    for name in ("2.png", "3.jpg", "4.tif", "5.webp"):
+        turned.save(tmp_path / name, exif=exif)
+    with open_source(str(tmp_path)) as source:
+        source.check_sizes()
+        assert len(list(source)) == 5
+    Image.new("RGB", (20, 30)).save(tmp_path / "6.png")
+    with open_source(str(tmp_path)) as source, pytest.raises(UsageError, match=r"6\.png is 20x30"):
+        source.check_sizes()
 
 
 def test_sixteen_bits_become_eight(tmp_path):

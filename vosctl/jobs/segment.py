@@ -117,7 +117,8 @@ class SegmentJob:
             )
             source = RangedSource(opened, self.span, timed=timed) if timed or not self.span.is_whole else opened
             request = self._request(source.info)
-            check_outputs(request)  # before somebody draws
+            check_outputs(request)  # before somebody draws, as the next line
+            source.check_sizes(self.max_frames)
             given = self._given(source)
             tell_of_first_build(self.events, self.engine)
             tracker = self.make_tracker()

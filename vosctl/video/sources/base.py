@@ -83,6 +83,14 @@ class Source(ABC):
             self._reading.close()
         self._reading, self._started, self._begin = None, False, index
 
+    def check_sizes(self, count: int | None = None) -> None:  # noqa: B027 - most sources have one size by their nature
+        """Make sure that the first `count` frames that are read, or all, have one size, where that is known beforehand.
+
+        Raises:
+            UsageError: one has another.
+            VosctlError: one cannot be read.
+        """
+
     def _look_through(self) -> FrameTimes:
         """Return the times of all frames, of a source that is seekable; see `times`."""
         raise NotImplementedError

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vosctl.errors import UsageError, VosctlError
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
-from vosctl.video.sources.pictures import IMAGE_SUFFIXES, read_image
+from vosctl.video.sources.pictures import IMAGE_SUFFIXES, read_image, upright_size
 from vosctl.video.sources.times import FrameTimes
 
 DEFAULT_FRAME_RATE = Fraction(24)
@@ -104,6 +104,28 @@ class ImageSource(Source):
         """See `Source.is_seekable`."""
         return True
 
+    def check_sizes(self, count: int | None = None, begin: int = 0) -> None:
+        """See `Source.check_sizes`: only the headers of the files are read. `begin` is the first frame."""
+        for path in self._paths[begin:][:count]:
+            size = upright_size(path)
+            if size != self._size and size == self._size[::-1]:  # it may say behind the picture that it is to be turned
+                height, width, _ = read_image(path, self._remember).shape
+                size = height, width
+            self._check_size(path, size)
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        """Height and width of all pictures."""
+        return self.info.height, self.info.width
+
+    def _check_size(self, path: Path, size: tuple[int, int]) -> None:
+        if size != self._size:
+            (height, width), (first_height, first_width) = size, self._size
+            raise UsageError(
+                f"{path} is {width}x{height} but {self._paths[0].name} is {first_width}x{first_height}; all images of "
+                "one source must have the same size: scale it, or take it out of the folder or pattern"
+            )
+
     def _look_through(self) -> FrameTimes:
         return FrameTimes.of(np.arange(len(self._paths)), self.info.time_base, 1)
 
@@ -111,12 +133,7 @@ class ImageSource(Source):
         for index, path in enumerate(self._paths[begin:], start=begin):
             first, self._first = self._first, None
             image = first if first is not None and index == 0 else read_image(path, self._remember)
-            height, width, _ = image.shape
-            if (width, height) != (self.info.width, self.info.height):
-                raise UsageError(
-                    f"{path} is {width}x{height} but {self._paths[0].name} is {self.info.width}x{self.info.height}; "
-                    "all images of one source must have the same size"
-                )
+            self._check_size(path, (image.shape[0], image.shape[1]))
             yield Frame(
                 index=index, picture=image, pts=index, time_base=self.info.time_base, duration=1, name=path.stem
             )

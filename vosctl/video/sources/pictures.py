@@ -31,6 +31,8 @@ DARK_WORDS = (
     "values of all images by the same number (by 16 for 12 bits)"
 )
 
+_ON_THEIR_SIDE = (5, 6, 7, 8)
+"""EXIF's orientations that swap width and height."""
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 # A large picture is no attack; what is several times as large is refused by Pillow as an error.
@@ -68,6 +70,24 @@ def read_image(path: Path, warn: Warn | None = None) -> NDArray[np.uint8]:
             return pixels_of(path, image, warn)
     except PILLOW_ERRORS as error:
         raise _unreadable(path, error) from error
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) of the picture that `read_image` gives, by what the file says before its pixels.
+
+    A PNG that says only after them that it is to be turned is taken as it lies.
+
+    Raises:
+        VosctlError: it is no image, or cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            told = image.format != "PNG" or "exif" in image.info  # else Pillow would decode it to look further on
+            turned = told and image.getexif().get(ExifTags.Base.Orientation, 1) in _ON_THEIR_SIDE
+    except PILLOW_ERRORS as error:
+        raise _unreadable(path, error) from error
+    return (width, height) if turned else (height, width)
 
 
 def pixels_of(path: Path, image: Image.Image, warn: Warn | None = None) -> NDArray[np.uint8]:
@@ -152,7 +172,7 @@ def _eight_bits(path: Path, values: NDArray[np.generic], sixteen_bits: bool) -> 
 
 def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Apply EXIF's orientation, 1 to 8; anything else is no orientation."""
-    turned = pixels.transpose(1, 0, 2) if orientation in (5, 6, 7, 8) else pixels
+    turned = pixels.transpose(1, 0, 2) if orientation in _ON_THEIR_SIDE else pixels
     if orientation in (3, 4, 7, 8):
         turned = turned[::-1]
     if orientation in (2, 3, 6, 7):

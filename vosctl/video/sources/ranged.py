@@ -11,6 +11,7 @@ from vosctl.errors import UsageError
 from vosctl.time_line import Place, Span
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
+from vosctl.video.sources.images import ImageSource
 from vosctl.video.sources.times import FrameTimes, ticks_before
 
 
@@ -131,6 +132,13 @@ class RangedSource(Source):
                 f"{before + span.every}"
             )
 
+    def check_sizes(self, count: int | None = None) -> None:
+        """See `Source.check_sizes`: of those of the span."""
+        if isinstance(self._source, ImageSource):
+            first, end = self.bounds
+            most = end - first
+            self._source.check_sizes(most if count is None else min(most, count * self._span.every), first)
+
     def _look_through(self) -> FrameTimes:
         return self._source.times()
 
@@ -166,10 +174,13 @@ class RangedSource(Source):
         if first or self._entered:
             self._source.seek(first)
         self._entered = True
+        goes_on = end < len(self._source.times())
         for frame in self._source:
             if frame.index >= end:
                 return
             yield frame
+            if goes_on and frame.index + 1 >= end:  # what comes then may not even be readable
+                return
 
     def _as_they_come(self) -> Iterator[Frame]:
         """Yield the span of a source that is read once: it is not known yet where its places are."""
