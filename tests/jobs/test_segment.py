@@ -247,6 +247,21 @@ def test_a_background_that_is_not_there_is_said_before_any_work(clip, bright_eng
     assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "m.png"}
 
 
+@pytest.mark.parametrize(("size", "told"), [(96, True), (160, True), (192, False), (0, False)])
+def test_crops_that_are_chosen_too_small_are_told(clip, bright_engine, size, told):
+    notes = []
+
+    class Hears(vosctl.Events):
+        def note(self, line):
+            notes.append(line)
+
+    settings = vosctl.TrackingSettings(window_size=size)
+    vosctl.segment("clip.mp4", "m.png", engine=bright_engine, tracking=settings, max_frames=2, events=Hears())
+    assert [line for line in notes if "pixels thin parts are lost" in line] == [
+        f"`window_size={size}`: in crops below 192 pixels thin parts are lost, and whole objects now and then"
+    ] * told
+
+
 def test_images_of_several_sizes_are_told_before_any_work(bright_engine, tmp_path):
     """Before somebody draws, too; what is not read does not count."""
     for number, height in enumerate((48, 48, 64)):

@@ -15,7 +15,7 @@ from vosctl.engine.settings import EngineSettings
 from vosctl.events import Started, tell_frame
 from vosctl.interrupts import held
 from vosctl.jobs.recording import header_of
-from vosctl.jobs.running import warn_of_idle_gpu
+from vosctl.jobs.running import tell_of_small_crops, warn_of_idle_gpu
 from vosctl.live.camera import CameraSettings
 from vosctl.live.capture import Capture
 from vosctl.live.feeds import Feed
@@ -90,6 +90,7 @@ class LiveJob:
                 capture.start()
             engine = settings.create()
             warn_of_idle_gpu(reporter, engine.info, settings)
+            tell_of_small_crops(tracking, reporter.note)
             if tracking.on_device:
                 follows_on_device(engine)  # what keeps it from doing so is said before anything opens
             paces = None

@@ -187,7 +187,8 @@ _TRACKING = (
         type=int,
         default=0,
         metavar="PIXELS",
-        help="Size of the crop for the network, a multiple of 32: smaller is faster, larger is finer.  "
+        help="Size of the crop for the network, a multiple of 32: smaller is faster, larger is finer; below 192 "
+        "thin parts, and now and then whole objects, are lost.  "
         f"[default: {', '.join(f'{one.name} {one.crop_size}' for one in networks('follow').values())}]",
     ),
     click.option(

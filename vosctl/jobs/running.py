@@ -20,6 +20,7 @@ from vosctl.events import Events, tell_frame
 from vosctl.pipeline import Following, Pipeline
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
+from vosctl.tracking.settings import SMALL_CROP
 from vosctl.tracks.header import TrackHeader
 from vosctl.types import Labels
 from vosctl.video.frames import Frame, SourceInfo
@@ -71,6 +72,15 @@ def tell_of_first_build(
             events.note(line)
     if isinstance(asked, EngineSettings) and asked.compiled:
         events.note(f"torch compiles the network first, which takes a while; it is kept in {compiled_by_torch()}")
+
+
+def tell_of_small_crops(tracking: TrackingSettings, note: Callable[[str], None]) -> None:
+    """Say what is lost in crops that were chosen smaller than what is seen well in."""
+    if tracking.window and 0 < tracking.window_size < SMALL_CROP:
+        note(
+            f"`window_size={tracking.window_size}`: in crops below {SMALL_CROP} pixels thin parts are lost, and whole "
+            "objects now and then"
+        )
 
 
 def warn_of_idle_gpu(events: Events, info: EngineInfo, asked: EngineSettings | Engine[Any]) -> None:

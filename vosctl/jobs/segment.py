@@ -26,6 +26,7 @@ from vosctl.jobs.running import (
     put_tracker,
     run_pipeline,
     tell_of_first_build,
+    tell_of_small_crops,
     warn_of_idle_gpu,
 )
 from vosctl.prompts.choices import ChoiceAt, chosen, frames_asked
@@ -122,6 +123,7 @@ class SegmentJob:
             given = self._given(source)
             tell_of_first_build(self.events, self.engine)
             tracker = self.make_tracker()
+            tell_of_small_crops(self.tracking, self.events.note)
             for line in tracker.preparations:
                 self.events.note(line)
             tracker.resumable = request.track is not None

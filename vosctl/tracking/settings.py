@@ -10,6 +10,8 @@ from vosctl.arguments import real_number, whole_number
 from vosctl.errors import UsageError
 
 PAPER_SCALES = (0.5, 0.75, 1.0)
+SMALL_CROP = 192
+"""Side in pixels of a crop below which masks are much worse, and objects that are seen are lost (README, speed)."""
 References = Literal[1, 2]
 """How many references of an object are read at most."""
 
