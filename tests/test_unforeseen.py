@@ -66,6 +66,11 @@ def test_what_a_shell_can_send_is_no_bug(invoke, mask, arguments):
         ),
         ("cv2", "raise ImportError('libGL.so.1: cannot open shared object file')", "cv2: is not properly installed"),
         ("onnxruntime", "", "onnxruntime: is not properly installed ("),
+        (
+            "simplejpeg",
+            "raise ValueError('numpy.dtype size changed, may indicate binary incompatibility. Expected')",
+            "simplejpeg: is not properly installed (numpy.dtype size changed",
+        ),
         ("numpy", "raise ImportError('broken')", "numpy: is not properly installed (broken)"),
     ],
 )

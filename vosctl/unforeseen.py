@@ -7,13 +7,18 @@ from types import ModuleType
 
 from vosctl.errors import VosctlError
 
-PACKAGES = {"av", "cv2", "numpy", "onnx", "onnxruntime", "openvino", "PIL", "pycocotools", "safetensors", "torch"}
+PACKAGES = {
+    "av", "cv2", "ml_dtypes", "numpy", "onnx", "onnxruntime", "openvino", "PIL", "pycocotools", "safetensors",
+    "simplejpeg", "torch",
+}  # fmt: skip
 
 
 def explained(error: Exception) -> VosctlError | None:
     """Word an error that is the system's or the installation's; None for one that is a bug."""
     if isinstance(error, ImportError | AttributeError):
         return _broken_package(error)
+    if isinstance(error, ValueError) and "binary incompatibility" in str(error):  # built for another NumPy
+        return _not_installed(_importing(error), str(error).splitlines()[0])
     if isinstance(error, MemoryError):
         return VosctlError("out of memory; use a smaller picture or `window_size`, or close other programs")
     if isinstance(error, OSError) and error.errno is not None:
@@ -30,6 +35,10 @@ def _broken_package(error: ImportError | AttributeError) -> VosctlError | None:
         module = error.obj
         name = module.__name__.partition(".")[0] if isinstance(module, ModuleType) else ""
         problem = f"has no {error.name}"
+    return _not_installed(name, problem)
+
+
+def _not_installed(name: str, problem: str) -> VosctlError | None:
     if name not in PACKAGES:
         return None
     return VosctlError(f"{name}: is not properly installed ({problem}); run `vosctl doctor`")

@@ -28,6 +28,33 @@ def test_a_package_that_cannot_be_imported(machine, with_modules, the_only):
     assert (finding.subject, finding.cure) == ("av", "python -m pip install --force-reinstall av")
 
 
+def test_a_package_built_for_another_numpy(machine, with_modules, the_only):
+    broken = with_modules(machine, simplejpeg=ValueError("numpy.dtype size changed, may indicate ..."))
+    assert the_only(packages.check_imports(broken), Severity.ERROR).subject == "simplejpeg"
+
+
+@pytest.mark.parametrize(
+    ("required", "package", "version"),
+    [
+        ("click>=8.2", "click", "8.1.7"),
+        ("opencv-python>=4.13", "opencv-python-headless", "4.9.0.80"),
+        ("onnxruntime-gpu>=1.20; sys_platform != 'darwin'", "onnxruntime", "1.9"),
+    ],
+)
+def test_a_package_that_is_too_old(machine, the_only, required, package, version):
+    old = replace(machine, requirements=lambda: [required], installed={package: version}.get)
+    finding = the_only(packages.check_versions(old), Severity.ERROR)
+    assert finding.subject == package
+    assert finding.message.startswith(f"{version}: too old")
+
+
+def test_newer_packages_and_those_of_extras_are_let_be(machine):
+    required = ["click>=8.2", "numpy>=2", "torch>=2.4; extra == 'torch'"]
+    versions = {"click": "8.10", "numpy": "2.0.0rc1", "torch": "1.0"}
+    assert packages.check_versions(replace(machine, requirements=lambda: required, installed=versions.get)) == []
+    assert packages.check_versions(machine) == []
+
+
 def test_opencv_without_the_systems_libraries(machine, with_modules, the_only):
     broken = with_modules(machine, cv2=ImportError("libGL.so.1: cannot open shared object file: No such file"))
     assert "opencv-python-headless" in the_only(packages.check_imports(broken), Severity.ERROR).cure

@@ -12,7 +12,13 @@ Check = Callable[[Probe], list[Finding]]
 Checks = Mapping[str, Sequence[Check]]
 
 CHECKS: Checks = {
-    "Python": (packages.check_python, packages.check_imports, packages.check_rivals, packages.check_extras),
+    "Python": (
+        packages.check_python,
+        packages.check_imports,
+        packages.check_versions,
+        packages.check_rivals,
+        packages.check_extras,
+    ),
     "Acceleration": (
         accelerators.check_cpu,
         accelerators.check_gpu,

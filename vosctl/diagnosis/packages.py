@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from vosctl.diagnosis.probe import Probe
 IMPORTS = {
     "vosctl": "vosctl", "onnxruntime": "onnxruntime", "cv2": "opencv-python", "av": "av",
     "numpy": "numpy", "PIL": "pillow", "safetensors": "safetensors", "pycocotools": "pycocotools",
+    "simplejpeg": "simplejpeg", "onnx": "onnx", "ml_dtypes": "ml_dtypes",
 }  # fmt: skip
 """Modules by name, with the package that brings each."""
 OPTIONAL: dict[extras.Extra, str] = {
@@ -34,6 +36,7 @@ RIVALS = {
 }
 """Packages that write the same module, and what comes of having two."""
 OLDEST_PYTHON = (3, 11)
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)>=(?P<oldest>[\d.]+)")
 
 
 def check_python(probe: Probe) -> list[Finding]:
@@ -52,7 +55,7 @@ def check_imports(probe: Probe) -> list[Finding]:
 def _import(probe: Probe, module: str, package: str) -> Finding:
     try:
         loaded = probe.load(module)
-    except (ImportError, OSError) as problem:  # OSError: a shared library of it cannot be loaded
+    except (ImportError, OSError, ValueError, AttributeError) as problem:  # a library that lacks, one for another NumPy
         cure = f"python -m pip install --force-reinstall {package}"
         if "libGL" in str(problem) or "libgthread" in str(problem):
             cure = "python -m pip uninstall -y opencv-python; python -m pip install opencv-python-headless"
@@ -60,6 +63,26 @@ def _import(probe: Probe, module: str, package: str) -> Finding:
     place = Path(loaded.__file__).parent if loaded.__file__ else "nowhere"
     version = getattr(loaded, "__version__", None) or probe.installed(package) or "version unknown"
     return ok(module, f"{version}, {place}")
+
+
+def check_versions(probe: Probe) -> list[Finding]:
+    """Find packages that are older than vosctl needs: another program's installation may have replaced them."""
+    findings = []
+    for requirement in probe.requirements():
+        found = _REQUIREMENT.fullmatch(requirement.partition(";")[0].strip())
+        if found is None or "extra ==" in requirement:
+            continue
+        name, oldest = found["name"], found["oldest"]
+        for package in next((packages for packages, _ in RIVALS.values() if name in packages), (name,)):
+            version = probe.installed(package)
+            if version is not None and _numbers(version) < _numbers(oldest):
+                cure = f'python -m pip install "{package}>={oldest}"'
+                findings.append(error(package, f"{version}: too old, vosctl needs {oldest} or newer", cure))
+    return findings
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def check_extras(probe: Probe) -> list[Finding]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,14 @@ def installed_version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def requirements() -> list[str]:
+    """Return what vosctl requires, as its metadata has it; nothing where it runs without an installation."""
+    try:
+        return requires("vosctl") or []
+    except PackageNotFoundError:
+        return []
 
 
 def _video_devices() -> list[str]:
@@ -42,6 +50,7 @@ class Probe:
         system: `sys.platform`.
         load: imports a module by name; raises ImportError or OSError. `Any`, as modules have no common type.
         installed: version of an installed package by its name in the index, or None.
+        requirements: what vosctl requires, as its metadata has it: "numpy>=2", with a marker after a semicolon.
         present: whether a module can be imported, without importing it.
         gpus: what the NVIDIA driver lists; raises OSError, SubprocessError or ValueError when it is broken.
         pci_devices: folder in which Linux lists the devices on the bus.
@@ -56,6 +65,7 @@ class Probe:
     system: str = sys.platform
     load: Callable[[str], Any] = import_module
     installed: Callable[[str], str | None] = installed_version
+    requirements: Callable[[], list[str]] = requirements
     present: Callable[[str], bool] = is_present
     gpus: Callable[[], list[Gpu]] = nvidia_gpus
     pci_devices: Path = field(default_factory=lambda: Path("/sys/bus/pci/devices"))
