@@ -19,7 +19,7 @@ from vosctl.errors import VosctlError
 from vosctl.video.leftovers import Claim, is_claim
 from vosctl.video.places import is_mount_point, without_links
 
-_LONGEST_NAME = 255  # bytes, on most file systems
+_LONGEST_NAME = 255 - len("-journal")  # bytes; 255 on most file systems, and SQLite adds to the name of a track
 _CANNOT_BE_RENAMED = (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
 
 

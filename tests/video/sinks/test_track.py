@@ -126,6 +126,22 @@ def test_one_that_is_there_is_gone_on_with(clip_of, tmp_path):
         assert track.complete
 
 
+def test_a_name_as_long_as_a_track_can_have_is_written_and_replaced(clip_of, write, tmp_path):
+    clip = clip_of([0])
+    path = tmp_path / ("é" * 119 + ".vostrack")
+    for _ in range(2):
+        write(clip, track=path, overwrite=True)
+        with Track(path) as track:
+            assert track.complete
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_longer_name_is_refused_at_once(clip_of, tmp_path):
+    with pytest.raises(UsageError, match="247 bytes at most"):
+        open_track(clip_of([0]), tmp_path / ("é" * 120 + ".vostrack"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_its_name_says_what_it_is(clip_of, tmp_path):
     with pytest.raises(UsageError, match=r"ends in \.vostrack"):
         open_track(clip_of([0]), tmp_path / "a.mp4")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from vosctl.errors import UsageError
-from vosctl.tracks.header import TRACK_SUFFIX
+from vosctl.tracks.header import LONGEST_TRACK_NAME, TRACK_SUFFIX
 from vosctl.video.backgrounds import background_file, check_background
 from vosctl.video.colours import ColourRequest
 from vosctl.video.edges import Edges
@@ -187,6 +188,8 @@ def _check_file(name: str, path: Path, place: Place, overwrite: bool, annotation
         )
     if name == "track" and suffix != TRACK_SUFFIX:
         raise UsageError(f"`track`: {path}: name a file that ends in {TRACK_SUFFIX}")
+    if name == "track" and len(os.fsencode(without_links(path).name)) > LONGEST_TRACK_NAME:
+        raise UsageError(f"`track`: {path}: its name is too long, a track's has {LONGEST_TRACK_NAME} bytes at most")
     if place == "folder":
         raise UsageError(f"`{name}`: {path} is a folder; name a file")
     if place == "file" and name == "track" and not overwrite:
