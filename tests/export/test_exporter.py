@@ -1,22 +1,34 @@
 import re
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
+import vosctl.demo
 from tests.helpers.frames import square_frame
-from vosctl import __version__
+from vosctl import Tracker, __version__
 from vosctl.engine import create_engine
 from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.engine.onnx_sessions import open_checkpoint
+from vosctl.engine.providers import Provider
 from vosctl.errors import UsageError, VosctlError
 from vosctl.export.exporter import export_network
 from vosctl.export.folder import check_replaceable
 from vosctl.export.graphs import trace_graphs
+from vosctl.export.readme import readme
 from vosctl.export.settings import ExportSettings, GraphShape
+from vosctl.video.sources import open_source
+from vosctl.weights.checkpoint import read_checkpoint
+from vosctl.weights.registry import locate_weights
 
 from .conftest import SOURCE, tiny
+
+DEMO = Path(vosctl.demo.__file__).parent
 
 
 def load(folder, graph):
@@ -143,6 +155,43 @@ def test_the_readmes_loop_runs(static_export, dynamic_export, monkeypatch):
         assert all(mask.shape == (70, 120) and mask.dtype == np.float32 for mask in masks)
         assert all(0 < mask.max() <= 1 and mask.min() >= 0 for mask in masks)
         assert masks[0][:, 110:].max() == 0  # beyond the crop
+
+
+@pytest.fixture(scope="session")
+def lite_graphs():
+    """The open graphs of the shipped weights."""
+    return open_checkpoint(read_checkpoint(locate_weights("lite")), Provider("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("clip", "mask", "object_id", "agreement"),
+    [
+        ("flower.mp4", "flower-mask.png", None, 0.995),
+        ("clip.mp4", "first-mask.png", 1, 0.93),  # most of the frame: its crops reach far beyond
+        ("clip.mp4", "first-mask.png", 2, 0.995),
+    ],
+)
+def test_the_readmes_loop_gives_the_masks_of_vosctl(
+    clip, mask, object_id, agreement, lite_graphs, static_export, monkeypatch
+):
+    """With the shipped weights, on a real and on a made clip."""
+    labels = np.asarray(Image.open(DEMO / mask))
+    first = labels > 0 if object_id is None else labels == object_id
+    with open_source(str(DEMO / clip)) as source:
+        frames = [frame.image for frame in islice(source, 5)]
+    tracker = Tracker.load("lite", device="cpu", engine="onnx")
+    tracker.start(frames[0], first)
+    wanted = [tracker.step(frame).labels > 0 for frame in frames[1:]]
+
+    monkeypatch.chdir(static_export)  # graphs to open, of another network
+    names = {}
+    text = readme(replace(lite_graphs.metadata, weights="lite"))
+    exec(compile(re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1), "README.md", "exec"), names)
+    names.update(reference=lite_graphs.reference, step=lite_graphs.step)
+    found = [one > 0.5 for one in names["follow"](frames, first)]
+    assert len(found) == len(wanted) == 4
+    assert all(one.any() for one in wanted)
+    assert min((one == other).mean() for one, other in zip(found, wanted, strict=True)) >= agreement
 
 
 def test_fp16_halves_the_weights(dynamic_export, tmp_path):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vosctl.engine.graph_metadata import GraphMetadata
-from vosctl.tracking.framing import CONTEXT, REFERENCE_CONTEXT
+from vosctl.tracking.crop import FILL
+from vosctl.tracking.framing import CONTEXT, MIN_SIDE, REFERENCE_CONTEXT
 from vosctl.tracking.presence import LOST_BELOW
 
 TEMPLATE = """\
@@ -31,8 +32,9 @@ the same size. Several objects are a batch: concatenate their images, masks and 
 
 The network is made for square crops around the object, {context} times as wide as it ({reference_context} times
 for the reference), resampled to {crop_size}x{crop_size}, and sees small objects best that way. This runs it so, with
-nothing but NumPy and ONNX Runtime (vosctl itself also moves the crop on along the object's path, and keeps it wide for
-a while when a part of the object is hidden):
+nothing but NumPy and ONNX Runtime. vosctl itself also moves the crop on along the object's path, keeps it wide for a
+while when a part of the object is hidden, and searches for what is lost; while an object is in sight the masks are
+nearly the same. Where several objects claim a pixel, give it to the likeliest, in what is fed back too.
 
 ```python
 import numpy as np
@@ -40,34 +42,50 @@ import onnxruntime
 
 reference, step = onnxruntime.InferenceSession("reference.onnx"), onnxruntime.InferenceSession("step.onnx")
 HEIGHT, WIDTH, OBJECTS = {view_height}, {view_width}, {view_objects}
+FILL = {fill}  # beyond the frame: the mean colour of the pictures that the network was made for
 
 
-def crop(mask, context):  # rows and columns of the frame to look at, and their distance in pixels
+def crop(mask, context):  # top, left: where in the frame to look; scale: of its pixels to one of the crop
     ys, xs = np.nonzero(mask > 0.5)
-    scale = context * max(np.ptp(ys) / HEIGHT, np.ptp(xs) / WIDTH, 48 / HEIGHT)
-    rows = ys.min() + np.ptp(ys) / 2 + (np.arange(HEIGHT) - HEIGHT / 2) * scale
-    return rows, xs.min() + np.ptp(xs) / 2 + (np.arange(WIDTH) - WIDTH / 2) * scale, scale
+    height, width = np.ptp(ys) + 1, np.ptp(xs) + 1
+    scale = max(context * height / HEIGHT, context * width / WIDTH, {least_side} / HEIGHT)
+    return ys.min() + (height - scale * HEIGHT) / 2, xs.min() + (width - scale * WIDTH) / 2, scale
 
 
-def look(array, rows, columns):  # the crop of a frame or mask, its border continued
-    rows, columns = rows.astype(int).clip(0, len(array) - 1), columns.astype(int).clip(0, array.shape[1] - 1)
-    return np.stack([array[rows][:, columns]] * OBJECTS)
+def shares(start, scale, count, length):  # (count, length): of pixels in places so far apart; linear, without aliasing
+    def near(distance):
+        return (1 - np.abs(distance) / max(scale, 1)).clip(0)
+
+    places = start + (np.arange(count) + 0.5) * scale - 0.5
+    whole = near(places[:, None] % 1 - np.arange(-int(scale) - 1, int(scale) + 3)).sum(1, keepdims=True)
+    return (near(places[:, None] - np.arange(length)) / whole).astype(np.float32)
+
+
+def look(array, top, left, scale, fill):  # the crop of (H, W, C), which is `fill` beyond the frame: (HEIGHT, WIDTH, C)
+    y, x = shares(top, scale, HEIGHT, array.shape[0]), shares(left, scale, WIDTH, array.shape[1])
+    seen = np.tensordot(np.tensordot(y, array.astype(np.float32), 1), x, (1, 1)).swapaxes(1, 2)
+    return seen + np.float32(fill) * (1 - np.outer(y.sum(1), x.sum(1)))[..., None]
+
+
+def inputs_of(frame, mask, *place):
+    image, mask = look(frame, *place, FILL), look(mask[..., None], *place, 0)
+    return {{"image": np.stack([image.round().astype(np.uint8)]), "mask": np.stack([mask[..., 0].clip(0, 1)])}}
 
 
 def follow(frames, first_mask):  # (H, W, 3) uint8 RGB each, (H, W) bool; yields (H, W) float32, 0..1
     frames, mask = iter(frames), first_mask.astype(np.float32)
-    rows, columns, scale = crop(mask, {reference_context})
-    first = {{"image": look(next(frames), rows, columns)[:1], "mask": look(mask, rows, columns)[:1]}}
-    outputs = zip(reference.get_outputs(), reference.run(None, first))
-    state = {{output.name: np.concatenate([tensor] * OBJECTS) for output, tensor in outputs}}
+    first = inputs_of(next(frames), mask, *crop(mask, {reference_context}))
+    state = dict(zip([output.name for output in reference.get_outputs()], reference.run(None, first)))
     for frame in frames:
         if (mask > 0.5).any():  # else the object is lost: keep looking where it was
-            rows, columns, scale = crop(mask, {context})
-        inputs = {{"image": look(frame, rows, columns), "mask": look(mask, rows, columns), **state}}
+            top, left, scale = crop(mask, {context})
+        inputs = {{**inputs_of(frame, mask, top, left, scale), **state}}
+        inputs = {{name: np.concatenate([tensor] * OBJECTS) for name, tensor in inputs.items()}}
         {outputs}
-        seen = np.pad(probability[0], 1)  # nothing beyond the crop
-        y, x = ((np.arange(n) - at[0]) // scale + 1 for n, at in zip(mask.shape, (rows, columns)))
-        yield (mask := seen[y.clip(0, HEIGHT + 1).astype(int)][:, x.clip(0, WIDTH + 1).astype(int)])
+        y = shares(-top / scale, 1 / scale, frame.shape[0], HEIGHT)
+        x = shares(-left / scale, 1 / scale, frame.shape[1], WIDTH)
+        mask = y @ probability[0] @ x.T  # zero beyond the crop
+        yield mask
 ```
 """
 
@@ -103,6 +121,8 @@ def readme(metadata: GraphMetadata) -> str:
         sizes=f"fixed to {height} and {width}" if metadata.size else f"free, multiples of {metadata.stride}",
         fixed=f" to exactly {metadata.objects}, repeating some if need be" if metadata.objects else "",
         crop_size=metadata.crop_size,
+        fill=FILL,
+        least_side=int(MIN_SIDE),
         context=CONTEXT,
         reference_context=REFERENCE_CONTEXT,
         view_height=view_height,
