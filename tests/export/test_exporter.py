@@ -22,6 +22,7 @@ from vosctl.export.folder import check_replaceable
 from vosctl.export.graphs import trace_graphs
 from vosctl.export.readme import readme
 from vosctl.export.settings import ExportSettings, GraphShape
+from vosctl.tracking.framing import CONTEXT, REFERENCE_CONTEXT
 from vosctl.video.sources import open_source
 from vosctl.weights.checkpoint import read_checkpoint
 from vosctl.weights.registry import locate_weights
@@ -185,13 +186,25 @@ def test_the_readmes_loop_gives_the_masks_of_vosctl(
 
     monkeypatch.chdir(static_export)  # graphs to open, of another network
     names = {}
-    text = readme(replace(lite_graphs.metadata, weights="lite"))
+    text = readme(replace(lite_graphs.metadata, weights="lite"), 17)
     exec(compile(re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1), "README.md", "exec"), names)
     names.update(reference=lite_graphs.reference, step=lite_graphs.step)
     found = [one > 0.5 for one in names["follow"](frames, first)]
     assert len(found) == len(wanted) == 4
     assert all(one.any() for one in wanted)
     assert min((one == other).mean() for one, other in zip(found, wanted, strict=True)) >= agreement
+
+
+def test_the_graphs_say_how_they_are_used(dynamic_export):
+    network, folder, _ = dynamic_export
+    for graph in ("reference", "step"):
+        model = load(folder, graph)
+        properties = {entry.key: entry.value for entry in model.metadata_props}
+        numbers = {key: properties[key].partition(":")[0] for key in ("context", "reference_context", "threshold")}
+        assert numbers == {"context": str(CONTEXT), "reference_context": str(REFERENCE_CONTEXT), "threshold": "0.5"}
+        assert properties["fill"].startswith("124 116 104:")
+        assert ("lost_below" in properties) == (network.presence is not None)
+        assert model.doc_string.startswith("vosctl, once ")
 
 
 def test_fp16_halves_the_weights(dynamic_export, tmp_path):

@@ -26,7 +26,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.export.checking import check_masks, check_probabilities
 from vosctl.export.clip import CheckClip
 from vosctl.export.folder import check_replaceable, staged_folder, write_graphs
-from vosctl.export.graphs import describe_tensors, trace_graphs
+from vosctl.export.graphs import SUMMARIES, describe_tensors, describe_use, trace_graphs
 from vosctl.export.quantization import calibration_samples, quantize_step, times_of
 from vosctl.export.readme import readme
 from vosctl.export.settings import ExportSettings, GraphShape
@@ -121,7 +121,7 @@ def export_network(
             samples = calibration_samples(plain, metadata.state_names, settings.calibration, settings.shape.objects)
             graphs[STEP] = quantize_step(graphs[STEP], samples, network.description.float_layers)
         exported = _write(graphs, metadata, partial)
-        (partial / "README.md").write_text(readme(metadata), encoding="utf-8")
+        (partial / "README.md").write_text(readme(metadata, settings.opset), encoding="utf-8")
         if settings.precision == "fp32":
             _check_exact(exported, torch, settings, tell)
         else:
@@ -160,7 +160,8 @@ def _write(graphs: dict[str, onnx.ModelProto], metadata: GraphMetadata, folder: 
     copies = {name: onnx.ModelProto() for name in graphs}
     for name, copy in copies.items():
         copy.CopyFrom(graphs[name])
-        onnx.helper.set_model_props(copy, metadata.to_properties() | describe_tensors(copy))
+        onnx.helper.set_model_props(copy, metadata.to_properties() | describe_tensors(copy) | describe_use(metadata))
+        copy.doc_string = SUMMARIES[name]
         copy.producer_name, copy.producer_version = "vosctl", __version__
     write_graphs(copies, folder)
     return OnnxEngine(open_folder(folder, Provider("cpu")), metadata.weights)

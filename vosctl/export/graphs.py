@@ -11,9 +11,14 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from vosctl.engine.graph_files import REFERENCE, STEP
+from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.export.settings import GraphShape
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.efficientnet import SameConv2d
+from vosctl.tracking.crop import FILL
+from vosctl.tracking.framing import CONTEXT, LARGEST_CONTEXT, LEAST_CONTEXT, MIN_SIDE, REFERENCE_CONTEXT
+from vosctl.tracking.presence import LOST_BELOW
 
 WEIGHTS_PREFIX = "network."  # of the networks' keys in the traced modules
 MEANINGS = {
@@ -21,6 +26,10 @@ MEANINGS = {
     "mask": "the object, 0..1; in the step graph the last probability, not thresholded",
     "probability": "of the object, 0..1; the next mask",
     "presence": "whether what is marked is the object, 0..1",
+}
+SUMMARIES = {
+    REFERENCE: "vosctl, once an object: a frame whose mask is known to the tensors that the step graph takes.",
+    STEP: "vosctl, once a frame: the object's mask, from the last one and the tensors of the reference graph.",
 }
 TRACED_SIZE = 64  # pixels: tracing is a run, and the dynamic graphs do not depend on its size
 
@@ -208,6 +217,26 @@ def describe_tensors(model: onnx.ModelProto) -> dict[str, str]:
             shape = ", ".join(str(axis.dim_param or axis.dim_value) for axis in tensor.shape.dim)
             meaning = MEANINGS.get(value.name, "reference state, never changed")
             described[f"{kind} {value.name}"] = f"{dtype} ({shape}): {meaning}"
+    return described
+
+
+def describe_use(metadata: GraphMetadata) -> dict[str, str]:
+    """How the graphs are to be used, as metadata: what vosctl itself cuts out of a frame and makes of what it gets.
+
+    Args:
+        metadata: of the graphs.
+    """
+    described = {
+        "normalisation": "in the graph",
+        "context": f"{CONTEXT}: side of the crop over the longer side of the object's box; {LEAST_CONTEXT} where its "
+        f"motion is steady, {LARGEST_CONTEXT} where it is not",
+        "reference_context": f"{REFERENCE_CONTEXT}: the same for the reference",
+        "least_side": f"{MIN_SIDE:g}: of the crop, in pixels of the frame",
+        "fill": f"{' '.join(map(str, FILL))}: RGB of a crop beyond the frame, where the mask is 0",
+        "threshold": "0.5: of the probability, above which a pixel is the object's",
+    }
+    if metadata.tells_presence:
+        described["lost_below"] = f"{LOST_BELOW}: presence below which what is marked may be something else"
     return described
 
 

@@ -87,6 +87,27 @@ def follow(frames, first_mask):  # (H, W, 3) uint8 RGB each, (H, W) bool; yields
         mask = y @ probability[0] @ x.T  # zero beyond the crop
         yield mask
 ```
+
+## Other runtimes
+
+The graphs need ONNX opset {opset} and nothing else: no operators of their own, no normalisation. The loop is the same
+everywhere. Give inputs and take outputs by name; in OpenVINO that is `results["probability"]`, as `any_name` of an
+output may be another one. onnxruntime-node finds the weights by itself. In a browser there are no files: give them to
+onnxruntime-web beside each graph, as here. It was run with onnxruntime-web (WASM) and onnxruntime-node 1.30 in Node 20,
+and the graphs in OpenVINO 2026.4.
+
+```js
+const read = async (name) => new Uint8Array(await (await fetch(name)).arrayBuffer())
+const externalData = [{{ path: 'weights.bin', data: await read('weights.bin') }}]
+const reference = await ort.InferenceSession.create(await read('reference.onnx'), {{ externalData }})
+const step = await ort.InferenceSession.create(await read('step.onnx'), {{ externalData }})
+const tensors = (image, mask, n) => ({{ // Uint8Array, Float32Array
+  image: new ort.Tensor('uint8', image, [n, {view_height}, {view_width}, 3]),
+  mask: new ort.Tensor('float32', mask, [n, {view_height}, {view_width}]),
+}})
+const state = await reference.run(tensors(firstImage, firstMask, 1))
+const {{ probability{js_presence} }} = await step.run({{ ...tensors(image, mask, {view_objects}), ...state }})
+```
 """
 
 PRESENCE_ROW = """\
@@ -99,7 +120,7 @@ probability, presence = step.run(["probability", "presence"], inputs)
             probability = np.zeros_like(probability)"""
 
 
-def readme(metadata: GraphMetadata) -> str:
+def readme(metadata: GraphMetadata, opset: int) -> str:
     """Return the README, in Markdown, with a loop that runs the graphs."""
     height, width = metadata.size or ("H", "W")
     objects = metadata.objects or "N"
@@ -122,6 +143,8 @@ def readme(metadata: GraphMetadata) -> str:
         fixed=f" to exactly {metadata.objects}, repeating some if need be" if metadata.objects else "",
         crop_size=metadata.crop_size,
         fill=FILL,
+        opset=opset,
+        js_presence=", presence" if metadata.tells_presence else "",
         least_side=int(MIN_SIDE),
         context=CONTEXT,
         reference_context=REFERENCE_CONTEXT,
