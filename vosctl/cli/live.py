@@ -90,7 +90,6 @@ class LiveJob:
                 capture.start()
             engine = settings.create()
             warn_of_idle_gpu(reporter, engine.info, settings)
-            tell_of_small_crops(tracking, reporter.note)
             if tracking.on_device:
                 follows_on_device(engine)  # what keeps it from doing so is said before anything opens
             paces = None
@@ -99,6 +98,7 @@ class LiveJob:
                 paces = measure_paces(engine, float(info.frame_rate or _DEFAULT_FPS), on_device=frame)
             window, virtual = _open_displays(stack, info, not self.shown.no_window, self.shown.virtual_camera, reporter)
             reporter.started(Started(info, engine.info, None, max_frames or info.frame_count))
+            tell_of_small_crops(tracking, reporter.note)
             stack.enter_context(held())  # from here on there is something to keep
             session = Session(self.shown.view)
             request = replace(request, colors=session.colours)

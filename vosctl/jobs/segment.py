@@ -123,13 +123,13 @@ class SegmentJob:
             given = self._given(source)
             tell_of_first_build(self.events, self.engine)
             tracker = self.make_tracker()
-            tell_of_small_crops(self.tracking, self.events.note)
             for line in tracker.preparations:
                 self.events.note(line)
             tracker.resumable = request.track is not None
             expected = expected_frames(source.info, self.max_frames)
             self.events.started(Started(source.info, tracker.info, given.objects, expected))
             warn_of_idle_gpu(self.events, tracker.info, self.engine)
+            tell_of_small_crops(self.tracking, self.events.note)
             given = self._prepared(given, source, tracker)
             with held():  # from here on there is something to keep
                 summary = self._run(source, given, tracker, request)
