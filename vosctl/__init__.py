@@ -26,6 +26,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from vosctl.batching import BatchEvents, BatchJob, BatchSummary, JobOptions, JobResult
     from vosctl.batching.run import batch
+    from vosctl.engine.base import Engine, EngineInfo
     from vosctl.engine.settings import EngineSettings
     from vosctl.errors import UsageError, VosctlError
     from vosctl.events import Events, Started
@@ -37,9 +38,12 @@ if TYPE_CHECKING:
     from vosctl.prompts.first_objects import FirstObjects
     from vosctl.prompts.timed import TimedPrompt
     from vosctl.summary import Losses, Summary
+    from vosctl.time_line import Span
     from vosctl.tracking import TrackedFrame, TrackedObject, Tracker, TrackingSettings
-    from vosctl.tracks import Track
+    from vosctl.tracking.keeping import TrackerState
+    from vosctl.tracks import Track, TrackHeader
     from vosctl.video.edges import Edges
+    from vosctl.video.frames import Frame, SourceInfo
     from vosctl.video.sinks import OutputRequest
 
 _HOMES = {
@@ -47,9 +51,12 @@ _HOMES = {
     "BatchJob": "vosctl.batching",
     "BatchSummary": "vosctl.batching",
     "Edges": "vosctl.video.edges",
+    "Engine": "vosctl.engine.base",
+    "EngineInfo": "vosctl.engine.base",
     "EngineSettings": "vosctl.engine.settings",
     "Events": "vosctl.events",
     "FirstObjects": "vosctl.prompts.first_objects",
+    "Frame": "vosctl.video.frames",
     "JobOptions": "vosctl.batching",
     "JobResult": "vosctl.batching",
     "Losses": "vosctl.summary",
@@ -59,14 +66,18 @@ _HOMES = {
     "RenderJob": "vosctl.jobs.rendering",
     "ResumeJob": "vosctl.jobs.resuming",
     "SegmentJob": "vosctl.jobs.segment",
+    "SourceInfo": "vosctl.video.frames",
+    "Span": "vosctl.time_line",
     "Started": "vosctl.events",
     "Stroke": "vosctl.prompts",
     "Summary": "vosctl.summary",
     "TimedPrompt": "vosctl.prompts.timed",
     "Track": "vosctl.tracks",
+    "TrackHeader": "vosctl.tracks",
     "TrackedFrame": "vosctl.tracking",
     "TrackedObject": "vosctl.tracking",
     "Tracker": "vosctl.tracking",
+    "TrackerState": "vosctl.tracking.keeping",
     "TrackingSettings": "vosctl.tracking",
     "UsageError": "vosctl.errors",
     "VosctlError": "vosctl.errors",
@@ -84,9 +95,12 @@ __all__ = [
     "BatchJob",
     "BatchSummary",
     "Edges",
+    "Engine",
+    "EngineInfo",
     "EngineSettings",
     "Events",
     "FirstObjects",
+    "Frame",
     "JobOptions",
     "JobResult",
     "Losses",
@@ -96,14 +110,18 @@ __all__ = [
     "RenderJob",
     "ResumeJob",
     "SegmentJob",
+    "SourceInfo",
+    "Span",
     "Started",
     "Stroke",
     "Summary",
     "TimedPrompt",
     "Track",
+    "TrackHeader",
     "TrackedFrame",
     "TrackedObject",
     "Tracker",
+    "TrackerState",
     "TrackingSettings",
     "UsageError",
     "VosctlError",
@@ -120,12 +138,14 @@ __all__ = [
 turn_off_telemetry()
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or a type checker would take every misspelt name for one of them
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value: object = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
