@@ -66,10 +66,11 @@ def install(extra: Extra) -> str:
 
 
 def _target(extra: Extra) -> str:
+    """Return what pip is to install, in the quotes that every shell knows, Windows' too."""
     folder, editable = _installed_from()
     if folder is None:
-        return f"'vosctl[{extra}]'"
-    return f"{'-e ' if editable else ''}'{folder}[{extra}]'"
+        return f'"vosctl[{extra}]"'
+    return f'{"-e " if editable else ""}"{folder}[{extra}]"'
 
 
 def _installed_from() -> tuple[Path | None, bool]:

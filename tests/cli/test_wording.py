@@ -5,7 +5,7 @@ import pytest
 
 from vosctl.cli import cli
 from vosctl.cli.reporting import Reporter
-from vosctl.cli.wording import Wording
+from vosctl.cli.wording import Wording, for_this_python
 
 
 def wording(name):
@@ -74,3 +74,41 @@ def test_a_spelled_value_is_for_that_value_only():
     assert worded("`size=None`") == "--size dynamic"
     assert worded("`size`: 3x4") == "--size: 3x4"
     assert worded("add `calibration=Calibration(VIDEO, MASK)`") == "add --calibrate VIDEO --calibrate-mask MASK"
+
+
+MISSING = 'x: needs torch; run: python -m pip install "vosctl[torch]"'
+
+
+@pytest.mark.parametrize(
+    ("python", "has_pip", "command"),
+    [
+        ("/opt/my venv/bin/python3", True, '"/opt/my venv/bin/python3" -m pip install "vosctl[torch]"'),
+        ("/opt/venv/bin/python", True, '/opt/venv/bin/python -m pip install "vosctl[torch]"'),
+        ("/opt/venv/bin/python", False, 'uv pip install --python /opt/venv/bin/python "vosctl[torch]"'),
+    ],
+)
+def test_pip_installs_where_vosctl_is(python, has_pip, command):
+    """`python` is another one where the environment is not active, as in the README, or made by pipx or uv."""
+    assert for_this_python(MISSING, python, has_pip) == f"x: needs torch; run: {command}"
+
+
+def test_pip_of_the_python_that_a_shell_calls_needs_no_path(tmp_path, monkeypatch):
+    python = tmp_path / "python"
+    python.write_text("")
+    python.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert for_this_python(MISSING, str(tmp_path / "python3.11"), has_pip=True) == MISSING
+
+
+def test_pip_removes_where_vosctl_is():
+    text = "python -m pip uninstall -y a b; python -m pip install a"
+    assert for_this_python(text, "/v/python", True) == "/v/python -m pip uninstall -y a b; /v/python -m pip install a"
+    assert for_this_python(text, "/v/python", False) == (
+        "uv pip uninstall --python /v/python a b; uv pip install --python /v/python a"
+    )
+
+
+def test_commands_word_it_so(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert Wording()(MISSING) != MISSING
+    assert Wording()(MISSING).endswith('"vosctl[torch]"')

@@ -10,13 +10,19 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
 
+from vosctl.extras import is_present
+
 _MENTION = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]*))?`")
 _PATH = re.compile(r"(?:Posix|Windows)?Path\((.*)\)", re.DOTALL)
+_PIP = re.compile(r"\bpython -m pip (install|uninstall)(?: -y)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,8 @@ class Wording:
         return cls() if context is None else cls.of(context.command)
 
     def __call__(self, message: str) -> str:
-        """Translate every mention in a message."""
-        return _MENTION.sub(self._translate, message)
+        """Translate every mention in a message, and have pip's commands install where vosctl is installed."""
+        return for_this_python(_MENTION.sub(self._translate, message))
 
     def _translate(self, mention: re.Match[str]) -> str:
         name, value = mention[1], mention[2]
@@ -67,6 +73,28 @@ class Wording:
                 return _mention(self.parameters[known], value)
         negated = self.parameters.get(f"no_{name}")
         return text if negated is None or value == "True" else _flag(negated)
+
+
+def for_this_python(text: str, python: str = sys.executable, has_pip: bool | None = None) -> str:
+    """Return a message with its commands of pip for the Python that vosctl runs in, which no shell may call `python`.
+
+    Args:
+        text: the message.
+        python: the interpreter.
+        has_pip: whether it has pip, which environments of uv lack; by default it is looked for.
+    """
+    if _PIP.search(text) is None or not python:
+        return text
+    if not (is_present("pip") if has_pip is None else has_pip):
+        return _PIP.sub(lambda verb: f"uv pip {verb[1]} --python {_quoted(python)}", text)
+    found = shutil.which("python")
+    if found is not None and Path(found).parent == Path(python).parent:
+        return text
+    return _PIP.sub(lambda verb: f"{_quoted(python)} -m pip {verb[0].partition(' pip ')[2]}", text)
+
+
+def _quoted(path: str) -> str:
+    return path if re.fullmatch(r"[\w.,:+/\\@%-]+", path) else f'"{path}"'
 
 
 def _mention(parameter: click.Parameter, value: str | None) -> str:

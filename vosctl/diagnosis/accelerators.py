@@ -134,7 +134,7 @@ def _check_provider(name: str, has_gpu: bool, onnxruntime: Any, why_unusable: Ca
     if name in OPTIONAL:
         return ok(name, f"listed, cannot be used: {problem}")
     cure = (
-        "install the libraries it names (CUDA: python -m pip install 'onnxruntime-gpu[cuda,cudnn]'), "
+        'install the libraries it names (CUDA: python -m pip install "onnxruntime-gpu[cuda,cudnn]"), '
         "or use `provider='cpu'`"
     )
     return warning(name, f"listed but does not load: {problem}", cure)
