@@ -116,4 +116,7 @@ def database_errors(path: Path) -> Iterator[None]:
     except sqlite3.IntegrityError as error:
         raise VosctlError(f"{path}: is being written by another run; end that first") from error
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise VosctlError(f"{path}: the track cannot be read or written: {printable(error)}") from error
+        reason = printable(error)
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:  # SQLite does not say of which kind
+            reason += "; see whether the disk is full, or a quota used up"
+        raise VosctlError(f"{path}: the track cannot be read or written: {reason}") from error
