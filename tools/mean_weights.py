@@ -11,14 +11,13 @@ weights that it was trained on. `--presence` takes one along as it is; whether i
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vosctl.errors import UsageError, VosctlError
+from vosctl.errors import UsageError, VosctlError, told_in_a_line
 from vosctl.network.table import part_of
 from vosctl.weights.checkpoint import load_checkpoint, write_head
 from vosctl.weights.files import check_folder_of, write_whole
@@ -77,6 +76,7 @@ def _stored(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Array]:
     return {key: array.astype(np.float32 if kept_in_full(key) else np.float16) for key, array in arrays.items()}
 
 
+@told_in_a_line()
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -85,11 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--presence", help="weights whose head for presence is taken along as it is")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args(argv)
-    try:
-        mean_weights(arguments.weights, arguments.output, arguments.presence, arguments.shares)
-    except VosctlError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    mean_weights(arguments.weights, arguments.output, arguments.presence, arguments.shares)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from vosctl.datasets import find_sequences as find_clips
 from vosctl.datasets.packs import HELD_OUT, STILLS, VIDEOS, write_parts
+from vosctl.errors import told_in_a_line
 from vosctl.training.sources import find_sequences, find_stills
 
 
+@told_in_a_line()
 def main() -> None:
     """Check, pack, and say what was made."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

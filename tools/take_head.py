@@ -8,13 +8,12 @@ It is small, and goes with the weights whose features it reads: all that the two
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from vosctl.errors import VosctlError
+from vosctl.errors import VosctlError, told_in_a_line
 from vosctl.network.table import part_of
 from vosctl.weights.checkpoint import load_checkpoint, write_head
 from vosctl.weights.files import check_folder_of
@@ -45,6 +44,7 @@ def take_head(trained: str, head: str, of: str, output: Path) -> None:
     write_head(output, tensors, found.network, trunk.sha256)
 
 
+@told_in_a_line()
 def main(argv: Sequence[str] | None = None) -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -53,11 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--of", required=True, help="weights that it was trained on")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args(argv)
-    try:
-        take_head(arguments.trained, arguments.head, arguments.of, arguments.output)
-    except VosctlError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    take_head(arguments.trained, arguments.head, arguments.of, arguments.output)
 
 
 if __name__ == "__main__":

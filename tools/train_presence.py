@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vosctl.errors import told_in_a_line
 from vosctl.evaluation.absences import AbsenceClip, AnnotatedClip, Kind, make_absences, read_clips
 from vosctl.network.folding import fold_batch_norms
 from vosctl.network.lite import Lite
@@ -38,6 +39,7 @@ STILLS_BATCH = 8
 PARTNERS = (1, 3, 7)  # how far away the other clip is in the list
 
 
+@told_in_a_line()
 def main() -> None:
     """Collect examples, or read them, fit the head, judge it, write it."""
     arguments = _arguments()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vosctl.errors import told_in_a_line
 from vosctl.network.folding import fold_batch_norms
 from vosctl.network.lite import Lite
 from vosctl.network.prompt import PromptNetwork
@@ -88,6 +89,7 @@ def pools_of(data: Path) -> tuple[tuple[Pool, ...], tuple[Pool, ...]]:
     return tuple(train), tuple(held)
 
 
+@told_in_a_line()
 def main() -> None:
     """Train, or go on where the folder's state ends."""
     parser = argparse.ArgumentParser(description=__doc__)

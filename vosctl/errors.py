@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class VosctlError(Exception):
     """Base of everything vosctl raises on purpose. The command line prints its message and exits with `exit_code`.
@@ -29,3 +33,13 @@ class OutputClosedError(VosctlError):
 
     exit_code = 141
     silent = True
+
+
+@contextmanager
+def told_in_a_line() -> Iterator[None]:
+    """End a script with an error's one line and its exit status; the `vosctl` command words its errors itself."""
+    try:
+        yield
+    except VosctlError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
