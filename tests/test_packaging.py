@@ -9,6 +9,7 @@ from email import message_from_string
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement  # pytest brings it
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,6 +62,24 @@ def test_a_plain_install_has_no_torch(wheel):
     required = metadata(wheel).get_all("Requires-Dist")
     assert not [line for line in required if line.startswith("torch") and "extra ==" not in line]
     assert {"torch", "train", "export", "openvino", "camera", "plot"} <= set(metadata(wheel).get_all("Provides-Extra"))
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "wanted"),
+    [
+        ("linux", "x86_64", "onnxruntime-gpu"),
+        ("win32", "AMD64", "onnxruntime-gpu"),
+        ("linux", "aarch64", "onnxruntime"),
+        ("win32", "ARM64", "onnxruntime"),
+        ("darwin", "arm64", "onnxruntime"),
+        ("darwin", "x86_64", "onnxruntime"),
+    ],
+)
+def test_each_machine_gets_the_onnxruntime_that_there_is_for_it(system, machine, wanted):
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    requirements = [one for one in map(Requirement, declared) if one.name.startswith("onnxruntime")]
+    here = {"sys_platform": system, "platform_machine": machine}
+    assert [one.name for one in requirements if one.marker.evaluate(here)] == [wanted]
 
 
 def test_extras_are_those_that_messages_name():
