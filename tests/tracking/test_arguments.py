@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -43,7 +45,13 @@ def refused(call, *words):
         (FRAME[..., 0], "must be (H, W, 3) uint8 RGB, not (60, 80) uint8"),
         (FRAME.astype(np.float32), "not (60, 80, 3) float32"),
         (FRAME[..., :2], "not (60, 80, 2)"),
-        (FRAME[None], "not (1, 60, 80, 3)"),
+        (FRAME[None], "not (1, 60, 80, 3) uint8; give one at a time, frame[0]"),
+        (FRAME[..., 0], "; of a grey picture use numpy.dstack([frame] * 3)"),
+        (FRAME[..., :1], "; of a grey picture use numpy.repeat(frame, 3, axis=2)"),
+        (np.dstack([FRAME, FRAME[..., :1]]), "; of RGBA use frame[..., :3]"),
+        (FRAME.transpose(2, 0, 1), "; use frame.transpose(1, 2, 0)"),
+        (FRAME / 255, "; where 1 is white use (frame * 255).round().astype(numpy.uint8)"),
+        (FRAME.astype(np.uint16), "; bring its values to 0..255 and use frame.astype(numpy.uint8)"),
         (FRAME[:0], "is 80x0, it has no pixels"),
         (FRAME[:, :40], "is 40x60 but the first was 80x60; all must be of one size"),
     ],
@@ -71,7 +79,10 @@ def test_frames(started, frame, words, call):
         (LABELS.astype(np.float32), "must hold whole ids or bool, not float32"),
         (LABELS.astype(object), "must hold whole ids or bool, not object"),
         (LABELS[:30], "is (30, 80) but the frame is (60, 80)"),
-        (LABELS[..., None], "is (60, 80, 1)"),
+        (LABELS[..., None], "is (60, 80, 1) but the frame is (60, 80); use mask[..., 0]"),
+        (np.dstack([LABELS] * 3), "one id for each pixel, or mask.any(axis=2)"),
+        (LABELS[None], "give one object at a time, mask[0]"),
+        (LABELS.T, "use mask.T"),
         (LABELS.astype(int) * 300, "holds the ids 0 to 300; they must be 0..255"),
         (LABELS.astype(int) - 1, "holds the ids -1 to 0; they must be 0..255"),
         (np.zeros_like(LABELS), "is empty; mark at least one object"),
@@ -127,9 +138,8 @@ def test_objects_without_a_mask(started):
     refused(lambda: started.step(FRAME, objects=[1]), "`objects`", "`mask`")
 
 
-@pytest.mark.parametrize("object_id", [9, 1.5, "1", None])
-def test_removing_what_is_not_followed(started, object_id):
-    refused(lambda: started.remove(object_id), f"`object_id={object_id!r}`: is not followed", "are: 1")
+def test_removing_what_is_not_followed(started):
+    refused(lambda: started.remove(9), "`object_id=9`: is not followed", "are: 1")
     started.remove(1)
     refused(lambda: started.remove(1), "are: none")
 
@@ -193,3 +203,15 @@ def test_arrays_of_any_layout_give_the_same(bright_engine, form):
     np.testing.assert_array_equal(
         answers.add(arrange(frame), arrange(labels) > 0, 4).labels, expected.add(frame, labels > 0, 4).labels
     )
+
+
+@pytest.mark.parametrize("object_id", ["1", 1.0, 1.5, True, None])
+def test_what_is_removed_is_named_by_a_whole_number(started, object_id):
+    refused(lambda: started.remove(object_id), "`object_id`", "must be a whole number in 1..255")
+    assert started.objects == (1,)
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_a_tracker_says_that_it_is_not_copied(started, copied):
+    with pytest.raises(TypeError, match=r"cannot be pickled or copied; make one in each process, with Tracker\.load"):
+        copied(started)

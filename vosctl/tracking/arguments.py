@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vosctl.engine.factory import check_threads
 from vosctl.errors import UsageError
@@ -35,7 +36,7 @@ def checked_frame(frame: object, size: Size | None = None) -> Picture:
         if not isinstance(frame, np.ndarray):
             raise UsageError(f"`frame`: give {_FRAME}, not {_kind(frame)}{_advice(frame)}")
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-            raise UsageError(f"`frame`: must be (H, W, 3) uint8 RGB, not {frame.shape} {frame.dtype}")
+            raise UsageError(f"`frame`: must be (H, W, 3) uint8 RGB, not {frame.shape} {frame.dtype}{_as_rgb(frame)}")
         frame = np.ascontiguousarray(frame)
     height, width = frame.shape[:2]
     if not (height and width):
@@ -60,7 +61,7 @@ def checked_labels(mask: object, size: Size) -> Labels:
     if not (mask.dtype == np.bool_ or np.issubdtype(mask.dtype, np.integer)):
         raise UsageError(f"`mask`: must hold whole ids or bool, not {mask.dtype}; compare or round it first")
     if mask.shape != size:
-        raise UsageError(f"`mask`: is {mask.shape} but the frame is {size}; give a mask of the frame's size")
+        raise UsageError(f"`mask`: is {mask.shape} but the frame is {size}; {_as_mask(mask, size)}")
     if mask.min() < 0 or mask.max() > 255:
         raise UsageError(f"`mask`: holds the ids {mask.min()} to {mask.max()}; they must be 0..255")
     if not mask.any():
@@ -137,6 +138,36 @@ def _kind(value: object) -> str:
     kind = type(value)
     package = kind.__module__.partition(".")[0]
     return f"a {kind.__name__}" if package == "builtins" else f"a {package} {kind.__name__}"
+
+
+def _as_rgb(frame: NDArray[Any]) -> str:
+    """Return how an array that is no frame becomes one, as far as its shape and type say."""
+    if frame.ndim == 4:
+        return "; give one at a time, frame[0]"
+    if frame.ndim == 2:
+        return "; of a grey picture use numpy.dstack([frame] * 3)"
+    if frame.ndim == 3 and frame.shape[2] == 1:
+        return "; of a grey picture use numpy.repeat(frame, 3, axis=2)"
+    if frame.ndim == 3 and frame.shape[2] == 4:
+        return "; of RGBA use frame[..., :3]"
+    if frame.ndim != 3 or frame.shape[2] != 3:
+        return "; use frame.transpose(1, 2, 0)" if frame.ndim == 3 and frame.shape[0] == 3 else ""
+    if np.issubdtype(frame.dtype, np.floating):
+        return "; where 1 is white use (frame * 255).round().astype(numpy.uint8)"
+    return "; bring its values to 0..255 and use frame.astype(numpy.uint8)"
+
+
+def _as_mask(mask: NDArray[Any], size: Size) -> str:
+    """Return how an array of another shape becomes a mask of this size, as far as its shape says."""
+    if mask.shape == (*size, 1):
+        return "use mask[..., 0]"
+    if mask.ndim == 3 and mask.shape[:2] == size:
+        return "give one id for each pixel, or mask.any(axis=2) for one object in colour"
+    if mask.ndim == 3 and mask.shape[1:] == size:
+        return "give one object at a time, mask[0], or the ids of all in one array"
+    if mask.shape == size[::-1]:
+        return "use mask.T"
+    return "give a mask of the frame's size"
 
 
 def _advice(value: object) -> str:

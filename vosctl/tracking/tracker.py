@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,9 @@ class Tracker:
     Frames are (H, W, 3) uint8 RGB (or a `PlanarPicture`, which costs less), all of one size; masks are (H, W) integers,
     0 for the background and 1..255 for the objects. Ids need not be contiguous and come back as given.
 
+    One thread at a time may use a tracker; several trackers, in several threads, may share an engine:
+    `Tracker(EngineSettings(threads=1).create())`. There is nothing to close.
+
     Args:
         engine: runs the network; `Tracker.load` makes one.
         settings: how objects are followed.
@@ -85,6 +88,10 @@ class Tracker:
         self._follower: Follower | None = None
         self._frame_size = (0, 0)
         self._result = nothing_tracked(0, 0)
+
+    def __reduce__(self) -> NoReturn:
+        """Say why it is not pickled or copied: its network is held by the runtime of this process."""
+        raise TypeError("a Tracker cannot be pickled or copied; make one in each process, with Tracker.load")
 
     @property
     def crop_size(self) -> int | None:
@@ -313,7 +320,8 @@ class Tracker:
         Raises:
             UsageError: before `start`, or no object of that id is followed.
         """
-        self._started().remove(object_id)
+        follower, object_id = self._started(), checked_id(object_id)
+        follower.remove(object_id)
         self._result = without_object(self._result, object_id)
         return self._result
 
