@@ -50,3 +50,20 @@ def file_name(name: str, value: object) -> str:
     if not written:
         raise UsageError(f"`{name}`: is empty; give a name")
     return written
+
+
+def check_kind(name: str, value: object, kind: type, wanted: str) -> None:
+    """Refuse what is no object of a class.
+
+    Args:
+        name: of the parameter.
+        value: what was given.
+        kind: the class.
+        wanted: what to give, for the message.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not isinstance(value, kind):
+        given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise UsageError(f"`{name}`: give {wanted}, not {given}")

@@ -508,3 +508,21 @@ def test_nothing_can_be_estimated_of_what_cannot_be_opened(clips, bright_engine)
     Path("v/a.mp4").write_bytes(b"no video")
     jobs = JobsRequest("v", "out").find()
     assert estimate(jobs, InProcess(bright_engine), {}, vosctl.BatchEvents()).seconds is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"events": vosctl.Events()},
+            r"`events`: give an object .* extends vosctl.BatchEvents, not Events",
+        ),
+        ({"options": {"start": 3}}, r"`options`: give JobOptions.* not dict"),
+        ({"engine": "onnx"}, r"`engine`: give EngineSettings\(engine='onnx'\).* not str"),
+    ],
+)
+def test_what_is_no_setting_is_told_by_its_name(changed, message, clips, bright_engine):
+    clips("a")
+    with pytest.raises(vosctl.UsageError, match=message):
+        vosctl.batch("v", "out", outputs="masks", **{"engine": bright_engine, **changed})
+    assert not Path("out").exists()

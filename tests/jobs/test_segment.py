@@ -1,5 +1,7 @@
 import json
+import re
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -331,3 +333,27 @@ def test_a_part_without_frames_is_said_before_any_work(clip, bright_engine, tmp_
         vosctl.segment("clip.mp4", "m.png", masks="masks", engine=bright_engine, **given)
     assert sorted(tmp_path.iterdir()) == before
     assert bright_engine.batches == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"events": print}, "`events`: give an object of a class that extends vosctl.Events, not builtin_function"),
+        ({"events": Heard}, "not the class Heard"),
+        ({"engine": "onnx"}, "`engine`: give EngineSettings(engine='onnx'), or what its create() made, not str"),
+        (
+            {"tracking": {"window_size": 96}},
+            "`tracking`: give TrackingSettings(...), such as of `window_size=192`, not dict",
+        ),
+    ],
+)
+def test_what_is_no_setting_is_told_by_its_name(changed, message, clip, bright_engine):
+    with pytest.raises(vosctl.UsageError, match=re.escape(message)):
+        vosctl.segment("clip.mp4", "m.png", masks="masks", **{"engine": bright_engine, **changed})
+    assert not Path("masks").exists()
+
+
+def test_events_of_drawing_and_of_going_on_are_told_too(tmp_path):
+    for call in (vosctl.render, vosctl.resume):
+        with pytest.raises(vosctl.UsageError, match=r"`events`: give an object .* not the class Heard"):
+            call(tmp_path / "any.vostrack", events=cast(vosctl.Events, Heard))

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -72,10 +72,13 @@ def test_frames_come_back_exactly_and_in_any_order(tmp_path):
             assert same(track[index], result(index)[1])
         assert len(list(track)) == 5
         assert same(track[-1], result(4)[1])
-        with pytest.raises(IndexError):
+        with pytest.raises(IndexError, match=r"a\.vostrack: has 5 frames, none of them is -6"):
             track[-6]
         with pytest.raises(IndexError):
             track[5]
+        for number in ("1", 1.0, slice(1, 3)):
+            with pytest.raises(TypeError, match="integer"):
+                track[cast(int, number)]
 
 
 def test_the_header_comes_back(tmp_path):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vosctl.arguments import check_kind
 from vosctl.batching.executor import BatchEvents, Executor, InProcess
 from vosctl.batching.finding import JobsRequest
 from vosctl.batching.job import BatchJob, JobOptions
@@ -29,6 +30,7 @@ from vosctl.engine.base import Engine
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
 from vosctl.interrupts import held
+from vosctl.jobs.running import check_engine
 from vosctl.prompts.mask_file import StrPath
 from vosctl.remote import is_remote
 from vosctl.video.hardware import hardware_decoder
@@ -251,6 +253,11 @@ def batch(
         KeyboardInterrupt: interrupted; the results of what was done are written.
     """
     heard = events or BatchEvents()
+    check_kind("events", heard, BatchEvents, "an object of a class that extends vosctl.BatchEvents")
+    if options is not None:
+        check_kind("options", options, JobOptions, "JobOptions, such as JobOptions(tracking=TrackingSettings())")
+    if engine is not None:
+        check_engine(engine)
     if isinstance(jobs, str | os.PathLike):
         if output is None:
             raise UsageError("`output`: give the folder that the outputs go to")

@@ -21,7 +21,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.events import Events, Started
 from vosctl.interrupts import held
 from vosctl.jobs.recording import source_of
-from vosctl.jobs.running import check_max_frames, run_pipeline
+from vosctl.jobs.running import check_events, check_max_frames, run_pipeline
 from vosctl.prompts.mask_file import StrPath
 from vosctl.summary import Summary
 from vosctl.tracking.results import TrackedFrame
@@ -68,6 +68,7 @@ class RenderJob:
             KeyboardInterrupt: interrupted; likewise.
         """
         check_max_frames(self.max_frames)
+        check_events(self.events)
         path = Path(self.track)
         with opened_track(path, self.source, pictures=False, decoder=self.decoder) as (track, source):
             expected = len(track)

@@ -25,7 +25,15 @@ from vosctl.jobs.correcting import correction
 from vosctl.jobs.recording import direction_of, scheduled
 from vosctl.jobs.rendering import RenderJob, opened_track
 from vosctl.jobs.resumed import ResumedTracker
-from vosctl.jobs.running import check_max_frames, expected_frames, put_tracker, run_pipeline, warn_of_idle_gpu
+from vosctl.jobs.running import (
+    check_events,
+    check_max_frames,
+    check_settings,
+    expected_frames,
+    put_tracker,
+    run_pipeline,
+    warn_of_idle_gpu,
+)
 from vosctl.pipeline import LatencyHistogram
 from vosctl.prompts.choices import ChoiceAt
 from vosctl.prompts.mask_file import StrPath
@@ -86,6 +94,9 @@ class ResumeJob:
             KeyboardInterrupt: interrupted; likewise.
         """
         check_max_frames(self.max_frames)
+        check_events(self.events)
+        if self.engine is not None:
+            check_settings(self.engine)
         path = Path(self.track)
         if self.prompts or self.choices:
             corrected = self._correct(path)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vosctl.arguments import whole_number
+from vosctl.arguments import check_kind, whole_number
 from vosctl.engine.base import Engine, EngineInfo
 from vosctl.engine.cache import compiled_by_torch
 from vosctl.engine.idle_gpu import idle_gpu
@@ -36,6 +36,28 @@ def check_max_frames(max_frames: int | None) -> None:
     """
     if max_frames is not None and whole_number("max_frames", max_frames) < 1:
         raise UsageError(f"`max_frames={max_frames}`: must be 1 or more")
+
+
+def check_events(events: Events) -> None:
+    """Make sure that a run has somebody to hear of it. Raises UsageError when it is something else."""
+    check_kind("events", events, Events, "an object of a class that extends vosctl.Events")
+
+
+def check_engine(engine: EngineSettings | Engine[Any]) -> None:
+    """Make sure that it is an engine, or settings of one. Raises UsageError when it is something else."""
+    if not hasattr(engine, "propagate"):
+        check_kind("engine", engine, EngineSettings, "EngineSettings(engine='onnx'), or what its create() made")
+
+
+def check_settings(engine: EngineSettings | Engine[Any], tracking: TrackingSettings | None = None) -> None:
+    """Make sure that a run is given what computes and how objects are followed, before anything is opened.
+
+    Raises:
+        UsageError: one is something else.
+    """
+    check_engine(engine)
+    if tracking is not None:
+        check_kind("tracking", tracking, TrackingSettings, "TrackingSettings(...), such as of `window_size=192`")
 
 
 def expected_frames(info: SourceInfo, max_frames: int | None) -> int | None:

@@ -21,7 +21,9 @@ from vosctl.jobs.prompted import PromptedTracker
 from vosctl.jobs.recording import header_of, said_of
 from vosctl.jobs.references import tell_of_one_reference
 from vosctl.jobs.running import (
+    check_events,
     check_max_frames,
+    check_settings,
     expected_frames,
     put_tracker,
     run_pipeline,
@@ -105,6 +107,8 @@ class SegmentJob:
                 was whole of them.
             KeyboardInterrupt: interrupted; likewise.
         """
+        check_events(self.events)
+        check_settings(self.engine, self.tracking)
         self._check_objects()
         if self.direction not in get_args(Direction):
             raise UsageError(f"`direction={self.direction!r}`: is not known; give 'both' or 'forward'")

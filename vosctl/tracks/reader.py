@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -114,9 +115,11 @@ class Track:
 
         Raises:
             IndexError: there is no such frame.
+            TypeError: it is no whole number; slices are not read.
             VosctlError: it is damaged.
         """
-        if number < 0:
+        asked = number
+        if (number := operator.index(number)) < 0:
             number += len(self)
         with database_errors(self.path):
             found = self._database.execute(
@@ -130,7 +133,7 @@ class Track:
         if found is None:
             if 0 <= number < len(self):
                 raise VosctlError(f"{self.path}: frame {number} is missing; track the video again")
-            raise IndexError(number)
+            raise IndexError(f"{self.path}: has {len(self)} frames, none of them is {asked}")
         height, width = self.header.height, self.header.width
         try:
             alpha = unpack_matte(PackedMatte(*found), height, width)
