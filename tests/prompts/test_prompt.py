@@ -1,3 +1,5 @@
+from typing import Any, cast
+
 import numpy as np
 import pytest
 
@@ -65,3 +67,9 @@ def test_a_doubtful_mask_says_why():
     assert "fills only 0.6 % of its box" in MaskPrediction(speck, 0.9, (0, 0, 60, 45)).doubt
     assert MaskPrediction(speck, 0.9, (9, 9, 6, 6)).doubt is None
     assert MaskPrediction(speck, 0.9, (-1000, 9, 1015, 6)).doubt is None, "only the part in the picture counts"
+
+
+@pytest.mark.parametrize("points", [(310, 240, True), [310, 240], np.array([310, 240, 1]), 310, "310,240"])
+def test_one_click_in_the_place_of_a_list_is_said(points):
+    with pytest.raises(UsageError, match=r"`point=.*310.*: give a list of clicks, such as \[\(310, 240, True\)\]"):
+        Prompt.of(points=cast(Any, points))

@@ -62,7 +62,7 @@ class Prompt:
         Raises:
             UsageError: a box, a point or a mask of another form, or numbers that are not finite.
         """
-        return cls(_box(box), tuple(_click(point) for point in points), tuple(strokes), _mask(mask))
+        return cls(_box(box), _clicks(points), tuple(strokes), _mask(mask))
 
     def check_places(self, height: int, width: int) -> None:
         """Make sure that the box and the clicks lie in a picture.
@@ -135,6 +135,12 @@ def _mask(mask: Mask | SoftMask | None) -> SoftMask | None:
         return None if mask is None else np.asarray(mask, np.float32)
     except (TypeError, ValueError):
         raise UsageError(f"`mask`: give a NumPy array (H, W), not {type(mask).__name__}") from None
+
+
+def _clicks(points: Sequence[Click]) -> tuple[Click, ...]:
+    if np.isscalar(points) or any(np.isscalar(point) for point in points):  # one click instead of a list of them
+        raise UsageError(f"`point={points}`: give a list of clicks, such as [(310, 240, True)]")
+    return tuple(_click(point) for point in points)
 
 
 def _click(point: Click) -> Click:
