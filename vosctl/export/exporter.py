@@ -26,7 +26,7 @@ from vosctl.errors import UsageError, VosctlError
 from vosctl.export.checking import check_masks, check_probabilities
 from vosctl.export.clip import CheckClip
 from vosctl.export.folder import check_replaceable, staged_folder, write_graphs
-from vosctl.export.graphs import SUMMARIES, describe_tensors, describe_use, trace_graphs
+from vosctl.export.graphs import SUMMARIES, describe_tensors, describe_use, fold_exponentials, trace_graphs
 from vosctl.export.quantization import calibration_samples, quantize_step, times_of
 from vosctl.export.readme import readme
 from vosctl.export.settings import ExportSettings, GraphShape
@@ -115,6 +115,9 @@ def export_network(
     if settings.precision == "fp16":
         traced = traced.half()
     graphs = dict(zip((REFERENCE, STEP), trace(traced, settings.shape, settings.opset), strict=True))
+    if settings.precision == "fp16":
+        for model in graphs.values():
+            fold_exponentials(model)
     with tempfile.TemporaryDirectory() as scratch, staged_folder(folder, overwrite=overwrite) as partial:
         if settings.calibration:
             plain = _write(graphs, replace(metadata, precision="fp32"), Path(scratch))

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -205,6 +206,23 @@ def trace(
     model = onnx.load_from_string(buffer.getvalue())
     _strip_prefix(model)
     return model
+
+
+def fold_exponentials(model: onnx.ModelProto) -> None:
+    """Compute the exponentials of weights, in place: ONNX Runtime cannot in fp16 on a CPU, and warns.
+
+    Args:
+        model: a graph whose weights lie in it.
+    """
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "Exp" and node.input[0] in constants]:
+        weight = onnx.numpy_helper.to_array(constants[node.input[0]])
+        folded = np.exp(weight.astype(np.float32)).astype(weight.dtype)
+        graph.initializer.append(onnx.numpy_helper.from_array(folded, node.output[0]))
+        graph.node.remove(node)
+        if not any(node.input[0] in other.input for other in graph.node):
+            graph.initializer.remove(constants[node.input[0]])
 
 
 def describe_tensors(model: onnx.ModelProto) -> dict[str, str]:
