@@ -73,3 +73,7 @@ def test_a_doubtful_mask_says_why():
 def test_one_click_in_the_place_of_a_list_is_said(points):
     with pytest.raises(UsageError, match=r"`point=.*310.*: give a list of clicks, such as \[\(310, 240, True\)\]"):
         Prompt.of(points=cast(Any, points))
+
+
+def test_clicks_that_come_one_by_one_are_all_taken():
+    assert Prompt.of(points=cast(Any, ((x, 5, True) for x in (3, 4)))).points == ((3.0, 5.0, True), (4.0, 5.0, True))

@@ -138,9 +138,10 @@ def _mask(mask: Mask | SoftMask | None) -> SoftMask | None:
 
 
 def _clicks(points: Sequence[Click]) -> tuple[Click, ...]:
-    if np.isscalar(points) or any(np.isscalar(point) for point in points):  # one click instead of a list of them
+    given = () if np.isscalar(points) else tuple(points)
+    if np.isscalar(points) or any(np.isscalar(point) for point in given):  # one click instead of a list of them
         raise UsageError(f"`point={points}`: give a list of clicks, such as [(310, 240, True)]")
-    return tuple(_click(point) for point in points)
+    return tuple(_click(point) for point in given)
 
 
 def _click(point: Click) -> Click:
