@@ -76,6 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=Path, action="append", default=[])
     parser.add_argument("--every", type=int, default=1, help="of the clips to learn from, take every so many")
     parser.add_argument("--stills", type=int, default=1000, help="samples made of stills and clips")
+    parser.add_argument("--screens", type=int, default=0, help="the same in which a picture slides in over the object")
     parser.add_argument("--sizes", type=lambda text: [int(part) for part in text.split(",")], default=[256, 320])
     parser.add_argument("--examples", type=Path, help="file that keeps the examples; read when it is there")
     parser.add_argument(
@@ -125,14 +126,17 @@ def _of_clips(engine: RecordingEngine, clips: Sequence[AnnotatedClip], sizes: Se
 def _of_stills(engine: RecordingEngine, arguments: argparse.Namespace) -> Iterator[Example]:
     stills, _ = find_stills(arguments.images)
     sequences, _ = find_sequences([arguments.videos])
-    samples = Samples(stills, sequences, SampleSettings(targets=2, max_skip=3, video_share=0.3, seed=7))
+    plain = SampleSettings(targets=2, max_skip=3, video_share=0.3, seed=7)
+    screened = SampleSettings(targets=3, max_skip=2, video_share=0.3, seed=11, screens=1.0)
     rng = np.random.default_rng(arguments.seed)
-    for start in range(0, arguments.stills, STILLS_BATCH):
-        size = int(rng.choice(arguments.sizes))
-        batch = collate([samples[number, size] for number in range(start, start + STILLS_BATCH)])
-        yield from examples_of_batch(engine, batch, int(rng.integers(1, STILLS_BATCH)))
-        if start % (10 * STILLS_BATCH) == 0:
-            print(f"# stills: {start} of {arguments.stills}", flush=True)
+    for name, count, settings in (("stills", arguments.stills, plain), ("screens", arguments.screens, screened)):
+        samples = Samples(stills, sequences, settings)
+        for start in range(0, count, STILLS_BATCH):
+            size = int(rng.choice(arguments.sizes))
+            batch = collate([samples[number, size] for number in range(start, start + STILLS_BATCH)])
+            yield from examples_of_batch(engine, batch, int(rng.integers(1, STILLS_BATCH)))
+            if start % (10 * STILLS_BATCH) == 0:
+                print(f"# {name}: {start} of {count}", flush=True)
 
 
 def _judge(head: PresenceHead, judged: Sequence[Example]) -> None:

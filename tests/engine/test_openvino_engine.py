@@ -137,7 +137,7 @@ def test_a_cpu_without_bf16_runs_in_fp32():
 
 def test_what_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(VosctlError, match=r"needs openvino, .* pip install .*\[openvino\]'"):
+    with pytest.raises(VosctlError, match=r"needs openvino, .* pip install .*\[openvino\]"):
         create_engine("lite", engine="openvino")
 
 

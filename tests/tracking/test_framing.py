@@ -16,6 +16,8 @@ from vosctl.tracking.framing import (
 from vosctl.tracking.keeping import TrackerState
 from vosctl.tracks.states import pack_state, unpack_state
 
+SHARES = (1, 1, 1.03, 1.06, 1.06)
+
 
 def moved(framing, boxes):
     for box in boxes:
@@ -57,6 +59,14 @@ def test_an_object_of_unknown_motion_is_given_some_room():
     framing = Framing.of_box((100, 100, 80, 80), 64)
     assert framing.crop.side == 80 * CONTEXT
     assert framing.seen((100, 100, 80, 80)).crop.side < 80 * CONTEXT
+
+
+def test_large_crops_show_more_around_the_object():
+    box, sizes = (100.0, 100.0, 800.0, 800.0), (192, 320, 352, 384, 512)
+    first = [Framing.of_box(box, size) for size in sizes]
+    assert [one.crop.side for one in first] == pytest.approx([800 * CONTEXT * share for share in SHARES], abs=1)
+    settled = [moved(one, [box] * 30).crop.side for one in first]
+    assert settled == pytest.approx([800 * LEAST_CONTEXT * share for share in SHARES], abs=2)
 
 
 def test_the_crop_keeps_the_size_of_an_object_that_is_half_hidden():

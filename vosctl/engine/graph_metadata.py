@@ -32,7 +32,6 @@ class GraphMetadata:
         licence: what the weights may be used for.
         tells_presence: whether `step` has the output `presence`.
         version: vosctl's version at export.
-        tells_presence: whether `step` has the output `presence`.
     """
 
     network: str
@@ -47,6 +46,11 @@ class GraphMetadata:
     licence: str = ""
     version: str = ""
     tells_presence: bool = False
+
+    @property
+    def view_size(self) -> tuple[int, int]:
+        """Height and width in pixels of what the graphs are shown: those they are fixed to, or the network's own."""
+        return self.size or (self.crop_size, self.crop_size)
 
     @property
     def step_outputs(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from vosctl.export.settings import GraphShape
 from vosctl.network.base import PropagationNetwork
 from vosctl.network.efficientnet import SameConv2d
 from vosctl.tracking.crop import FILL
-from vosctl.tracking.framing import CONTEXT, LARGEST_CONTEXT, LEAST_CONTEXT, MIN_SIDE, REFERENCE_CONTEXT
+from vosctl.tracking.framing import CONTEXT, LARGEST_CONTEXT, LEAST_CONTEXT, MIN_SIDE, REFERENCE_CONTEXT, widened
 from vosctl.tracking.presence import LOST_BELOW
 
 WEIGHTS_PREFIX = "network."  # of the networks' keys in the traced modules
@@ -244,11 +244,13 @@ def describe_use(metadata: GraphMetadata) -> dict[str, str]:
     Args:
         metadata: of the graphs.
     """
+    contexts = CONTEXT, LEAST_CONTEXT, LARGEST_CONTEXT, REFERENCE_CONTEXT
+    context, least, largest, reference = (f"{widened(one, metadata.view_size[0]):.3g}" for one in contexts)
     described = {
         "normalisation": "in the graph",
-        "context": f"{CONTEXT}: side of the crop over the longer side of the object's box; {LEAST_CONTEXT} where its "
-        f"motion is steady, {LARGEST_CONTEXT} where it is not",
-        "reference_context": f"{REFERENCE_CONTEXT}: the same for the reference",
+        "context": f"{context}: side of the crop over the longer side of the object's box; {least} where its "
+        f"motion is steady, {largest} where it is not",
+        "reference_context": f"{reference}: the same for the reference",
         "least_side": f"{MIN_SIDE:g}: of the crop, in pixels of the frame",
         "fill": f"{' '.join(map(str, FILL))}: RGB of a crop beyond the frame, where the mask is 0",
         "threshold": "0.5: of the probability, above which a pixel is the object's",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vosctl.engine.graph_metadata import GraphMetadata
 from vosctl.tracking.crop import FILL
-from vosctl.tracking.framing import CONTEXT, MIN_SIDE, REFERENCE_CONTEXT
+from vosctl.tracking.framing import CONTEXT, MIN_SIDE, REFERENCE_CONTEXT, widened
 from vosctl.tracking.presence import LOST_BELOW
 
 TEMPLATE = """\
@@ -124,7 +124,7 @@ def readme(metadata: GraphMetadata, opset: int) -> str:
     """Return the README, in Markdown, with a loop that runs the graphs."""
     height, width = metadata.size or ("H", "W")
     objects = metadata.objects or "N"
-    view_height, view_width = metadata.size or (metadata.crop_size, metadata.crop_size)
+    view_height, view_width = metadata.view_size
     return TEMPLATE.format(
         weights=metadata.weights,
         version=metadata.version,
@@ -146,8 +146,8 @@ def readme(metadata: GraphMetadata, opset: int) -> str:
         opset=opset,
         js_presence=", presence" if metadata.tells_presence else "",
         least_side=int(MIN_SIDE),
-        context=CONTEXT,
-        reference_context=REFERENCE_CONTEXT,
+        context=f"{widened(CONTEXT, view_height):.3g}",
+        reference_context=f"{widened(REFERENCE_CONTEXT, view_height):.3g}",
         view_height=view_height,
         view_width=view_width,
         view_objects=metadata.objects or 1,

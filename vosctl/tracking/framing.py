@@ -13,6 +13,8 @@ LEAST_CONTEXT, LARGEST_CONTEXT = 1.6, 1.9  # the same of an object that is found
 REFERENCE_CONTEXT = 1.4  # the same for the reference
 CONTEXT_PER_SURPRISE = 2.4
 FIRST_SURPRISE = 0.125  # goes with CONTEXT
+# All of these are for crops of up to the first of two sizes in pixels; from the second on they are wider by a share.
+LARGE_SIZES, WIDER = (320, 384), 0.06
 SURPRISE_MEMORY = 0.9  # share of the surprise kept from frame to frame
 MIN_SIDE = 96.0  # pixels
 SMOOTHING = 0.6  # weight of the new crop against the one before
@@ -23,9 +25,15 @@ LOST_GROWTH = 1.2  # growth of the crop per frame while the object is lost
 LOST_DRAG = 0.9  # share of the velocity kept per frame while the object is lost
 
 
+def widened(context: float, size: int) -> float:
+    """Return a context as it is in crops of `size` pixels: large ones show no object larger than networks know it."""
+    usual, large = LARGE_SIZES
+    return context * (1 + WIDER * min(max((size - usual) / (large - usual), 0.0), 1.0))
+
+
 def crop_of_box(box: RealBox, context: float, size: int) -> Crop:
-    """Return the crop of `size` pixels that shows a box with `context` times its longer side."""
-    return Crop.around(*_center(box), _side_of(max(box[2:]), context), size)
+    """Return the crop of `size` pixels that shows a box with `context`, see `widened`, times its longer side."""
+    return Crop.around(*_center(box), _side_of(max(box[2:]), context, size), size)
 
 
 def _center(box: RealBox) -> tuple[float, float]:
@@ -33,14 +41,14 @@ def _center(box: RealBox) -> tuple[float, float]:
     return x + width / 2, y + height / 2
 
 
-def _side(extent: float, surprise: float) -> float:
+def _side(extent: float, surprise: float, size: int) -> float:
     """Return the crop's side: the less it is known where the object will be, the wider."""
     context = CONTEXT + CONTEXT_PER_SURPRISE * (surprise - FIRST_SURPRISE)
-    return _side_of(extent, min(max(context, LEAST_CONTEXT), LARGEST_CONTEXT))
+    return _side_of(extent, min(max(context, LEAST_CONTEXT), LARGEST_CONTEXT), size)
 
 
-def _side_of(extent: float, context: float) -> float:
-    return max(context * extent, MIN_SIDE)
+def _side_of(extent: float, context: float, size: int) -> float:
+    return max(widened(context, size) * extent, MIN_SIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ class Framing:
         extent = max(*box[2:], EXTENT_MEMORY * self.extent)
         surprise = max(hypot(*beside) / extent, SURPRISE_MEMORY * self.surprise)
         x, y = (old + SMOOTHING * (new - old) for old, new in zip(self.crop.center, center, strict=True))
-        side = self.crop.side + SMOOTHING * (_side(extent, surprise) - self.crop.side)
+        side = self.crop.side + SMOOTHING * (_side(extent, surprise, self.crop.size) - self.crop.side)
         return Framing(Crop.around(x + vx, y + vy, side, self.crop.size), center, (vx, vy), extent, surprise)
 
     def found(self, box: RealBox) -> Framing:
@@ -92,13 +100,13 @@ class Framing:
         extent = EXTENT_MEMORY * self.extent
         if moved > PLACE * self.extent or not PLACE * extent < found.extent < extent:
             return found
-        side = _side_of(extent, CONTEXT)
+        side = _side_of(extent, CONTEXT, self.crop.size)
         return replace(found, crop=Crop.around(*found.center, side, self.crop.size), extent=extent)
 
     def unseen(self, frame_height: int, frame_width: int) -> Framing:
         """After a frame in which the object was not seen: on along its path, ever wider, up to the frame."""
         crop, (vx, vy) = self.crop, self.velocity
-        side = max(crop.side * LOST_GROWTH, _side(self.extent, self.surprise))
+        side = max(crop.side * LOST_GROWTH, _side(self.extent, self.surprise, crop.size))
         side = min(side, max(frame_height, frame_width, crop.side))
         x, y = crop.center
         x, y = _clamped(x + vx, side, frame_width), _clamped(y + vy, side, frame_height)

@@ -23,8 +23,6 @@ ATTEMPTS = 50
 CACHE_BYTES = 3 << 30
 TRANSPLANTED = 0.35
 """Share of the samples cut from sequences whose object is put in front of another background."""
-SCREENS = 0.15
-"""Share of what passes by that is a whole picture sliding in over the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,7 @@ class SampleSettings:
         max_skip: largest step between a sequence's frames.
         video_share: share of samples cut from sequences; the others are made from stills.
         crowds: share of those made from stills that show several objects, see `vosctl.training.crowds`.
+        screens: share of what passes by that is a whole picture, which slides in over the object.
         seed: samples are drawn from this and their number.
         cache_bytes: decoded files kept by each worker.
     """
@@ -71,6 +70,7 @@ class SampleSettings:
     video_share: float
     seed: int
     crowds: float = 0.0
+    screens: float = 0.15
     cache_bytes: int = CACHE_BYTES
 
 
@@ -174,11 +174,10 @@ class Samples(Dataset[tuple[Tensor, ...]]):
 
     def _with_passer(self, scene: Scene, rng: np.random.Generator) -> Scene:
         """Add a second copy of the object (mirrored half of the time), something else, bars, or a screen."""
+        if rng.random() < self._settings.screens:
+            return passers.with_screen(scene, self._background(1, rng)[0], rng)
         choice = rng.random()
         cutout: Cutout | None
-        if choice < SCREENS:
-            return passers.with_screen(scene, self._background(1, rng)[0], rng)
-        choice = (choice - SCREENS) / (1 - SCREENS)
         if choice < 0.4:  # look-alikes are what tracking fails on most
             cutout = scenes.cut_out(scene.images[1], scene.labels[1])
             if cutout is not None and rng.random() < 0.5:

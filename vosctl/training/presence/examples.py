@@ -217,12 +217,12 @@ def examples_of_clip(engine: RecordingEngine, clip: AbsenceClip, size: int, late
 def examples_of_batch(engine: RecordingEngine, batch: Batch, shift: int) -> Iterable[Example]:
     """Every object of a batch of training samples in its own frames, and in those of another sample.
 
-    Each is looked for with the guidance of the sample, for two frames, with none, and, in the other's frames, with the
+    Each is looked for with the guidance of the sample, for all targets, with none, and, in the other's frames, with the
     object's own mask of the reference.
 
     Args:
         engine: of the network.
-        batch: two targets each.
+        batch: of samples with one target or more.
         shift: how far the other sample is away in the batch.
     """
     count = len(batch.reference)
@@ -236,15 +236,18 @@ def examples_of_batch(engine: RecordingEngine, batch: Batch, shift: int) -> Iter
         if roll:
             kinds["misguided"] = reference_masks
         for kind, mask in kinds.items():
-            for target in range(2 if kind == "guided" else 1):
+            targets = batch.images.shape[1] if kind == "guided" else 1
+            for target in range(targets):
                 probability = engine.mark(batch.images[order, target].float() / 255, mask, states)
                 marked = (probability > 0.5).float()
                 shares = (marked * truth[:, target]).sum((1, 2, 3)) / marked.sum((1, 2, 3)).clamp(min=1)
                 least = SEEN_PIXELS / marked[0].numel()
                 group = ("own " if roll == 0 else "other ") + kind
                 yield from engine.examples(states, shares.tolist(), least, ("still", group))
-                if target == 0 and kind == "guided":
-                    grid = F.affine_grid(batch.to_previous[order, 1], list(probability.shape), align_corners=False)
+                if target + 1 < targets:
+                    grid = F.affine_grid(
+                        batch.to_previous[order, target + 1], list(probability.shape), align_corners=False
+                    )
                     mask = F.grid_sample(probability, grid, align_corners=False)
 
 
