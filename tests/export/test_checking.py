@@ -3,8 +3,8 @@ import pytest
 
 from vosctl.engine import EngineInfo, Step
 from vosctl.errors import VosctlError
-from vosctl.export.checking import check_masks, check_probabilities
-from vosctl.export.clip import CheckClip, least_agreement, mean_j
+from vosctl.export.checking import FOLLOWED_FRAMES, check_masks, check_probabilities
+from vosctl.export.clip import CheckClip, frame_agreement, frame_j
 
 SIZE = (96, 128)
 
@@ -60,6 +60,20 @@ def test_masks_have_a_floor():
     assert check_masks(Echo(flipped_corner), Echo(), SIZE, "int8").agreement == pytest.approx(1 - 288 / 96 / 128)
 
 
+def test_what_is_left_of_an_object_that_torch_has_lost_is_no_measure():
+    def lost(from_step, value):
+        engine = Echo()
+        engine.change = lambda masks: np.full_like(masks, value) if len(engine.batches) > from_step else masks
+        return engine
+
+    late = FOLLOWED_FRAMES - 4
+    assert check_masks(lost(late, 1), lost(late, 0), SIZE, "fp16").agreement == 1
+    with pytest.raises(VosctlError, match="agree"):
+        check_masks(lost(late, 0), Echo(), SIZE, "fp16")
+    with pytest.raises(VosctlError, match=r" 0\.00% of the pixels"):
+        check_masks(lost(0, 1), lost(0, 0), SIZE, "fp16")  # it never followed anything
+
+
 def test_the_clip_shows_its_objects_whole():
     clip = CheckClip.made(2)
     assert clip.object_ids == [1, 2]
@@ -73,12 +87,12 @@ def test_the_clip_shows_its_objects_whole():
         assert not seen[:, 0].any()
 
 
-def test_mean_j_and_agreement():
+def test_j_and_agreement_of_every_frame():
     truth = np.zeros((2, 1, 4, 4), bool)
     truth[:, :, :2] = True
     masks = truth.copy()
     masks[1, :, 1] = False
-    assert mean_j(masks, truth) == pytest.approx((1 + 0.5) / 2)
-    assert least_agreement(masks, truth) == pytest.approx(0.75)
+    assert frame_j(masks, truth).tolist() == [[1], [0.5]]
+    assert frame_agreement(masks, truth).tolist() == [[1], [0.75]]
     nothing = np.zeros_like(truth)
-    assert mean_j(nothing, nothing) == 1
+    assert (frame_j(nothing, nothing) == 1).all()

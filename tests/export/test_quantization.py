@@ -1,11 +1,13 @@
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
+import vosctl.demo
 from tests.helpers.engines import BrightObjectEngine
 from tests.helpers.frames import square_frame, write_video
 from vosctl.engine import create_engine
@@ -14,8 +16,13 @@ from vosctl.export.exporter import export_network
 from vosctl.export.quantization import CALIBRATION_SAMPLES, calibration_samples
 from vosctl.export.settings import Calibration, ExportSettings, GraphShape
 from vosctl.video.masks import write_indexed_png
+from vosctl.weights.checkpoint import load_checkpoint
+from vosctl.weights.networks import build_network
+from vosctl.weights.registry import locate_weights
 
 from .conftest import SOURCE, tiny
+
+DEMO = Path(vosctl.demo.__file__).parent
 
 
 @pytest.fixture
@@ -52,9 +59,9 @@ def test_int8_is_per_channel_and_keeps_its_ends_in_floats(name, calibration, tmp
     by_output = {output: node for node in step.graph.node for output in node.output}
     weights = {node.name: by_output.get(node.input[1]) for node in step.graph.node if node.op_type == "Conv"}
     quantized = {name for name, source in weights.items() if source and source.op_type == "DequantizeLinear"}
-    head = "/head2/Conv" if name == "lite" else "/pred2/Conv"
-    assert head in weights
-    assert head not in quantized
+    floats = ("/head2/Conv", "/blocks.0/", "/outline/") if name == "lite" else ("/pred2/Conv",)
+    assert all(any(part in layer for layer in weights) for part in floats)
+    assert not any(part in layer for layer in quantized for part in floats)
     assert len(quantized) > 10
     scales = [tensor for tensor in step.graph.initializer if tensor.name.endswith("weight_scale")]
     assert any(tensor.dims and tensor.dims[0] > 1 for tensor in scales)
@@ -68,6 +75,19 @@ def test_int8_is_per_channel_and_keeps_its_ends_in_floats(name, calibration, tmp
     found = engine.propagate(frame[None], mask[None], [engine.encode_reference(frame, mask)]).probabilities
     assert found.shape == (1, 96, 96)
     assert np.isfinite(found).all()
+
+
+@pytest.mark.slow
+def test_the_shipped_network_keeps_its_masks_in_8_bits(tmp_path):
+    told = []
+    clip = Calibration(str(DEMO / "flower.mp4"), DEMO / "flower-mask.png")
+    settings = ExportSettings(precision="int8", calibration=clip)
+    network = build_network(load_checkpoint(locate_weights("lite")))
+    export_network(
+        network, SOURCE, tmp_path / "out", settings, tell=told.append, time_steps=lambda engines, sample: [0.01, 0.02]
+    )
+    assert "masks agree with torch's" in told[0]
+    assert (tmp_path / "out" / "step.onnx").is_file()
 
 
 def test_int8_that_is_slower_is_not_written(calibration, tmp_path):

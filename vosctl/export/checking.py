@@ -10,13 +10,14 @@ import numpy as np
 
 from vosctl.engine.base import Engine
 from vosctl.errors import VosctlError
-from vosctl.export.clip import CheckClip, least_agreement, mean_j
+from vosctl.export.clip import CheckClip, frame_agreement, frame_j
 from vosctl.export.settings import ExportPrecision
 
 LARGEST_DIFFERENCE = 1e-3  # of probabilities, for fp32
 LEAST_AGREEMENT: dict[ExportPrecision, float] = {"fp16": 0.995, "int8": 0.97}  # share of the pixels, in every frame
 STEPS = 2
 FOLLOWED_FRAMES = 16
+FOLLOWED_J = 0.75  # of torch's masks: below it the network has lost the object, and what is left of it is no measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class MaskCheck:
     """Masks of the exported graphs against those of torch, on the made clip.
 
     Attributes:
-        agreement: least share of equal pixels in any frame, 0..1.
+        agreement: least share of equal pixels in any frame in which torch follows the object, 0..1.
         j: mean J of the graphs' masks against the truth, 0..1.
         j_torch: the same for torch's masks.
     """
@@ -103,7 +104,12 @@ def check_masks(
     """
     clip = CheckClip.made(FOLLOWED_FRAMES)
     masks, masks_torch, truth = clip.follow(exported, size), clip.follow(torch, size), clip.truth(size)
-    result = MaskCheck(least_agreement(masks, masks_torch), mean_j(masks, truth), mean_j(masks_torch, truth))
+    agreement, j_torch = frame_agreement(masks, masks_torch), frame_j(masks_torch, truth)
+    followed = j_torch >= FOLLOWED_J
+    least_found = (
+        agreement[followed].min() if followed.any() else agreement.min()
+    )  # a network may know no object at all
+    result = MaskCheck(float(least_found), float(frame_j(masks, truth).mean()), float(j_torch.mean()))
     if least is None:
         least = LEAST_AGREEMENT[precision]
     if result.agreement < least:

@@ -77,13 +77,13 @@ class CheckClip:
         return np.stack(views, axis=1)
 
 
-def mean_j(masks: Masks, truth: Masks) -> float:
-    """Return the mean J, intersection over union, over frames and objects, 0..1."""
+def frame_j(masks: Masks, truth: Masks) -> NDArray[np.float64]:
+    """Return J, intersection over union, of every frame and object, 0..1; 1 where neither has any."""
     union = np.count_nonzero(masks | truth, axis=(2, 3))
     intersection = np.count_nonzero(masks & truth, axis=(2, 3))
-    return float(np.mean(np.where(union > 0, intersection / np.maximum(union, 1), 1.0)))
+    return np.where(union > 0, intersection / np.maximum(union, 1), 1.0)
 
 
-def least_agreement(masks: Masks, others: Masks) -> float:
-    """Least share of equal pixels in any frame, 0..1."""
-    return float((masks == others).mean(axis=(2, 3)).min())
+def frame_agreement(masks: Masks, others: Masks) -> NDArray[np.float64]:
+    """Return the share of equal pixels of every frame and object, 0..1."""
+    return np.asarray((masks == others).mean(axis=(2, 3)))

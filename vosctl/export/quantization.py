@@ -33,8 +33,8 @@ ERRORS_ONLY = 3
 DEFAULT_SEVERITY = 2
 
 # Kept in floats: the input's normalisation, the reading, which averages over many positions, and the layers that the
-# network's description names: the stem, and the last ones, whose errors are the mask's. With the stem and the head in
-# 8 bits the masks of the made clip were worse, and no faster.
+# network's description names: the first ones, and the last ones, whose errors are the mask's. With the stem and the
+# head in 8 bits the masks of the made clip were worse, and no faster.
 FLOAT_OPERATORS = {"Transpose", "Cast", "Unsqueeze", "Div", "Sub", "MatMul", "Softmax", "Sigmoid", "AveragePool"}
 PRESENCE_SCOPE = "/presence/"  # of the names of the head's nodes: it costs next to nothing, and its verdict is a number
 
@@ -107,14 +107,14 @@ def quantize_step(step: onnx.ModelProto, samples: Sequence[Sample], float_layers
     Args:
         step: the graph.
         samples: what its ranges are taken from.
-        float_layers: ends of the names of the layers that stay in floats.
+        float_layers: parts of the names of the layers that stay in floats.
     """
     model = onnx.shape_inference.infer_shapes(step)
     add_pre_process_metadata(model)
     names = [
         node.name
         for node in model.graph.node
-        if node.op_type in FLOAT_OPERATORS or node.name.endswith(float_layers) or PRESENCE_SCOPE in node.name
+        if node.op_type in FLOAT_OPERATORS or any(part in node.name for part in (*float_layers, PRESENCE_SCOPE))
     ]
     with tempfile.TemporaryDirectory() as folder, _quiet_runtime():
         path = Path(folder) / "step.onnx"

@@ -67,8 +67,8 @@ class NetworkDescription:
         detached_reference: module behind which no gradient flows back in the reference stream: what is before it learns
             from the target stream alone, at two thirds of the cost. Empty for none.
         stem: names of the image convolution, the mask convolution and the batch norm of their sum.
-        float_layers: ends of the names of the layers that an export in 8 bits keeps in floats, whose errors are the
-            mask's own.
+        float_layers: parts of the names of the layers that an export in 8 bits keeps in floats: those whose errors are
+            the mask's own, and the first ones, whose errors go through all the others.
         grown_from: name of a smaller network whose weights it can start from.
         grow: "module:function" that does so.
         official: its authors' own release, whose files have keys that begin with `module.`; None where there is none.
@@ -163,7 +163,15 @@ LITE = NetworkDescription(
     state_names=("key", "value", "r5"),
     factory="vosctl.network.lite:Lite",
     detached_reference="encoder.blocks.4",
-    float_layers=("/stem/Conv", "/stem_mask/Conv", "/head2/Conv", "/outline/head/Conv"),
+    float_layers=(
+        "/stem/Conv",
+        "/stem_mask/Conv",
+        "/blocks.0/",
+        "/blocks.1/",
+        "/blocks.2/",
+        "/head2/Conv",
+        "/outline/",
+    ),
     has_presence_head=True,
     side_by_side=_READ,
     added_parts=(OUTLINE,),
