@@ -227,7 +227,7 @@ def test_a_virtual_camera_without_pyvirtualcam(invoke, clip, fake, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
     result = invoke("webcam", "clip.mp4", "--no-window", "--first-mask", "m.png", "--virtual-camera")
     assert result.exit_code == 1
-    assert "[camera]'" in result.stderr
+    assert '[camera]"' in result.stderr
 
 
 class FakePyvirtualcam:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import signal
 import subprocess
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.helpers.disks import full_disk
 from vosctl.errors import VosctlError
 from vosctl.video.places import is_mount_point
 from vosctl.video.sinks import OutputRequest, open_sinks
@@ -224,19 +222,6 @@ class TestFoldersThatCannotBeRenamed:
 
 def test_an_ordinary_folder_is_no_mount_point(tmp_path):
     assert not is_mount_point(tmp_path)
-
-
-@contextmanager
-def full_disk(size=4000):
-    """Files cannot grow beyond that many bytes, the one pytest may be writing to included: over before a test ends."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,10 @@
 import numpy as np
 import pytest
 
+from tests.helpers.disks import full_disk
 from vosctl.errors import UsageError, VosctlError
 from vosctl.tracks import Track
 from vosctl.video.sinks import OutputRequest, open_sinks
-
-
-@pytest.fixture
-def full_after():
-    """Have files end at so many bytes, as those of a full disk or of one whose quota is used up."""
-    resource = pytest.importorskip("resource")  # not on Windows
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def open_track(clip, path, **settings):
@@ -50,21 +42,20 @@ def test_without_a_frame_nothing_is_left(clip_of, tmp_path):
 
 
 @pytest.mark.parametrize("size", [0, 16 << 10])
-def test_a_full_disk_leaves_nothing_of_a_track_without_a_frame(clip_of, tmp_path, full_after, size):
+def test_a_full_disk_leaves_nothing_of_a_track_without_a_frame(clip_of, tmp_path, size):
     clip = clip_of([0])
-    full_after(size)
-    with pytest.raises(VosctlError, match=r"a\.vostrack: "):
+    with full_disk(size), pytest.raises(VosctlError, match=r"a\.vostrack: "):
         open_track(clip, tmp_path / "a.vostrack")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_first_frame_without_room_leaves_nothing(clip_of, tmp_path, full_after):
+def test_a_first_frame_without_room_leaves_nothing(clip_of, tmp_path):
     clip = clip_of([0])
     sink = open_track(clip, tmp_path / "a.vostrack")
-    full_after(16 << 10)
-    with pytest.raises(VosctlError, match=r"a\.vostrack: .* the disk is full"):
-        sink.write(clip.frames[0], clip.results[0])
-    assert sink.abort() is None
+    with full_disk(16 << 10):
+        with pytest.raises(VosctlError, match=r"a\.vostrack: .* the disk is full"):
+            sink.write(clip.frames[0], clip.results[0])
+        assert sink.abort() is None
     assert not list(tmp_path.iterdir())
 
 
