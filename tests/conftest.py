@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,10 @@ from tests.helpers.engines import BrightObjectEngine, register_engine
 from tests.helpers.networks import TINY_STAGES, randomise_norms
 from tests.helpers.prompts import ColourPromptEngine
 from vosctl.prompts.segmenter import registered_prompt_engine
+
+# torch compiles with setuptools, which has to come before anything that imports Python's own distutils.
+with suppress(ImportError):
+    import setuptools  # noqa: F401
 
 # A user's own settings and imported weights must not reach the tests; one thread keeps them deterministic and friendly.
 for name in [name for name in os.environ if name.startswith("VOSCTL_")]:
