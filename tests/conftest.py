@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from importlib import import_module
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +16,7 @@ from vosctl.prompts.segmenter import registered_prompt_engine
 
 # torch compiles with setuptools, which has to come before anything that imports Python's own distutils.
 with suppress(ImportError):
-    import setuptools  # noqa: F401
+    import_module("setuptools")
 
 # A user's own settings and imported weights must not reach the tests; one thread keeps them deterministic and friendly.
 for name in [name for name in os.environ if name.startswith("VOSCTL_")]:
