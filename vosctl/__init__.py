@@ -15,8 +15,7 @@ Frame by frame:
 
 from __future__ import annotations
 
-from importlib import import_module
-
+from vosctl.lazy import lazily
 from vosctl.privacy import turn_off_telemetry
 
 # To type checkers it is True; `typing` would take longer to import than all that is here.
@@ -139,13 +138,7 @@ turn_off_telemetry()
 
 
 if not TYPE_CHECKING:  # or a type checker would take every misspelt name for one of them
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value: object = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
+    __getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

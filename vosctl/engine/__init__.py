@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from vosctl.lazy import lazily
 
 if TYPE_CHECKING:
     from vosctl.engine.base import Engine, EngineInfo, Step
@@ -19,10 +20,5 @@ _HOMES = {
 
 __all__ = ["Engine", "EngineInfo", "Step", "create_engine"]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # see `vosctl`
+    __getattr__ = lazily(__name__, _HOMES)

@@ -106,10 +106,9 @@ def check_masks(
     masks, masks_torch, truth = clip.follow(exported, size), clip.follow(torch, size), clip.truth(size)
     agreement, j_torch = frame_agreement(masks, masks_torch), frame_j(masks_torch, truth)
     followed = j_torch >= FOLLOWED_J
-    least_found = (
-        agreement[followed].min() if followed.any() else agreement.min()
-    )  # a network may know no object at all
-    result = MaskCheck(float(least_found), float(frame_j(masks, truth).mean()), float(j_torch.mean()))
+    if not followed.any():  # a network may know no object at all
+        followed[:] = True
+    result = MaskCheck(float(agreement[followed].min()), float(frame_j(masks, truth).mean()), float(j_torch.mean()))
     if least is None:
         least = LEAST_AGREEMENT[precision]
     if result.agreement < least:

@@ -238,6 +238,11 @@ def describe_tensors(model: onnx.ModelProto) -> dict[str, str]:
     return described
 
 
+def context_in_views(context: float, metadata: GraphMetadata) -> str:
+    """Return one of `vosctl.tracking.framing`'s contexts as it is for the graphs' own views, in three digits."""
+    return f"{widened(context, metadata.view_size[0]):.3g}"
+
+
 def describe_use(metadata: GraphMetadata) -> dict[str, str]:
     """How the graphs are to be used, as metadata: what vosctl itself cuts out of a frame and makes of what it gets.
 
@@ -245,7 +250,7 @@ def describe_use(metadata: GraphMetadata) -> dict[str, str]:
         metadata: of the graphs.
     """
     contexts = CONTEXT, LEAST_CONTEXT, LARGEST_CONTEXT, REFERENCE_CONTEXT
-    context, least, largest, reference = (f"{widened(one, metadata.view_size[0]):.3g}" for one in contexts)
+    context, least, largest, reference = (context_in_views(one, metadata) for one in contexts)
     described = {
         "normalisation": "in the graph",
         "context": f"{context}: side of the crop over the longer side of the object's box; {least} where its "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from vosctl.engine.graph_metadata import GraphMetadata
+from vosctl.export.graphs import context_in_views
 from vosctl.tracking.crop import FILL
-from vosctl.tracking.framing import CONTEXT, MIN_SIDE, REFERENCE_CONTEXT, widened
+from vosctl.tracking.framing import CONTEXT, MIN_SIDE, REFERENCE_CONTEXT
 from vosctl.tracking.presence import LOST_BELOW
 
 TEMPLATE = """\
@@ -146,8 +147,8 @@ def readme(metadata: GraphMetadata, opset: int) -> str:
         opset=opset,
         js_presence=", presence" if metadata.tells_presence else "",
         least_side=int(MIN_SIDE),
-        context=f"{widened(CONTEXT, view_height):.3g}",
-        reference_context=f"{widened(REFERENCE_CONTEXT, view_height):.3g}",
+        context=context_in_views(CONTEXT, metadata),
+        reference_context=context_in_views(REFERENCE_CONTEXT, metadata),
         view_height=view_height,
         view_width=view_width,
         view_objects=metadata.objects or 1,

@@ -26,9 +26,9 @@ from vosctl.jobs.recording import direction_of, scheduled
 from vosctl.jobs.rendering import RenderJob, opened_track
 from vosctl.jobs.resumed import ResumedTracker
 from vosctl.jobs.running import (
+    check_engine,
     check_events,
     check_max_frames,
-    check_settings,
     expected_frames,
     put_tracker,
     run_pipeline,
@@ -96,7 +96,7 @@ class ResumeJob:
         check_max_frames(self.max_frames)
         check_events(self.events)
         if self.engine is not None:
-            check_settings(self.engine)
+            check_engine(self.engine)
         path = Path(self.track)
         if self.prompts or self.choices:
             corrected = self._correct(path)

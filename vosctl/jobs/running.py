@@ -49,15 +49,14 @@ def check_engine(engine: EngineSettings | Engine[Any]) -> None:
         check_kind("engine", engine, EngineSettings, "EngineSettings(engine='onnx'), or what its create() made")
 
 
-def check_settings(engine: EngineSettings | Engine[Any], tracking: TrackingSettings | None = None) -> None:
+def check_settings(engine: EngineSettings | Engine[Any], tracking: TrackingSettings) -> None:
     """Make sure that a run is given what computes and how objects are followed, before anything is opened.
 
     Raises:
         UsageError: one is something else.
     """
     check_engine(engine)
-    if tracking is not None:
-        check_kind("tracking", tracking, TrackingSettings, "TrackingSettings(...), such as of `window_size=192`")
+    check_kind("tracking", tracking, TrackingSettings, "TrackingSettings(...), such as of `window_size=192`")
 
 
 def expected_frames(info: SourceInfo, max_frames: int | None) -> int | None:

@@ -39,7 +39,7 @@ class MaskPrediction:
         area = int(np.count_nonzero(self.mask))
         if area == 0:
             return "no object was found there"
-        if self.box is not None and area < LEAST_FILL * _area_inside(self.box, *self.probability.shape):
+        if self.box is not None and self._is_box_loose:
             share = 100 * area / _area_inside(self.box, *self.probability.shape)
             return f"the mask fills only {share:.1f} % of its box"
         if self.score < LEAST_SCORE:
@@ -52,8 +52,14 @@ class MaskPrediction:
         flaw = self.flaw
         if flaw is None:
             return None
-        closer = "draw the box closer to the object, or " if flaw.endswith("of its box") else ""
+        closer = "draw the box closer to the object, or " if self._is_box_loose else ""
         return f"{flaw}; {closer}{_CURE}"
+
+    @property
+    def _is_box_loose(self) -> bool:
+        """Whether there is a mask, and a box of which it fills but a small part."""
+        area = int(np.count_nonzero(self.mask))
+        return self.box is not None and 0 < area < LEAST_FILL * _area_inside(self.box, *self.probability.shape)
 
 
 _CURE = "add a `point` on the object where the mask lacks it or one beside it (:-), or give a `first_mask`"

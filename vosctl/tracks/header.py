@@ -14,8 +14,6 @@ from vosctl.weights.text import printable
 
 TRACK_SUFFIX = ".vostrack"
 """Extension of a track file."""
-LONGEST_TRACK_NAME = 255 - len("-journal")
-"""Bytes that its name may have: SQLite keeps a file beside it with that added, and 255 are the most on most systems."""
 
 _KINDS: dict[tuple[str, ...], type] = {
     ("source", "path", "direction"): str,

@@ -179,13 +179,12 @@ def pasted_scene(cutout: Cutout, backgrounds: list[RGBImage], rng: np.random.Gen
 
 def transplanted(scene: Scene, backgrounds: list[RGBImage]) -> Scene:
     """Put the object, as it moves, in front of other pictures: one for each frame, of any size."""
-    images = []
-    for image, label, background in zip(scene.images, scene.labels, backgrounds, strict=True):
-        inside = cv2.erode((label == 1).astype(np.uint8), np.ones((3, 3), np.uint8))
+    images, labels = [], [(label == 1).astype(np.uint8) for label in scene.labels]
+    for image, label, background in zip(scene.images, labels, backgrounds, strict=True):
+        inside = cv2.erode(label, np.ones((3, 3), np.uint8))
         alpha = cv2.blur(inside.astype(np.float32), (3, 3))[..., None]
         behind = fitted(background, (label.shape[1], label.shape[0]))
         images.append((image * alpha + behind * (1 - alpha)).round().astype(np.uint8))
-    labels = [np.where(label == 1, np.uint8(1), np.uint8(0)) for label in scene.labels]
     return replace(scene, images=images, labels=labels)
 
 

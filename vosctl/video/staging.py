@@ -19,7 +19,8 @@ from vosctl.errors import VosctlError
 from vosctl.video.leftovers import Claim, is_claim
 from vosctl.video.places import is_mount_point, without_links
 
-_LONGEST_NAME = 255 - len("-journal")  # bytes; 255 on most file systems, and SQLite adds to the name of a track
+LONGEST_NAME = 255 - len("-journal")
+"""Bytes: 255 are the most on most file systems, and beside a track SQLite keeps a file with that added to its name."""
 _CANNOT_BE_RENAMED = (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -49,7 +50,7 @@ def _named(final: Path, word: str) -> str:
     """Return the final name with a word before its extension, cut where it would be too long for a file system."""
     stem, suffix = (final.name, "") if final.is_dir() else (final.stem, final.suffix)
     ending = f".{word}{suffix}"
-    kept = os.fsencode(stem)[: max(_LONGEST_NAME - len(os.fsencode(ending)), 1)]
+    kept = os.fsencode(stem)[: max(LONGEST_NAME - len(os.fsencode(ending)), 1)]
     return kept.decode(sys.getfilesystemencoding(), "ignore") + ending
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from vosctl.errors import UsageError
-from vosctl.tracks.header import LONGEST_TRACK_NAME, TRACK_SUFFIX
+from vosctl.tracks.header import TRACK_SUFFIX
 from vosctl.video.backgrounds import background_file, check_background
 from vosctl.video.colours import ColourRequest
 from vosctl.video.edges import Edges
@@ -23,6 +23,7 @@ from vosctl.video.sinks.base import (
     OutputRequest,
 )
 from vosctl.video.sources import IMAGE_SUFFIXES
+from vosctl.video.staging import LONGEST_NAME
 from vosctl.video.standard_output import STANDARD_OUTPUT, is_terminal
 
 _FILE_SUFFIXES = (*CONTAINERS, *IMAGE_SUFFIXES, ".avi", ".json", ".jsonl", ".npy", ".npz", ".zip")
@@ -188,8 +189,8 @@ def _check_file(name: str, path: Path, place: Place, overwrite: bool, annotation
         )
     if name == "track" and suffix != TRACK_SUFFIX:
         raise UsageError(f"`track`: {path}: name a file that ends in {TRACK_SUFFIX}")
-    if name == "track" and len(os.fsencode(without_links(path).name)) > LONGEST_TRACK_NAME:
-        raise UsageError(f"`track`: {path}: its name is too long, a track's has {LONGEST_TRACK_NAME} bytes at most")
+    if name == "track" and len(os.fsencode(without_links(path).name)) > LONGEST_NAME:
+        raise UsageError(f"`track`: {path}: its name is too long, a track's has {LONGEST_NAME} bytes at most")
     if place == "folder":
         raise UsageError(f"`{name}`: {path} is a folder; name a file")
     if place == "file" and name == "track" and not overwrite:
