@@ -92,6 +92,17 @@ def test_clicks_count_backwards_too(clip, bright_engine, tmp_path, later):
         assert agrees(found[number] == 1, clip[number] == (1 if number <= 3 else 2)), number
 
 
+@pytest.mark.parametrize("first", [{"box": (10, 8, 20, 20)}, {"point": [(20, 18, True)]}])
+def test_clicks_correct_what_a_box_or_a_click_of_the_first_frame_began(clip, bright_engine, tmp_path, first):
+    """A box or a click is looked at in the first frame, which is read for it; later clicks alone correct its object."""
+    points = [(*np.argwhere(clip[6] == key).mean(axis=0)[::-1], key == 2) for key in (1, 2)]
+    with registered_prompt_engine(ColourPromptEngine()):
+        run(bright_engine, vosctl.TimedPrompt.of(6, 1, points=points), **first)
+    found = frames_of(tmp_path)
+    for number in (0, 3, 6, 11):
+        assert agrees(found[number] == 1, clip[number] == (1 if number <= 3 else 2)), number
+
+
 def test_clicks_correct_what_both_ways_come_to(clip, bright_engine, tmp_path):
     """In frame 9, nearer to frame 11, object 1 is the blue square: a click on the red one makes it red."""
     points = [(*np.argwhere(clip[9] == key).mean(axis=0)[::-1], key == 1) for key in (1, 2)]

@@ -120,7 +120,7 @@ def settle_clicks(tracker: Tracker, source: Source, schedule: Schedule) -> None:
 
     Args:
         tracker: started anew; a later start forgets what is done here.
-        source: seekable; it is at its first frame afterwards.
+        source: seekable, at any frame; it is at its first frame afterwards.
         schedule: what is said when, looked at.
 
     Raises:
@@ -131,6 +131,7 @@ def settle_clicks(tracker: Tracker, source: Source, schedule: Schedule) -> None:
     backwards = follow_backwards(tracker, source, schedule) if reaches_back(schedule) else {}
     run = PromptedTracker(tracker, schedule, Joining(backwards, schedule))
     last = max(schedule.corrections)
+    source.seek(schedule.first or 0)  # a box or a click of the first frame was found in it
     for frame in source:
         check()
         run.follow(frame)
