@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 import vosctl
 from tests.helpers.frames import square_frame, write_video
@@ -269,3 +270,23 @@ def test_the_track_of_a_part_is_drawn_on_that_part(clip, bright_engine, tmp_path
     with vosctl.Track(tmp_path / "t.vostrack") as track:
         assert track.header.span == {"start": "3", "end": "0.3s", "every": 2}
         assert track.header.prompts["timed"] == [{"at": "0.2s", "mask": "m.png"}]
+
+
+def test_images_of_several_sizes_are_told_before_any_work(registered_bright_engine, tmp_path, monkeypatch):
+    """One that was turned since has as many bytes as before."""
+    monkeypatch.chdir(tmp_path)
+    Path("pictures").mkdir()
+    image, labels = square_frame(64, 96, (1, RED, 10, 16, 24))
+    for number in range(3):
+        Image.fromarray(image).save(f"pictures/{number}.bmp")
+    vosctl.segment("pictures", labels, track="a.vostrack")
+    Image.fromarray(np.rot90(image)).save("pictures/1.bmp")
+
+    class NothingBegins(vosctl.Events):
+        def started(self, run):
+            raise AssertionError(run)
+
+    with pytest.raises(vosctl.UsageError, match=r"1\.bmp is 64x96 but 0\.bmp is 96x64"):
+        vosctl.render("a.vostrack", overlay="o.mp4", events=NothingBegins())
+    assert not Path("o.mp4").exists()
+    vosctl.render("a.vostrack", overlay="o.mp4", max_frames=1)

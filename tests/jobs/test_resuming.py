@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import vosctl
 from tests.helpers.engines import BrightObjectEngine
@@ -410,6 +411,28 @@ def test_fewer_frames_than_are_tracked_leave_the_track_to_be_gone_on_with(clip, 
     with pytest.raises(vosctl.UsageError, match=f"`max_frames=4`: {known} frames are tracked already"):
         resume("a.vostrack", engine=bright_engine, max_frames=4)
     assert resume("a.vostrack", engine=bright_engine).frames == COUNT
+
+
+@pytest.mark.parametrize("prompts", [(), [vosctl.TimedPrompt.of(0, 1, points=[(3, 20, True)])]])
+def test_images_of_several_sizes_are_told_before_any_work(clip, bright_engine, tmp_path, prompts):
+    """A run of fewer frames did not look at those after them."""
+    (tmp_path / "pictures").mkdir()
+    for number in range(8):
+        Image.new("RGB", (96, 64 if number < 7 else 65)).save(tmp_path / "pictures" / f"{number}.png")
+    with pytest.raises(vosctl.VosctlError, match="enough"):
+        vosctl.segment(
+            "pictures", clip[0], track="a.vostrack", engine=bright_engine, events=StopsAfter(3), max_frames=5
+        )
+    before = Path("a.vostrack").read_bytes()
+    heard = StopsAfter(None)
+    with pytest.raises(vosctl.UsageError, match=r"7\.png is 96x65 but 0\.png is 96x64"):
+        resume(
+            "a.vostrack", engine=bright_engine, max_frames=9, prompts=prompts, outputs=request("again"), events=heard
+        )
+    assert not heard.said
+    assert not Path("again").exists()
+    assert Path("a.vostrack").read_bytes() == before
+    assert resume("a.vostrack", engine=bright_engine).frames == 5
 
 
 def test_times_are_those_of_the_frames_that_are_tracked(clip, bright_engine):

@@ -81,6 +81,7 @@ class RenderJob:
                 )
             request = self._request(source)
             frames = expected if self.max_frames is None else min(expected, self.max_frames)
+            source.check_sizes(frames)
             self.events.started(Started(source.info, None, track.object_count, frames))
             with held():
                 summary = self._run(source, track, request, frames)

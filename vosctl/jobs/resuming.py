@@ -109,11 +109,11 @@ class ResumeJob:
                     f"{path}: is complete, there is nothing to go on with; `vosctl render` draws from it, a `mask`, "
                     "`box` or `point` corrects it"
                 )
+            last = self._last(track, source)
             request = self._request(source, path)
             tracker = self._tracker(path, track.header)
             resumed = self._resumed(track, source, tracker)
             self.events.note(f"{path}: {resumed.known} frames are tracked; goes on {_beginning(track, resumed.after)}")
-            last = self._last(track)
             expected = expected_frames(source.info, last)
             self.events.started(Started(source.info, tracker.info, len(resumed.schedule.ids), expected))
             with held():
@@ -123,14 +123,15 @@ class ResumeJob:
                 self.events.finished(summary)
         return summary
 
-    def _last(self, track: Track) -> int | None:
-        """Return after how many frames to stop: the track cannot get shorter."""
+    def _last(self, track: Track, source: Source) -> int | None:
+        """Return after how many frames to stop: the track cannot get shorter, and till then all have one size."""
         last = track.header.max_frames if self.max_frames is None else self.max_frames
         if last is not None and last < (known := len(track)):
             raise UsageError(
                 f"`max_frames={last}`: {known} frames are tracked already; give as many or more, or draw fewer of them "
                 "with `vosctl render`"
             )
+        source.check_sizes(last)
         return last
 
     def _resumed(self, track: Track, source: Source, tracker: Tracker) -> ResumedTracker:
@@ -150,7 +151,7 @@ class ResumeJob:
             if track.header.tracking.get("paper_protocol"):
                 raise UsageError(f"{path}: is of the paper's protocol, whose objects are those of the first frame only")
             if not track.complete:
-                self._last(track)  # what cannot be gone on with is said before the work
+                self._last(track, source)  # what cannot be gone on with is said before the work
             request = self._request(source, path)
             tracker = self._tracker(path, track.header)
             if "references" not in track.header.tracking:

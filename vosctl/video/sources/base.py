@@ -83,8 +83,17 @@ class Source(ABC):
             self._reading.close()
         self._reading, self._started, self._begin = None, False, index
 
-    def check_sizes(self, count: int | None = None) -> None:  # noqa: B027 - most sources have one size by their nature
-        """Make sure that the first `count` frames that are read, or all, have one size, where that is known beforehand.
+    @property
+    def has_one_size(self) -> bool:
+        """Whether all frames have one size by the source's nature; images may differ."""
+        return True
+
+    def check_sizes(self, count: int | None = None, begin: int = 0) -> None:  # noqa: B027 - most have one size
+        """Make sure that all frames have one size, at little cost, before they are read.
+
+        Args:
+            count: how many frames are looked at; None for all.
+            begin: the number of the first of them.
 
         Raises:
             UsageError: one has another.

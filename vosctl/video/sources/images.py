@@ -104,8 +104,13 @@ class ImageSource(Source):
         """See `Source.is_seekable`."""
         return True
 
+    @property
+    def has_one_size(self) -> bool:
+        """See `Source.has_one_size`."""
+        return False
+
     def check_sizes(self, count: int | None = None, begin: int = 0) -> None:
-        """See `Source.check_sizes`: only the headers of the files are read. `begin` is the first frame."""
+        """See `Source.check_sizes`: only the headers of the files are read."""
         for path in self._paths[begin:][:count]:
             size = upright_size(path)
             if size != self._size and size == self._size[::-1]:  # it may say behind the picture that it is to be turned

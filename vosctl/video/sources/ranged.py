@@ -11,7 +11,6 @@ from vosctl.errors import UsageError
 from vosctl.time_line import Place, Span
 from vosctl.video.frames import Frame, SourceInfo
 from vosctl.video.sources.base import Source
-from vosctl.video.sources.images import ImageSource
 from vosctl.video.sources.times import FrameTimes, ticks_before
 
 
@@ -132,11 +131,17 @@ class RangedSource(Source):
                 f"{before + span.every}"
             )
 
-    def check_sizes(self, count: int | None = None) -> None:
-        """See `Source.check_sizes`: of those of the span."""
-        if isinstance(self._source, ImageSource):
+    @property
+    def has_one_size(self) -> bool:
+        """See `Source.has_one_size`."""
+        return self._source.has_one_size
+
+    def check_sizes(self, count: int | None = None, begin: int = 0) -> None:
+        """See `Source.check_sizes`: of those of the span; `begin` is the first one's number in the whole source."""
+        if not self.has_one_size:  # a video would be looked through for its bounds
             first, end = self.bounds
-            most = end - first
+            first = max(first, begin)
+            most = max(end - first, 0)
             self._source.check_sizes(most if count is None else min(most, count * self._span.every), first)
 
     def _look_through(self) -> FrameTimes:
