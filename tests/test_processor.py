@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers.engines import BrightObjectEngine, register_engine
 from vosctl.engine import create_engine
+from vosctl.errors import UsageError
 from vosctl.processor import core_count, library_threads
 
 TASKS = Path("/proc/self/task")
@@ -94,6 +95,12 @@ def test_a_bound_process_has_no_threads_elsewhere(one_core):
     started = set(TASKS.iterdir()) - before
     assert engine.info.engine == "onnx"
     assert all(os.sched_getaffinity(int(thread.name)) == os.sched_getaffinity(0) for thread in started)
+
+
+@linux
+def test_the_limit_of_threads_is_that_of_the_cores_that_may_be_used(one_core):
+    with pytest.raises(UsageError, match=r"`threads=17`: 16 are the most here \(cores that may be used: 1\)"):
+        create_engine("lite", threads=17)
 
 
 @linux

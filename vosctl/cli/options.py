@@ -117,7 +117,7 @@ engine_options = grouped(
         type=click.IntRange(min=0),
         default=0,
         metavar="N",
-        help="CPU threads of the network  [default: one for each core]",
+        help="CPU threads of the network  [default: one for each core that may be used]",
     ),
     click.option(
         "--compile",

@@ -14,12 +14,12 @@ from vosctl.engine.providers import PROVIDERS, resolve_provider
 from vosctl.engine.table import AUTO, choose, engine_words, precision_words
 from vosctl.errors import UsageError
 from vosctl.extras import require
-from vosctl.processor import library_threads
+from vosctl.processor import core_count, library_threads
 from vosctl.weights.registry import locate_weights
 
 THREADS_PER_CORE = 4
 LEAST_LIMIT = 16
-"""Threads that may be asked for on any machine, so that a script runs on small ones too."""
+"""Threads that may be asked for anywhere, so that a script runs on small machines and in small containers too."""
 
 
 def create_engine(
@@ -101,7 +101,7 @@ def create_prompt_engine(
 
 def most_threads() -> int:
     """Return the most threads that may be asked for: more only take memory and time from each other."""
-    return max(LEAST_LIMIT, THREADS_PER_CORE * (os.cpu_count() or 1))
+    return max(LEAST_LIMIT, THREADS_PER_CORE * core_count())
 
 
 def _check_word(parameter: str, word: object, known: tuple[str, ...]) -> None:
@@ -110,7 +110,7 @@ def _check_word(parameter: str, word: object, known: tuple[str, ...]) -> None:
 
 
 def check_threads(threads: object) -> int:
-    """Return a number of threads, 0 for one for each core.
+    """Return a number of threads, 0 for one for each core that this process may use.
 
     Raises:
         UsageError: it is none, or above `most_threads`.
@@ -119,7 +119,7 @@ def check_threads(threads: object) -> int:
         raise UsageError(f"`threads={threads!r}`: give a whole number from 1 on, or 0 for one for each core")
     if threads > most_threads():
         raise UsageError(
-            f"`threads={threads}`: {most_threads()} are the most on this machine of {os.cpu_count() or 1} cores; "
-            "give 0 for one for each core"
+            f"`threads={threads}`: {most_threads()} are the most here (cores that may be used: {core_count()}); give 0 "
+            "for one for each of them"
         )
     return threads
