@@ -8,6 +8,7 @@ import pytest
 from vosctl.engine import create_engine
 from vosctl.engine.backend import EngineRequest
 from vosctl.engine.builtin import rank_openvino, rank_torch
+from vosctl.engine.onnx_sessions import FAILURES
 from vosctl.engine.providers import Provider, check_loaded, resolve_provider, tensorrt_cache, why_unusable
 from vosctl.engine.settings import EngineSettings
 from vosctl.engine.table import backends, choose, registered_backend
@@ -135,6 +136,19 @@ def test_a_first_build_is_said_once():
     tell_of_first_build(heard, asked, lambda provider: None)
     tell_of_first_build(heard, EngineSettings(), lambda provider: None)
     assert heard.notes == [line]
+
+
+def test_engines_that_are_kept_may_be_what_is_damaged():
+    assert Provider("cuda").cure == Provider("tensorrt").cure == "use `provider='cpu'`"
+    tensorrt_cache().mkdir(parents=True)
+    (tensorrt_cache() / "lite_sm90.engine").touch()
+    assert Provider("tensorrt").cure.startswith(f"remove {tensorrt_cache()}, where a kept engine may be damaged")
+    assert Provider("cuda").cure == "use `provider='cpu'`"
+
+
+def test_every_failure_of_a_provider_is_known():
+    """TensorRT's are of a kind of their own."""
+    assert {"EPFail", "EngineError", "Fail", "RuntimeException"} <= {one.__name__ for one in FAILURES}
 
 
 class Heard(Events):

@@ -5,11 +5,14 @@ A run by itself writes nothing into the user's home: `vosctl doctor` makes the f
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
+
+from vosctl.weights.files import write_whole
 
 COMPILED = "openvino"
 MOST_COMPILED = 12
@@ -28,12 +31,36 @@ def compiled_folder(folder: Path | None = None) -> Path | None:
     if not path.is_dir():
         return None
     try:
-        kept = sorted(path.glob("*.blob"), key=lambda file: file.stat().st_mtime)
+        # beside them, what processes that were killed meanwhile have left
+        kept = sorted([*path.glob("*.blob"), *path.glob(".*.partial")], key=lambda file: file.stat().st_mtime)
         for oldest in kept[: max(len(kept) - (MOST_COMPILED - 2), 0)]:
             oldest.unlink(missing_ok=True)
     except OSError:
         return None
     return path if os.access(path, os.W_OK) else None
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Keep what took long to make in a file that says whether it is whole; not where it cannot be written."""
+    with suppress(OSError):
+        write_whole(path, hashlib.sha256(content).digest() + content)
+
+
+def kept_in(path: Path) -> bytes | None:
+    """Return what `keep` has put into a file; None where there is none that can be read.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        written = path.read_bytes()
+    except OSError:
+        return None
+    size = hashlib.sha256().digest_size
+    digest, content = written[:size], written[size:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("is damaged")
+    return content
 
 
 def compiled_by_torch() -> Path:

@@ -18,14 +18,8 @@ from vosctl.errors import VosctlError
 from vosctl.weights.checkpoint import Checkpoint
 from vosctl.weights.text import printable
 
-FAILURES: tuple[type[Exception], ...] = (
-    _state.Fail,
-    _state.InvalidArgument,
-    _state.InvalidGraph,
-    _state.InvalidProtobuf,
-    _state.NoSuchFile,
-    _state.NotImplemented,
-    _state.RuntimeException,
+FAILURES: tuple[type[Exception], ...] = tuple(
+    one for one in vars(_state).values() if isinstance(one, type) and issubclass(one, Exception)
 )
 """What ONNX Runtime raises for a graph that it cannot load or run."""
 SILENT = 4  # ONNX Runtime's severity "fatal": what fails is told by the error raised
@@ -167,7 +161,7 @@ def _open(file: Path, options: onnxruntime.SessionOptions, provider: Provider) -
         if provider.word != "cpu":
             raise VosctlError(
                 f"`provider={provider.word!r}`: ONNX Runtime cannot run {file.name} there ({reason(error)}); "
-                "use `provider='cpu'`"
+                f"{provider.cure}"
             ) from error
         raise VosctlError(f"{file}: ONNX Runtime cannot load it ({reason(error)}); export it again") from error
     except UnicodeDecodeError as error:  # what it says repeats a damaged name

@@ -17,11 +17,15 @@ class OpenVinoEngine(GraphEngine):
     Args:
         models: the compiled graphs.
         weights: name of the weights, for messages.
+
+    Attributes:
+        preparations: what was made anew before the first frame, and why, one line each.
     """
 
     def __init__(self, models: ModelPair, weights: str) -> None:
         metadata = models.metadata
         super().__init__(EngineInfo("openvino", weights, metadata.network, "cpu", models.precision), metadata)
+        self.preparations = list(models.notes)
         self._reference = models.reference
         self._step = models.step.create_infer_request()
 

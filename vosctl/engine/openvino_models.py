@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,10 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from vosctl.engine.backend import Precision, PrecisionWord
-from vosctl.engine.cache import compiled_folder
+from vosctl.engine.cache import compiled_folder, keep, kept_in
 from vosctl.engine.graph_files import REFERENCE, STEP, folder_graphs, package_graph, package_weights
 from vosctl.engine.graph_metadata import GraphMetadata, check_tensors, pair_metadata
+from vosctl.engine.memory import is_memory_error
 from vosctl.errors import UsageError, VosctlError
 from vosctl.weights.checkpoint import Checkpoint
 
@@ -33,12 +36,14 @@ class ModelPair:
         step: of the step graph.
         metadata: what both graphs say of themselves.
         precision: what they compute in: "fp32", "bf16" or "int8".
+        notes: what of the models that were kept could not be used, one line each.
     """
 
     reference: openvino.CompiledModel
     step: openvino.CompiledModel
     metadata: GraphMetadata
     precision: Precision
+    notes: tuple[str, ...] = ()
 
 
 def compile_checkpoint(checkpoint: Checkpoint, precision: PrecisionWord, threads: int = 0) -> ModelPair:
@@ -108,22 +113,49 @@ def _compile(graphs: list[onnx.ModelProto], source: Path, precision: PrecisionWo
     names = [([value.name for value in one.graph.input], [value.name for value in one.graph.output]) for one in graphs]
     check_tensors(metadata, names[0], names[1], source)
     chosen = resolve_precision(precision, metadata.precision)
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[chosen]}
+    settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[chosen]}
     if threads:
-        settings["INFERENCE_NUM_THREADS"] = threads  # type: ignore[assignment]
-    folder = compiled_folder()
-    if folder is not None:
-        settings["CACHE_DIR"] = str(folder)  # what is compiled is read from there the next time
-    core = shared_core()
+        settings["INFERENCE_NUM_THREADS"] = threads
+    folder, notes = compiled_folder(), list[str]()
     try:
-        reference, step = (
-            core.compile_model(core.read_model(graph.SerializeToString()), "CPU", settings) for graph in graphs
-        )
+        reference, step = (_compile_one(graph.SerializeToString(), settings, folder, notes) for graph in graphs)
     except RuntimeError as error:
+        if is_memory_error(error):
+            raise
         raise VosctlError(
             f"{source}: OpenVINO cannot compile it ({str(error).strip().splitlines()[-1]}); use `engine='onnx'`"
         ) from error
-    return ModelPair(reference, step, metadata, chosen)
+    return ModelPair(reference, step, metadata, chosen, tuple(dict.fromkeys(notes)))
+
+
+def _compile_one(
+    graph: bytes, settings: Mapping[str, str | int], folder: Path | None, notes: list[str]
+) -> openvino.CompiledModel:
+    """Compile a graph, or take what was compiled of it before from the folder, where there is one.
+
+    OpenVINO keeps compiled models by itself (CACHE_DIR), but takes one whose weights are damaged for whole.
+    """
+    core = shared_core()
+    file = None if folder is None else folder / f"{_key(graph, settings)}.blob"
+    if file is not None:
+        try:
+            kept = kept_in(file)
+            if kept is not None:
+                return core.import_model(BytesIO(kept), "CPU", settings)
+        except (ValueError, RuntimeError):
+            notes.append(f"{folder}: what OpenVINO had compiled is damaged there; the network is compiled anew")
+    compiled = core.compile_model(core.read_model(graph), "CPU", settings)
+    if file is not None:
+        keep(file, compiled.export_model().getvalue())
+    return compiled
+
+
+def _key(graph: bytes, settings: Mapping[str, str | int]) -> str:
+    """Return what tells one compiled model from another; a cache folder may be shared by several machines."""
+    core = shared_core()
+    machine = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    made_by = repr((openvino.get_version(), machine, sorted(settings.items())))
+    return hashlib.sha256(made_by.encode() + graph).hexdigest()
 
 
 def resolve_precision(

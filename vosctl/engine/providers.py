@@ -98,6 +98,13 @@ class Provider:
             return None
         return f"TensorRT builds its engines for this GPU, once, for minutes; they are kept in {tensorrt_cache()}"
 
+    @property
+    def cure(self) -> str:
+        """What to do where a graph does not run there."""
+        if self.word == "tensorrt" and any(tensorrt_cache().glob("*.engine")):
+            return f"remove {tensorrt_cache()}, where a kept engine may be damaged, or use `provider='cpu'`"
+        return "use `provider='cpu'`"
+
 
 def tensorrt_cache() -> Path:
     """Return the folder of TensorRT's engines and timings."""
