@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from vosctl import Tracker
 from vosctl.engine import create_engine
 from vosctl.engine.cache import MOST_COMPILED, cache_folder, compiled_folder, keep, kept_in, make_compiled_folder
 
@@ -40,7 +41,7 @@ def state(demo_frames):
 
     def made():
         engine = create_engine("lite", engine="openvino", precision="fp32")
-        return engine.encode_reference(image, mask), engine.preparations
+        return engine.encode_reference(image, mask), Tracker(engine).preparations
 
     return made
 
