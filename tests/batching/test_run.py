@@ -306,6 +306,35 @@ def test_a_run_that_is_refused_leaves_nothing(clips, bright_engine):
     assert sorted(Path().rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("v/a.mp4", "is there and holds no results; choose another name"),
+        ("v/a.png", "is there and holds no results; choose another name"),
+        ("jobs.jsonl", "is there and holds no results; choose another name"),
+        ("out/a/masks", "would be written to the same place"),
+        ("out/a/masks/r.jsonl", "would be written to the same place"),
+        ("out/a", "would be written to the same place"),
+    ],
+)
+def test_results_take_the_place_of_nothing_else(clips, bright_engine, name, says):
+    clips("a")
+    Path("jobs.jsonl").write_text('{"name": "a", "source": "v/a.mp4", "first_mask": "v/a.png"}\n')
+    before = {path: path.is_dir() or path.read_bytes() for path in Path().rglob("*")}
+    with pytest.raises(vosctl.UsageError, match=says):
+        run(bright_engine, results=name)
+    assert {path: path.is_dir() or path.read_bytes() for path in Path().rglob("*")} == before
+
+
+@pytest.mark.parametrize("left", [b"", b'{"name": "a", "sour', bytes(64)])
+def test_results_that_a_loss_of_power_left_are_written_anew(clips, bright_engine, left):
+    clips("a")
+    RESULTS.parent.mkdir()
+    RESULTS.write_bytes(left)
+    run(bright_engine, resume=True)
+    assert states() == {"a": "done"}
+
+
 def test_a_run_that_cannot_begin_keeps_what_is_known(clips, bright_engine):
     clips("a", "b")
     Path("v/b.png").unlink()

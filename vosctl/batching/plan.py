@@ -77,6 +77,15 @@ class Places:
             for part in _with_parents(place):
                 self._above.setdefault(part, (job.name, path))
 
+    def check_free(self, name: str, path: str) -> None:
+        """Make sure that a file that is written beside the outputs is none of them, and in none of them.
+
+        Raises:
+            UsageError: it is.
+        """
+        if (taken := self._over(place := place_of(path)) or self._above.get(place)) is not None:
+            raise UsageError(f"`{name}`: {path} and {taken[1]} of {taken[0]} would be written to the same place")
+
     def _check(self, job: BatchJob, place: str, path: str) -> None:
         other = self._over(place) or self._above.get(place)
         if other is not None:
@@ -104,7 +113,11 @@ def _with_parents(place: str) -> list[str]:
 
 
 def make_plan(
-    jobs: Iterable[BatchJob], *, resume: bool = False, results: Mapping[str, JobResult] | None = None
+    jobs: Iterable[BatchJob],
+    *,
+    resume: bool = False,
+    results: Mapping[str, JobResult] | None = None,
+    written: Path | None = None,
 ) -> Plan:
     """Look at all jobs before anything is run.
 
@@ -113,12 +126,16 @@ def make_plan(
         resume: leave out what is whole, and have the others replace what is there; without it, what is there is in the
             way, unless a job overwrites.
         results: of earlier runs, by name: what is there of a job that asked for something else is not whole.
+        written: the file of results.
 
     Raises:
-        UsageError: two jobs would write the same, or outputs are there that may not be replaced.
+        UsageError: two jobs, or one and the results, would write the same, or outputs are there that may not be
+            replaced.
     """
     wanted = list(jobs)
-    _check_places(wanted)
+    places = _check_places(wanted)
+    if written is not None:
+        places.check_free("results", str(written))
     _check_requests(wanted[:_MOST_CHECKED])
     if not resume:
         check_nothing_there(wanted)
@@ -129,10 +146,11 @@ def make_plan(
     return Plan(left, whole, sum(has_track(job) for job in left))
 
 
-def _check_places(jobs: Iterable[BatchJob]) -> None:
+def _check_places(jobs: Iterable[BatchJob]) -> Places:
     places = Places()
     for job in jobs:
         places.add(job)
+    return places
 
 
 def _check_requests(jobs: Sequence[BatchJob]) -> None:

@@ -23,20 +23,29 @@ def read_results(path: Path) -> dict[str, JobResult]:
     A line that is no result, such as the last one of a machine that lost its power, is left out.
 
     Raises:
-        VosctlError: the file cannot be read.
+        UsageError: the file holds something else.
+        VosctlError: it cannot be read.
     """
     try:
-        lines = path.read_text("utf-8", "replace").split("\n")
+        text = path.read_text("utf-8", "replace")
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise VosctlError(f"{path}: cannot be read: {error.strerror}; check the path") from error
     results = {}
-    for line in lines:
+    for line in text.split("\n"):
         with suppress(ValueError):
             result = JobResult.from_line(line)
             results[result.name] = result
+    if not results and not _is_cut_short(text):
+        raise UsageError(f"{path}: is there and holds no results; choose another name for the `results`, or remove it")
     return results
+
+
+def _is_cut_short(text: str) -> bool:
+    """Return whether a text is all that a loss of power left of a first result, or nothing."""
+    left = text.strip("\0 \r\n")
+    return not left or (left.startswith('{"name": ') and "\n" not in left and not left.endswith("}"))
 
 
 class ResultsFile:
@@ -52,7 +61,7 @@ class ResultsFile:
         earlier: what earlier runs wrote, by the jobs' names.
 
     Raises:
-        UsageError: another run is writing to it.
+        UsageError: another run is writing to it, or it is a file of something else.
         VosctlError: it cannot be read or written.
     """
 
@@ -78,6 +87,7 @@ class ResultsFile:
             self.earlier = read_results(path)
         except BaseException:
             self.close()
+            self.remove_made()
             raise
 
     def begin(self, jobs: Mapping[str, str]) -> None:

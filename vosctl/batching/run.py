@@ -115,7 +115,8 @@ class _Running:
         return self._summary
 
     def _planned(self, wanted: list[BatchJob]) -> Iterator[BatchJob]:
-        plan = make_plan(wanted, resume=self._batch.resume, results=self._earlier)
+        written = None if self._file is None else self._file.path
+        plan = make_plan(wanted, resume=self._batch.resume, results=self._earlier, written=written)
         if self._file is not None:
             self._file.begin({job.name: job.digest for job in plan.jobs})
         self._events.planned(plan)

@@ -20,6 +20,7 @@ from vosctl.cli.options import (
     engine_options,
     reporting_options,
 )
+from vosctl.cli.paths import GivenPath
 from vosctl.cli.places import RangeRequest, range_options
 from vosctl.cli.ray import RayRequest, ray_options
 from vosctl.cli.segment import segment
@@ -172,18 +173,18 @@ work_options = grouped(
     cls=VosctlCommand,
     spelled=_SPELLED,
 )
-@click.argument("source", metavar="SOURCE", type=click.Path(readable=False))
+@click.argument("source", metavar="SOURCE", type=GivenPath(readable=False))
 @click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(file_okay=False),
+    type=GivenPath(file_okay=False),
     metavar="DIR",
     help="Folder of all outputs, and of results.jsonl; or an address, such as s3://bucket/out, with --results.",
 )
 @click.option(
     "--results",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="File of the results.  [default: DIR/results.jsonl]",
 )

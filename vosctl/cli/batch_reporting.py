@@ -13,7 +13,7 @@ import click
 from vosctl.batching.executor import BatchEvents
 from vosctl.batching.result import BatchSummary, JobResult, JobsFailedError, as_line
 from vosctl.cli.options import ReportingRequest
-from vosctl.cli.wording import Wording
+from vosctl.cli.wording import Wording, in_one_line
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -230,6 +230,7 @@ class BatchReporter(BatchEvents):
             self._live = None
 
     def _say(self, line: str) -> None:
+        line = in_one_line(line)
         if self._live is not None:
             self._live.console.print(line, markup=False, highlight=False)
         else:

@@ -9,17 +9,18 @@ from typing import IO, Any, NoReturn
 
 import click
 
-from vosctl.cli.environment import name_variables, unknown_variables, variable_of
+from vosctl.cli.environment import from_variables, name_variables, unknown_variables, variable_of
 from vosctl.cli.groups import OnceOption
-from vosctl.cli.wording import Wording
+from vosctl.cli.wording import Wording, in_one_line
 from vosctl.errors import VosctlError
 
 
 class CommandError(click.ClickException):
     """A `VosctlError` on its way to the terminal: its one line, worded for the command, and its exit status."""
 
-    def __init__(self, error: VosctlError, wording: Wording) -> None:
-        super().__init__(wording(str(error)))
+    def __init__(self, context: click.Context, error: VosctlError, wording: Wording) -> None:
+        message = wording(str(error))
+        super().__init__(in_one_line(message + from_variables(context, message)))
         self.exit_code = error.exit_code  # type: ignore[misc]
 
 
@@ -44,7 +45,7 @@ def fail(context: click.Context, error: VosctlError, wording: Wording) -> NoRetu
     """End a command with its error's line and exit status; with the status alone where there is nothing to tell."""
     if error.silent:
         context.exit(error.exit_code)
-    raise CommandError(error, wording) from error
+    raise CommandError(context, error, wording) from error
 
 
 class VosctlCommand(click.Command):

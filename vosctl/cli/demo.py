@@ -8,13 +8,14 @@ import click
 
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.options import EngineRequest, ReportingRequest, engine_options, reporting_options
+from vosctl.cli.paths import GivenPath
 
 
 @click.command(short_help="Segment the clip that comes with vosctl.", cls=VosctlCommand)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(path_type=Path, file_okay=False),
     metavar="DIR",
     default=Path("vosctl-demo"),
     show_default=True,

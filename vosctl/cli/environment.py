@@ -6,6 +6,7 @@ The command's own comes first. In that of an option that may be repeated, `;` st
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
@@ -30,6 +31,16 @@ def variable_of(context: click.Context, parameter: click.Parameter) -> str | Non
     return next((name for name in parameter.envvar or () if os.environ.get(name)), None)
 
 
+def from_variables(context: click.Context, message: str) -> str:
+    """Return what to add to a message: which of the options that it names nobody typed, as they are variables'."""
+    found = []
+    for option in _options(context.command):
+        flag = _flag(option)
+        if (variable := variable_of(context, option)) and re.search(rf"(?<![\w-]){flag}(?![\w-])", message):
+            found.append(f"{flag} is from {variable}")
+    return f" ({', '.join(found)})" if found else ""
+
+
 def unknown_variables(context: click.Context) -> Iterator[tuple[str, str | None]]:
     """Find variables that look like vosctl's and are not, each with the name that was probably meant."""
     set_here = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in OTHERS)
@@ -39,7 +50,8 @@ def unknown_variables(context: click.Context) -> Iterator[tuple[str, str | None]
     known = OTHERS | set(_all_variables(root.command, (), root))
     for name in set_here:
         if name not in known:
-            yield name, next(iter(get_close_matches(name, known, 1)), None)
+            close = get_close_matches(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], 1, 0.75)
+            yield name, next((PREFIX + one for one in close), None)
 
 
 def _all_variables(command: click.Command, words: tuple[str, ...], context: click.Context) -> Iterator[str]:
@@ -62,6 +74,10 @@ def _options(command: click.Command) -> list[click.Option]:
 
 def _variables(words: tuple[str, ...], option: click.Option) -> list[str]:
     """Return the names of an option's variables, those of the command of these words ("weights", "import") first."""
-    flag = max(option.opts, key=len).lstrip("-")
+    flag = _flag(option).lstrip("-")
     names = ["_".join((*words, flag)), flag]
     return [PREFIX + name.replace("-", "_").upper() for name in names]
+
+
+def _flag(option: click.Option) -> str:
+    return max(option.opts, key=len)

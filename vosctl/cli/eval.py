@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.groups import grouped
 from vosctl.cli.options import EngineRequest, TrackingRequest, engine_options, tracking_options
+from vosctl.cli.paths import GivenPath
 from vosctl.cli.wording import Wording
 from vosctl.errors import UsageError, VosctlError
 from vosctl.weights.registry import retirement
@@ -76,15 +77,15 @@ evaluation_options = grouped(
     ),
     click.option(
         "--predictions",
-        type=click.Path(path_type=Path),
+        type=GivenPath(path_type=Path),
         metavar="DIR",
         help="Track nothing: score the masks DIR/<sequence>/<frame>.png.",
     ),
-    click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON."),
-    click.option("--masks", type=click.Path(path_type=Path), metavar="DIR", help="Save the tracker's masks."),
+    click.option("-o", "--output", type=GivenPath(path_type=Path), metavar="FILE", help="Write the report as JSON."),
+    click.option("--masks", type=GivenPath(path_type=Path), metavar="DIR", help="Save the tracker's masks."),
     click.option(
         "--plot",
-        type=click.Path(path_type=Path),
+        type=GivenPath(path_type=Path),
         metavar="FILE",
         help="Plot J over time, and the worst frames beside the annotations, as .png or .html.",
     ),
@@ -95,7 +96,7 @@ evaluation_options = grouped(
 @click.command(
     "eval", short_help="Measure J and F on annotated clips.", cls=VosctlCommand, spelled={"report": "--output"}
 )
-@click.argument("root", type=click.Path(path_type=Path))
+@click.argument("root", type=GivenPath(path_type=Path))
 @evaluation_options
 @tracking_options
 @engine_options

@@ -11,6 +11,7 @@ import click
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.completion import complete_weights
 from vosctl.cli.groups import grouped
+from vosctl.cli.paths import GivenPath
 from vosctl.errors import UsageError
 from vosctl.extras import require
 from vosctl.weights.registry import retirement
@@ -82,7 +83,7 @@ graph_options = grouped(
     click.option("--calibrate", metavar="VIDEO", help="For int8: a video to take the value ranges from."),
     click.option(
         "--calibrate-mask",
-        type=click.Path(path_type=Path),
+        type=GivenPath(path_type=Path),
         metavar="FILE",
         help="For int8: the objects in the first frame of --calibrate.",
     ),
@@ -112,7 +113,7 @@ graph_options = grouped(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     metavar="DIR",
     help="Folder to write  [default: the weights' name + -onnx].",
 )

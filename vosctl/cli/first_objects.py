@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from vosctl.cli.groups import Decorator, grouped, repeatable
 from vosctl.cli.marks import MOST_OBJECTS, Box, BoxMark, BoxType, MaskMark, MaskType, PointMark, PointType
 from vosctl.cli.output_options import path_option
+from vosctl.cli.paths import GivenPath
 from vosctl.cli.places import PlaceType
 from vosctl.errors import UsageError
 from vosctl.time_line import Place
@@ -234,7 +235,7 @@ timed_mask_options = (
     ),
     click.option(
         "--prompts",
-        type=click.Path(path_type=Path),
+        type=GivenPath(path_type=Path),
         metavar="FILE",
         help="Masks, boxes and points in any frames, as JSON (docs/time-line.md).",
     ),
@@ -254,7 +255,7 @@ def first_mask_options(*more: Decorator, timed: bool = False) -> Decorator:
         FirstMaskRequest,
         repeatable(
             "--first-mask",
-            type=click.Path(path_type=Path),
+            type=GivenPath(path_type=Path),
             metavar="FILE",
             help="The objects in the first frame: black and white, indexed PNG, one colour per object, or LabelMe or "
             "COCO JSON. Repeat it for one object a file.",

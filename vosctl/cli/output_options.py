@@ -11,6 +11,7 @@ import click
 
 from vosctl.cli.groups import Decorator, OnceOption, grouped, repeatable
 from vosctl.cli.options import ReportingRequest
+from vosctl.cli.paths import GivenPath
 from vosctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,13 +105,11 @@ class OutputOptions:
                     raise UsageError(f"--json and --{option} -: both write to standard output; give --{option} a file")
 
 
-class _OutputPath(click.Path):
-    """A path that was not left empty, as by a variable that is not set: it would be the current folder. No address."""
+class _OutputPath(GivenPath):
+    """A path, and no address."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
-        if value == "":
-            self.fail("is empty; give a name", param, ctx)
         if isinstance(value, str) and "://" in value:  # as a path it would be a folder here
             self.fail(f"{value} is an address; name a file or folder of this machine", param, ctx)
         return super().convert(value, param, ctx)

@@ -10,6 +10,7 @@ import click
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.options import ReportingRequest, decoder_option, reporting_options
 from vosctl.cli.output_options import OutputOptions, drawn_output_options
+from vosctl.cli.paths import GivenPath
 
 if TYPE_CHECKING:
     from vosctl.video.hardware import DecoderWord
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     cls=VosctlCommand,
     spelled={"resume": "--resume", "track=FILE": "--track FILE", "track": "TRACK"},
 )
-@click.argument("recorded", metavar="TRACK", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("recorded", metavar="TRACK", type=GivenPath(path_type=Path, dir_okay=False))
 @click.argument("source", required=False, type=click.Path(readable=False))
 @drawn_output_options
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after so many frames.")

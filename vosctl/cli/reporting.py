@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vosctl.cli.wording import Wording
+from vosctl.cli.wording import Wording, in_one_line
 from vosctl.events import Events, Started
 from vosctl.weights.registry import retirement
 
@@ -197,6 +197,7 @@ class Reporter(Events):
             self._progress = None
 
     def _say(self, line: str) -> None:
+        line = in_one_line(line)
         if self._progress is not None:
             self._progress.console.print(line, markup=False, highlight=False)
         else:

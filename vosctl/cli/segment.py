@@ -23,6 +23,7 @@ from vosctl.cli.options import (
     reporting_options,
 )
 from vosctl.cli.output_options import OutputOptions, output_options
+from vosctl.cli.paths import GivenPath
 from vosctl.cli.places import RangeRequest, range_options
 from vosctl.errors import UsageError
 
@@ -55,7 +56,7 @@ def _fields(request: type[Any]) -> set[str]:
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     metavar="TRACK",
     help="Go on with a run that was stopped, from its track (--track); objects and settings are the track's, INPUT may "
     "be left out. With --mask, --box, --point, --prompts or --select-at a track, whole or not, is corrected: only the "

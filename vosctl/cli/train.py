@@ -10,13 +10,14 @@ import click
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.completion import complete_devices, complete_weights
 from vosctl.cli.groups import repeatable
+from vosctl.cli.paths import GivenPath
 from vosctl.cli.registered import Registered
 from vosctl.errors import UsageError
 from vosctl.extras import require
 from vosctl.network.table import networks
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-NAMED_FOLDER = click.Path(file_okay=False)
+FOLDER = GivenPath(path_type=Path, file_okay=False)
+NAMED_FOLDER = GivenPath(file_okay=False)
 
 
 @click.command(short_help="Train a network on your own objects.", cls=VosctlCommand)
@@ -72,7 +73,7 @@ NAMED_FOLDER = click.Path(file_okay=False)
 @click.option("--strict", is_flag=True, default=None, help="Refuse bad data instead of skipping it.")
 @click.option(
     "--settings",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="TOML file of settings, such as a run's settings.toml; the options above override it.",
 )

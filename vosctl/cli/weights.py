@@ -13,6 +13,7 @@ import click
 
 from vosctl.cli.command import VosctlGroup
 from vosctl.cli.completion import complete_weights
+from vosctl.cli.paths import GivenPath
 from vosctl.errors import VosctlError
 from vosctl.network.table import OUTLINE, networks, part_of
 from vosctl.weights.registry import (
@@ -127,7 +128,7 @@ def verify(context: click.Context, weights: tuple[str, ...]) -> None:
 
 
 @weights.command("import", short_help="Import a checkpoint under a name.")
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("file", type=GivenPath(exists=True, path_type=Path))
 @click.option("--name", required=True, metavar="NAME", help="Name for --weights.")
 @click.option("--licence", metavar="TEXT", help="What the weights may be used for.  [default: what the file says]")
 @click.option("--overwrite", is_flag=True, help="Replace imported weights of that name.")
@@ -153,7 +154,7 @@ def import_command(file: Path, name: str, licence: str | None, overwrite: bool) 
 
 @weights.command("export", short_help="Write weights to a file.")
 @click.argument("weights", metavar="NAME|FILE", shell_complete=complete_weights)
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("output", type=GivenPath(path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def export_command(weights: str, output: Path, overwrite: bool) -> None:
     """Write weights to OUTPUT: .pth for the official RGMP layout (keys with `module.`), or .safetensors.

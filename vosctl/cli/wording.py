@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import sys
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,11 @@ class Wording:
                 return _mention(self.parameters[known], value)
         negated = self.parameters.get(f"no_{name}")
         return text if negated is None or value == "True" else _flag(negated)
+
+
+def in_one_line(text: str) -> str:
+    """Return a text with what would end its line, or a terminal would act on, as a file's name may hold it, escaped."""
+    return "".join(ascii(one)[1:-1] if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in text)
 
 
 def for_this_python(text: str, python: str = sys.executable, has_pip: bool | None = None) -> str:

@@ -264,7 +264,7 @@ def is_file_path(weights: str) -> bool:
     """Return whether weights that are no registered name are meant as a file: it exists, or has a suffix."""
     path = Path(weights)
     try:
-        return bool(path.suffix) or path.exists()
+        return bool(weights) and (bool(path.suffix) or path.exists())
     except (OSError, ValueError):  # a name that no file can have
         return False
 
