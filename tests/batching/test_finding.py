@@ -141,6 +141,17 @@ def test_layouts():
     assert places("kinds", "cvat")["annotations"] == "o/annotations/day/a.xml"
     assert Layout("s3://bucket/x").outputs("a", wanted[:1]) == {"masks": "s3://bucket/x/a/masks"}
     assert WantedOutput("cutout").suffix_of("coco") == ".mov"
+    assert WantedOutput("masks", ".png").suffix_of("coco") == ""
+    assert [WantedOutput("masks", ".jpg").suffix_of("coco"), WantedOutput("annotations", ".xml").suffix_of("coco")] == [
+        ".jpg",
+        ".xml",
+    ], "said, and refused by what checks the outputs"
+
+
+def test_outputs_in_no_folder_are_not_those_of_the_root(folder):
+    folder("a.mp4", "a.png")
+    with pytest.raises(vosctl.UsageError, match="`output`: is empty"):
+        JobsRequest("v", "").find()
 
 
 @pytest.mark.parametrize("text", ["", "none", "masks,masks", "overlay.mp4,overlay.webm", ","])

@@ -86,6 +86,11 @@ def test_a_variable_that_nobody_reads_is_told(request_of, name, meant):
     assert f"Warning: {name}: no option has this environment variable; is {meant} meant?" in result.stderr
 
 
+def test_a_variable_that_is_like_none_is_told(request_of):
+    result, _ = request_of(VOSCTL_Q="1")
+    assert result.stderr == "Warning: VOSCTL_Q: no option has this environment variable\n"
+
+
 def test_variables_of_other_commands_are_no_mistake(request_of):
     result, _ = request_of(VOSCTL_TRAIN_BATCH="3", VOSCTL_OPSET="17", VOSCTL_HOME="/nowhere", VOSCTL_DEBUG="1")
     assert result.stderr == ""
@@ -96,6 +101,37 @@ def test_a_wrong_value_names_the_variable(request_of):
     assert result.exit_code == 2
     assert "--threads" in result.stderr
     assert "VOSCTL_THREADS" in result.stderr
+
+
+def test_an_error_names_the_variable_of_an_option_that_nobody_typed(invoke):
+    line = "Error: --window-size: has no meaning with --window off"
+    arguments = ["segment", "x.mp4", "--first-mask", "m.png", "--window", "off"]
+    result = invoke(*arguments, env={"VOSCTL_WINDOW_SIZE": "64", "VOSCTL_DEVICE": "cpu"})
+    assert result.stderr == f"{line} (--window-size is from VOSCTL_WINDOW_SIZE)\n"
+    assert invoke(*arguments, "--window-size", "64").stderr == f"{line}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "quiet", "verbose"),
+    [
+        (["-q"], {"VOSCTL_VERBOSE": "1"}, True, False),
+        (["-v"], {"VOSCTL_QUIET": "1"}, False, True),
+        (["-q"], {}, True, False),
+        ([], {"VOSCTL_VERBOSE": "1"}, False, True),
+    ],
+)
+def test_of_quiet_and_verbose_the_typed_one_counts(request_of, arguments, variables, quiet, verbose):
+    _, heard = request_of(*arguments, **variables)
+    assert (heard["quiet"], heard["verbose"]) == (quiet, verbose)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"), [(["-qv"], {}), ([], {"VOSCTL_QUIET": "1", "VOSCTL_VERBOSE": "1"})]
+)
+def test_quiet_and_verbose_contradict_each_other(request_of, arguments, variables):
+    result, _ = request_of(*arguments, **variables)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: --quiet and --verbose: one prints less")
 
 
 def test_no_option_of_any_command_is_left_out():

@@ -176,6 +176,16 @@ def test_rle_to_standard_output(invoke, clip, fake, tmp_path):
         (["m.txt", "--first-mask", "m.png"], "m.txt", 1),
         (["", "--first-mask", "m.png"], "name is empty", 2),
         (["clip.mp4", "--first-mask", "m.png", "--masks", ""], "'--masks': is empty; give a name", 2),
+        (["clip.mp4", "--first-mask", ""], "'--first-mask': is empty; give a name", 2),
+        (["clip.mp4", "--prompts", ""], "'--prompts': is empty; give a name", 2),
+        (["--resume", ""], "'--resume': is empty; give a name", 2),
+        (["clip.mp4", "--first-mask", "m.png", "--weights", ""], "--weights '': neither a file nor a registered", 2),
+        (["a\n\x1b[1mb.mp4", "--first-mask", "m.png"], r"Error: a\n\x1b[1mb.mp4: no such file", 2),
+        (
+            ["clip.mp4", "--first-mask", "m.png", "--matte", "o.mp4", "--clean-edges"],
+            "--clean-edges: is for --cutout, a matte has no colours; ask for one, or leave it out",
+            2,
+        ),
         (["clip.mp4", "--first-mask", "m.png", "--track", ""], "'--track': is empty; give a name", 2),
         (
             ["clip.mp4", "--first-mask", "m.png", "--overlay", "s3://bucket/o.mp4"],

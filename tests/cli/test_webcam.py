@@ -203,6 +203,9 @@ def test_a_stream_that_stays_away_leaves_a_whole_recording(invoke, tmp_path):
         (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--json", "--rle", "-"], "standard output", 2),
         (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--window-size", "100"], "multiple of 32", 2),
         (["-", "--no-window", "--box", "1,2,9,9"], "no clock to play it by", 2),
+        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--reconnect", "5"], "--reconnect: is for streams", 2),
+        (["clip.mp4", "--no-window", "--box", "1,2,9,9", "--view", "blur"], "--view: nobody sees it with --no-w", 2),
+        (["clip.mp4", "--fix-mask"], "--fix-mask: is for a --first-mask; leave it out", 2),
     ],
 )
 def test_bad_requests_get_one_clear_line(invoke, clip, fake, tmp_path, arguments, message, status):

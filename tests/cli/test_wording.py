@@ -5,7 +5,7 @@ import pytest
 
 from vosctl.cli import cli
 from vosctl.cli.reporting import Reporter
-from vosctl.cli.wording import Wording, for_this_python
+from vosctl.cli.wording import Wording, for_this_python, in_one_line
 
 
 def wording(name):
@@ -44,6 +44,10 @@ def wording(name):
 )
 def test_a_parameter_becomes_the_flag_of_the_command(command, message, worded):
     assert wording(command)(message) == worded
+
+
+def test_a_line_is_one_whatever_is_in_it():
+    assert in_one_line("día\u3000的 \t\r\n\x1b[1m\u2028\x85'") == "día\u3000的 \\t\\r\\n\\x1b[1m\\u2028\\x85'"
 
 
 def test_without_a_command_a_message_stays_as_it_is():

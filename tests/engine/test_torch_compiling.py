@@ -91,6 +91,7 @@ def test_that_it_takes_a_while_is_said_before(monkeypatch, tmp_path):
         def note(self, line):
             told.append(line)
 
+    tell_of_first_build(Heard(), EngineSettings(engine="onnx", compiled=True))  # which is refused
     tell_of_first_build(Heard(), EngineSettings(compiled=True))
     assert told == [
         f"torch compiles the network first, which takes a while; it is kept in {tmp_path / 'cache' / 'torch'}"

@@ -247,6 +247,14 @@ def test_a_camera_that_is_not_there(fake_camera, monkeypatch, platform, message)
         CameraFeed("97", CameraSettings(), fake_camera)
 
 
+def test_a_device_file_that_is_not_there_is_not_tried(fake_camera):
+    """OpenCV takes the name for that of a video, and FFmpeg says on standard error that there is none."""
+    fake_camera.asked = None
+    with pytest.raises(VosctlError, match="camera /dev/nonesuch: "):
+        CameraFeed("/dev/nonesuch", CameraSettings(), fake_camera)
+    assert fake_camera.asked is None
+
+
 def test_a_backend_that_this_opencv_lacks(fake_camera, monkeypatch):
     monkeypatch.setattr(cv2.videoio_registry, "getCameraBackends", lambda: [cv2.CAP_V4L2])
     with pytest.raises(UsageError, match="`backend='msmf'`: is not in this OpenCV; use one of auto, v4l2"):

@@ -51,6 +51,8 @@ class JobsRequest:
             UsageError: there are none, or a line of a list cannot be read and `strict` was asked for.
             VosctlError: the folder or list cannot be read.
         """
+        if not self.output:
+            raise UsageError("`output`: is empty; name the folder of all outputs")
         listed, resolution, of_data_set = self._look()
         if listed.problems and self.strict:
             more = f" (and {len(listed.problems) - 1} more)" if len(listed.problems) > 1 else ""

@@ -26,6 +26,7 @@ _FORMS: dict[LayoutName, str] = {
     "davis": "{output}/{name}",
 }
 _SUFFIXES = {
+    "masks": "",
     "overlay": ".mp4",
     "matte": ".mp4",
     "cutout": ".mov",
@@ -62,9 +63,9 @@ class WantedOutput:
 
     def suffix_of(self, annotation_format: AnnotationFormat) -> str:
         """Return the suffix of its file; empty for a folder."""
-        if self.name == "masks" or (self.name == "cutout" and self.suffix == _PICTURES):
+        if self.name in ("masks", "cutout") and self.suffix == _PICTURES:
             return ""
-        if self.name == "annotations":
+        if self.name == "annotations" and not self.suffix:
             return "" if annotation_format in FOLDER_FORMATS else ANNOTATION_SUFFIXES[annotation_format]
         return self.suffix or _SUFFIXES[self.name]
 

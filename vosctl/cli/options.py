@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from vosctl.cli.completion import complete_devices, complete_weights
 from vosctl.cli.groups import grouped
@@ -231,11 +232,28 @@ class ReportingRequest:
         return Reporter(self.quiet, self.verbose, self.as_json)
 
 
+def _unless_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """Refuse -v beside -q; of one that is typed and one that is a variable's, the one that is typed counts."""
+    if not (value and context.params["quiet"]):
+        return value
+    typed = [context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("quiet", "verbose")]
+    if typed[0] == typed[1]:
+        raise UsageError("--quiet and --verbose: one prints less, the other more; give one of them")
+    context.params["quiet"] = typed[0]
+    return typed[1]
+
+
 reporting_options = grouped(
     "reporting",
     ReportingRequest,
-    click.option("-q", "--quiet", is_flag=True, help="Print only warnings and errors."),
-    click.option("-v", "--verbose", is_flag=True, help="Print more, such as when each object is lost and found."),
+    click.option("-q", "--quiet", is_flag=True, is_eager=True, help="Print only warnings and errors."),
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        callback=_unless_quiet,
+        help="Print more, such as when each object is lost and found.",
+    ),
     click.option(
         "--json", "as_json", is_flag=True, help="Print JSON events (docs/json.md), one per line, on standard output."
     ),

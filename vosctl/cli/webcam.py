@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from vosctl.cli.command import VosctlCommand
 from vosctl.cli.first_objects import FirstMaskRequest, first_mask_options
@@ -55,7 +56,7 @@ class FeedOptions:
     size: tuple[int, int] | None
     fps: float | None
     backend: CameraBackend
-    reconnect: float
+    reconnect: float | None
     decoder: DecoderWord
 
 
@@ -66,6 +67,11 @@ class ViewOptions:
     no_window: bool
     view: ViewName
     virtual_camera: bool
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether anybody sees the view."""
+        return not self.no_window or self.virtual_camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +106,8 @@ feed_options = grouped(
     click.option(
         "--reconnect",
         type=FiniteRange(min=0),
-        default=60.0,
-        show_default=True,
         metavar="SECONDS",
-        help="How long to retry a dropped stream; 0 gives up at once.",
+        help="How long to retry a dropped stream; 0 gives up at once.  [default: 60]",
     ),
     decoder_option,
 )
@@ -184,8 +188,13 @@ def webcam(
         raise UsageError(
             "what to follow is not said; give --first-mask FILE, --box x,y,w,h or --point x,y with --no-window"
         )
+    if first.fix_mask and not first.given:
+        raise UsageError("--fix-mask: is for a --first-mask; leave it out")
+    context = click.get_current_context()
+    if context.get_parameter_source("view") is ParameterSource.COMMANDLINE and not shown.is_seen:
+        raise UsageError("--view: nobody sees it with --no-window; leave one of them out, or add --virtual-camera")
     objects = first.objects()
-    if first.given or first.fix_mask:
+    if first.given:
         objects.check()
     outputs.check(reporting)
     limit_prompt_threads(engine.threads)

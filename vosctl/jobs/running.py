@@ -17,6 +17,7 @@ from vosctl.engine.providers import Provider, why_unusable
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
 from vosctl.events import Events, tell_frame
+from vosctl.extras import is_present
 from vosctl.pipeline import Following, Pipeline
 from vosctl.summary import LossRecord, Summary
 from vosctl.tracking import TrackedFrame, Tracker, TrackingSettings
@@ -91,8 +92,8 @@ def tell_of_first_build(
         provider = Provider(asked.provider)
         if (line := provider.first_build()) is not None and problem_of(provider) is None:
             events.note(line)
-    if isinstance(asked, EngineSettings) and asked.compiled:
-        events.note(f"torch compiles the network first, which takes a while; it is kept in {compiled_by_torch()}")
+        if asked.compiled and asked.engine in ("auto", "torch") and is_present("torch"):
+            events.note(f"torch compiles the network first, which takes a while; it is kept in {compiled_by_torch()}")
 
 
 def tell_of_small_crops(tracking: TrackingSettings, note: Callable[[str], None]) -> None:

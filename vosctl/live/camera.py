@@ -79,6 +79,8 @@ class CameraFeed(Feed):
         self._label = f"camera {device}"
         backend = _checked_backend(settings.backend)
         _quieten()
+        if device.startswith("/dev/") and not Path(device).exists():  # OpenCV would look for a video file of that name
+            raise VosctlError(f"{self._label}: {_why_not_opened(device)}")
         target = int(device) if device.isdigit() else device
         self._capture = open_capture(target, backend)
         if not self._capture.isOpened():

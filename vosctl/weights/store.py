@@ -141,7 +141,7 @@ def remove_weights(name: str) -> Path:
 def _removable(name: str) -> WeightsEntry:
     entry = registered_weights().get(name)
     if entry is None:
-        raise UsageError(f"{printable(name)}: no such weights; see `vosctl weights list`")
+        raise UsageError(f"{printable(name) or repr(name)}: no such weights; see `vosctl weights list`")
     if entry.shipped:
         raise UsageError(f"{name}: came with vosctl and cannot be removed")
     return entry

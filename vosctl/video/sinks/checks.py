@@ -132,6 +132,8 @@ def _check_looks(request: OutputRequest) -> None:
         check_background(request.background)
     if request.edges != Edges() and not (request.matte or request.cutout or request.composite):
         raise UsageError("`grow`, `feather`, `clean_edges`: are for `matte`, `cutout` and `composite`; ask for one")
+    if request.edges.clean and not (request.cutout or request.composite):
+        raise UsageError("`clean_edges`: is for `cutout`, a matte has no colours; ask for one, or leave it out")
 
 
 def check_parents(name: str, path: Path) -> None:
