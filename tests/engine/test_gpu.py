@@ -131,8 +131,8 @@ def test_nvdec_gives_the_cpus_pictures():
 def test_onnx_runtimes_providers_give_the_cpus_masks(clip, wanted, provider):
     from vosctl.engine.providers import Provider, why_unusable
 
-    if (reason := why_unusable(Provider(provider))) is not None:
-        pytest.skip(reason)
+    if (lack := why_unusable(Provider(provider))) is not None:
+        pytest.skip(str(lack))
     engine = create_engine("lite", engine="onnx", provider=provider)
     assert_agree(followed(clip, Tracker(engine)), wanted)
     tracker = Tracker(engine, TrackingSettings(on_device=True))

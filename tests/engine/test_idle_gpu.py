@@ -2,15 +2,16 @@ import pytest
 
 from vosctl.engine.base import EngineInfo
 from vosctl.engine.idle_gpu import idle_gpu
+from vosctl.engine.providers import Lack
 
 ON_CPU = EngineInfo("onnx", "lite", "lite", "CPUExecutionProvider", "fp32")
 ON_GPU = EngineInfo("onnx", "lite", "lite", "CUDAExecutionProvider", "fp32")
 
 
 def test_an_idle_gpu_is_said_with_what_to_install():
-    said = idle_gpu(ON_CPU, "auto", lambda: True, lambda: "`provider='cuda'`: needs CUDA, but libcudnn.so.9 is missing")
+    said = idle_gpu(ON_CPU, "auto", lambda: True, lambda: Lack("needs CUDA, but libcudnn.so.9 is missing", "get it"))
     assert said is not None
-    assert said.startswith("this machine's NVIDIA GPU is not used: needs CUDA, but libcudnn.so.9 is missing; ")
+    assert said.startswith("this machine's NVIDIA GPU is not used: needs CUDA, but libcudnn.so.9 is missing; get it; ")
     assert "python -m pip install" in said
     assert "[torch]" in said
 

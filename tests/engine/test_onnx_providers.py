@@ -9,7 +9,7 @@ from vosctl.engine import create_engine
 from vosctl.engine.backend import EngineRequest
 from vosctl.engine.builtin import rank_openvino, rank_torch
 from vosctl.engine.onnx_sessions import FAILURES
-from vosctl.engine.providers import Provider, check_loaded, resolve_provider, tensorrt_cache, why_unusable
+from vosctl.engine.providers import Lack, Provider, check_loaded, resolve_provider, tensorrt_cache, why_unusable
 from vosctl.engine.settings import EngineSettings
 from vosctl.engine.table import backends, choose, registered_backend
 from vosctl.errors import UsageError, VosctlError
@@ -37,10 +37,19 @@ def test_words_become_a_provider(provider, device, chosen):
 
 
 def test_auto_takes_the_cpu_when_the_gpus_libraries_are_missing():
-    resolve = partial(resolve_provider, has_gpu=lambda: True, problem_of=lambda provider: "no cuDNN")
+    lack = Lack("no cuDNN", "install it")
+    resolve = partial(resolve_provider, has_gpu=lambda: True, problem_of=lambda provider: lack)
     assert resolve() == Provider("cpu")
-    with pytest.raises(VosctlError, match="no cuDNN"):
+    with pytest.raises(VosctlError, match=r"^`provider='cuda'`: no cuDNN; install it; or use `provider='cpu'`$"):
         resolve("cuda")
+
+
+def test_a_device_that_cannot_be_had_is_told_by_its_own_name():
+    resolve = partial(resolve_provider, device="cuda:1", problem_of=lambda provider: Lack("no cuDNN", "install it"))
+    with pytest.raises(VosctlError, match=r"^`device='cuda:1'`: no cuDNN; install it; or use `device='cpu'`$"):
+        resolve(has_gpu=lambda: True)
+    with pytest.raises(VosctlError, match=r"^`device='cuda:1'`: no NVIDIA GPU here, or no .*; use `device='cpu'`$"):
+        resolve(has_gpu=lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +92,8 @@ def test_the_missing_library_is_named():
         available=["CUDAExecutionProvider"],
         load_failure=lambda provider: "libcudnn.so.9: cannot open",
     )
-    with pytest.raises(VosctlError, match=r"needs CUDA and cuDNN, but libcudnn\.so\.9: cannot open; install it"):
+    said = r"needs CUDA and cuDNN, but libcudnn\.so\.9: cannot open; run: python -m pip install \"onnxruntime-gpu\[cuda"
+    with pytest.raises(VosctlError, match=said):
         resolve_provider("cuda", problem_of=problem_of)
 
 
@@ -127,7 +137,7 @@ def test_a_first_build_is_said_once():
     assert str(tensorrt_cache()) in line
     heard = Heard()
     asked = EngineSettings(engine="onnx", provider="tensorrt")
-    tell_of_first_build(heard, asked, lambda provider: "no TensorRT")
+    tell_of_first_build(heard, asked, lambda provider: Lack("no TensorRT", "install it"))
     assert heard.notes == []
     tell_of_first_build(heard, asked, lambda provider: None)
     assert heard.notes == [line]
@@ -180,6 +190,25 @@ def test_auto_takes_the_faster_engine(request_, gpu, engine):
     request_ = EngineRequest("lite", Path("lite.safetensors"), **request_)
     assert auto(request_, gpu, openvino=True) == engine
     assert auto(request_, gpu, openvino=False) == ("torch" if engine == "openvino" else engine)
+
+
+@pytest.mark.parametrize(
+    ("request_", "engine"),
+    [
+        ({}, "onnx"),
+        ({"device": "cuda"}, "onnx"),
+        ({"device": "cuda:1", "precision": "fp32"}, "onnx"),
+        ({"device": "cuda", "precision": "bf16"}, "torch"),
+        ({"device": "cuda", "precision": "fp16"}, "torch"),
+        ({"device": "mps"}, "torch"),
+        ({"compiled": True}, "torch"),
+    ],
+)
+def test_onnx_runtime_takes_the_gpu_where_there_is_no_torch(request_, engine):
+    request_ = EngineRequest("lite", Path("lite.safetensors"), **request_)
+    backend = replace(backends()["torch"], rank=partial(rank_torch, has_gpu=lambda: False, is_missing=lambda: True))
+    with registered_backend(backend):
+        assert choose("auto", request_).name == engine
 
 
 @pytest.mark.parametrize(

@@ -133,10 +133,9 @@ def _check_provider(name: str, has_gpu: bool, onnxruntime: Any, why_unusable: Ca
         return error(name, problem, "python -m pip install --force-reinstall onnxruntime-gpu (or onnxruntime)")
     if name in OPTIONAL:
         return ok(name, f"listed, cannot be used: {problem}")
-    cure = (
-        'install the libraries it names (CUDA: python -m pip install "onnxruntime-gpu[cuda,cudnn]"), '
-        "or use `provider='cpu'`"
-    )
+    from vosctl.engine.providers import CUDA_LIBRARIES
+
+    cure = f"install the libraries it names (CUDA: {CUDA_LIBRARIES}), or use `provider='cpu'`"
     return warning(name, f"listed but does not load: {problem}", cure)
 
 
@@ -144,8 +143,8 @@ def _why_unusable(name: str) -> str | None:
     from vosctl.engine.providers import PROVIDERS, Provider, why_unusable
 
     word = next((word for word, known in PROVIDERS.items() if known == name), None)
-    complaint = why_unusable(Provider(word)) if word is not None else None
-    return complaint.partition(": ")[2] if complaint else None
+    lack = why_unusable(Provider(word)) if word is not None else None
+    return None if lack is None else lack.reason
 
 
 def _try(name: str, onnxruntime: Any) -> str | None:

@@ -24,14 +24,29 @@ def torch_has_gpu() -> bool:
     return bool(torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
-def rank_torch(request: EngineRequest, has_gpu: Callable[[], bool] = torch_has_gpu) -> int:
-    """Rank first where a GPU computes, and last where none does: it is the slowest on a CPU."""
+def torch_is_missing() -> bool:
+    """Return whether PyTorch is not installed."""
+    return bool(missing_modules("torch"))
+
+
+def rank_torch(
+    request: EngineRequest,
+    has_gpu: Callable[[], bool] = torch_has_gpu,
+    is_missing: Callable[[], bool] = torch_is_missing,
+) -> int:
+    """Rank first where a GPU computes, and last where none does: it is the slowest on a CPU.
+
+    On an NVIDIA GPU ONNX Runtime takes its place where it is not installed, as far as that can do what is asked.
+    """
     if request.is_folder or request.provider != "auto":
         return 0
     if request.compiled:
         return 6
-    wants_gpu = request.precision == "fp16" or request.device not in {"auto", "cpu"}
-    return 4 if wants_gpu or (request.device == "auto" and has_gpu()) else 1
+    if request.precision == "fp16" or request.device == "mps":
+        return 4
+    if request.device in {"auto", "cpu"}:
+        return 4 if request.device == "auto" and has_gpu() else 1
+    return 1 if is_missing() else 4
 
 
 def rank_onnx(request: EngineRequest) -> int:
@@ -81,13 +96,22 @@ def _refuse_compiling(request: EngineRequest) -> None:
         raise UsageError("`compiled=True`: is for the torch engine; leave it out, or use `engine='torch'`")
 
 
+def _what_needs_torch(request: EngineRequest) -> str:
+    """Return what of a request only torch can do, whoever chose it; the engine itself where another could do it."""
+    if request.compiled:
+        return "`compiled=True`"
+    if request.device == "mps":
+        return f"`device={request.device!r}`"
+    return f"`precision={request.precision!r}`" if request.precision in {"fp16", "bf16"} else "`engine='torch'`"
+
+
 def _create_torch(request: EngineRequest) -> Engine[Any]:
     _refuse_provider(request)
     if request.is_folder:
         raise UsageError(
             f"`engine='torch'`: {request.weights} is a folder of ONNX graphs; use `engine='onnx'` or give a checkpoint"
         )
-    require("torch", "`engine='torch'`")
+    require("torch", _what_needs_torch(request))
     import torch
 
     from vosctl.engine.devices import resolve_placement

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vosctl.engine.base import EngineInfo
-from vosctl.engine.providers import Provider, has_nvidia_gpu, why_unusable
+from vosctl.engine.providers import Lack, Provider, has_nvidia_gpu, why_unusable
 from vosctl.extras import install
 
 
-def _why_no_cuda() -> str | None:
+def _why_no_cuda() -> Lack | None:
     return why_unusable(Provider("cuda"))
 
 
@@ -17,7 +17,7 @@ def idle_gpu(
     info: EngineInfo,
     device: str,
     has_gpu: Callable[[], bool] = has_nvidia_gpu,
-    why_no_cuda: Callable[[], str | None] = _why_no_cuda,
+    why_no_cuda: Callable[[], Lack | None] = _why_no_cuda,
 ) -> str | None:
     """Say in one line that this machine's NVIDIA GPU is left idle, why, and what to install; None when it is not.
 
@@ -25,10 +25,10 @@ def idle_gpu(
         info: the engine that was made.
         device: the device that was asked for; only "auto" leaves the choice open.
         has_gpu: whether the NVIDIA driver lists a GPU.
-        why_no_cuda: what keeps ONNX Runtime from using it, as "`provider='cuda'`: reason".
+        why_no_cuda: what keeps ONNX Runtime from using it.
     """
     on_gpu = any(word in info.device.lower() for word in ("cuda", "tensorrt"))
     if device != "auto" or on_gpu or not has_gpu():
         return None
-    reason = (why_no_cuda() or "").partition(": ")[2] or "the engine that was chosen runs on the CPU"
+    reason = why_no_cuda() or "the engine that was chosen runs on the CPU"
     return f"this machine's NVIDIA GPU is not used: {reason}; for PyTorch's CUDA {install('torch')}"

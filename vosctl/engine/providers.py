@@ -38,6 +38,8 @@ LIBRARIES = {
     "openvino": "OpenVINO",
     "openvino-gpu": "OpenVINO and its GPU plugin",
 }
+CUDA_LIBRARIES = 'python -m pip install "onnxruntime-gpu[cuda,cudnn]"'
+"""Brings those that the CUDA provider needs."""
 OWN_DEVICE = ("openvino-gpu", "coreml", "directml")
 """Those that compute on a device which `device` has no word for."""
 
@@ -106,6 +108,22 @@ class Provider:
         return "use `provider='cpu'`"
 
 
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What keeps a provider from being used.
+
+    Attributes:
+        reason: what is missing.
+        cure: what to do.
+    """
+
+    reason: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.cure}"
+
+
 def tensorrt_cache() -> Path:
     """Return the folder of TensorRT's engines and timings."""
     return cache_folder() / "tensorrt"
@@ -156,8 +174,8 @@ def why_unusable(
     provider: Provider,
     available: Sequence[str] | None = None,
     load_failure: Callable[[Provider], str | None] = _load_failure,
-) -> str | None:
-    """Say what keeps the provider from being used, in one line that says what to do; None when nothing does.
+) -> Lack | None:
+    """Say what keeps the provider from being used, and what to do; None when nothing does.
 
     Args:
         provider: the provider.
@@ -168,17 +186,14 @@ def why_unusable(
 
     if provider.word == "cpu":
         return None
-    cure = "or use `provider='cpu'`"
     if provider.name not in (onnxruntime.get_available_providers() if available is None else available):
-        package = PACKAGES[provider.word]
-        return (
-            f"`provider={provider.word!r}`: the installed ONNX Runtime has no {provider.name}; "
-            f"install {package} in its place, {cure}"
-        )
+        reason = f"the installed ONNX Runtime has no {provider.name}"
+        return Lack(reason, f"install {PACKAGES[provider.word]} in its place")
     if provider.memory == "cuda" and hasattr(onnxruntime, "preload_dlls"):
         _preload(onnxruntime)
     if reason := load_failure(provider):
-        return f"`provider={provider.word!r}`: needs {LIBRARIES[provider.word]}, but {reason}; install it, {cure}"
+        cure = f"run: {CUDA_LIBRARIES}" if provider.word == "cuda" else "install it"
+        return Lack(f"needs {LIBRARIES[provider.word]}, but {reason}", cure)
     return None
 
 
@@ -186,7 +201,7 @@ def resolve_provider(
     provider: ProviderWord = "auto",
     device: str = "auto",
     has_gpu: Callable[[], bool] = has_nvidia_gpu,
-    problem_of: Callable[[Provider], str | None] = why_unusable,
+    problem_of: Callable[[Provider], Lack | None] = why_unusable,
 ) -> Provider:
     """Turn `provider` and `device` into a provider that this machine has.
 
@@ -210,13 +225,15 @@ def resolve_provider(
             # asked for nothing: the GPU if all it needs is there; the engine's info tells which it was
             usable = has_gpu() and problem_of(Provider("cuda")) is None
             return Provider("cuda" if usable else "cpu")
-        chosen = Provider(kind, int(index or 0))
+        chosen, asked, instead = Provider(kind, int(index or 0)), f"`device={device!r}`", "`device='cpu'`"
+        if kind == "cuda" and not has_gpu():
+            raise VosctlError(f"{asked}: no NVIDIA GPU here, or no working driver for it; use {instead}")
     else:
-        chosen = Provider(provider, int(index or 0))
+        chosen, asked, instead = Provider(provider, int(index or 0)), f"`provider={provider!r}`", "`provider='cpu'`"
         if kind != "auto" and (provider in OWN_DEVICE or kind != chosen.memory):
             raise UsageError(f"`provider={provider!r}`: does not run on `device={device!r}`; leave `device` out")
-    if reason := problem_of(chosen):
-        raise VosctlError(reason)
+    if lack := problem_of(chosen):
+        raise VosctlError(f"{asked}: {lack}; or use {instead}")
     return chosen
 
 

@@ -13,7 +13,7 @@ from vosctl.arguments import check_kind, whole_number
 from vosctl.engine.base import Engine, EngineInfo
 from vosctl.engine.cache import compiled_by_torch
 from vosctl.engine.idle_gpu import idle_gpu
-from vosctl.engine.providers import Provider, why_unusable
+from vosctl.engine.providers import Lack, Provider, why_unusable
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError
 from vosctl.events import Events, tell_frame
@@ -79,7 +79,7 @@ def put_tracker(engine: EngineSettings | Engine[Any], tracking: TrackingSettings
 def tell_of_first_build(
     events: Events,
     asked: EngineSettings | Engine[Any],
-    problem_of: Callable[[Provider], str | None] = why_unusable,
+    problem_of: Callable[[Provider], Lack | None] = why_unusable,
 ) -> None:
     """Say, before an engine is made, that its first use takes minutes, where it does.
 
