@@ -6,6 +6,7 @@ import errno
 from types import ModuleType
 
 from vosctl.errors import VosctlError
+from vosctl.memory_limit import reached_limit
 
 PACKAGES = {
     "av", "cv2", "ml_dtypes", "numpy", "onnx", "onnxruntime", "openvino", "PIL", "pycocotools", "safetensors",
@@ -15,12 +16,14 @@ PACKAGES = {
 
 def explained(error: Exception) -> VosctlError | None:
     """Word an error that is the system's or the installation's; None for one that is a bug."""
+    if isinstance(error, ImportError) and "failed to map segment" in str(error) and reached_limit() is not None:
+        return VosctlError(f"out of memory, loading a library ({str(error).splitlines()[0]}); end other programs")
     if isinstance(error, ImportError | AttributeError):
         return _broken_package(error)
     if isinstance(error, ValueError) and "binary incompatibility" in str(error):  # built for another NumPy
         return _not_installed(_importing(error), str(error).splitlines()[0])
-    if isinstance(error, MemoryError):
-        return VosctlError("out of memory; use a smaller picture or `window_size`, or close other programs")
+    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):  # OpenCV's words
+        return VosctlError("out of memory; use smaller pictures or fewer objects, or end other programs")
     if isinstance(error, OSError) and error.errno is not None:
         return _system(error)
     return None

@@ -67,6 +67,19 @@ def test_what_cannot_be_compiled_is_refused_in_one_line():
         engine_with(failing)
 
 
+def test_what_a_compiler_says_is_told_and_not_which_one_it_was():
+    def failing(call):
+        def fail(*arguments):
+            raise RuntimeError(
+                "backend='inductor' raised:\nOSError: kernel.so: file too short\n\nSet TORCHDYNAMO_VERBOSE=1"
+            )
+
+        return fail
+
+    with pytest.raises(VosctlError, match=r"cannot compile .* \(OSError: kernel\.so: file too short\); leave it out"):
+        engine_with(failing)
+
+
 def test_a_cache_that_cannot_be_written_is_told_in_one_line(tmp_path):
     (tmp_path / "cache").write_text("a file in the place of the folder")
 

@@ -12,7 +12,8 @@ import click
 from vosctl.cli.environment import from_variables, name_variables, unknown_variables, variable_of
 from vosctl.cli.groups import OnceOption
 from vosctl.cli.wording import Wording, in_one_line
-from vosctl.errors import VosctlError
+from vosctl.errors import UsageError, VosctlError
+from vosctl.memory_limit import words_of_limit
 
 
 class CommandError(click.ClickException):
@@ -20,7 +21,10 @@ class CommandError(click.ClickException):
 
     def __init__(self, context: click.Context, error: VosctlError, wording: Wording) -> None:
         message = wording(str(error))
-        super().__init__(in_one_line(message + from_variables(context, message)))
+        message += from_variables(context, message)
+        if not isinstance(error, UsageError):  # what has no memory fails as a file, a codec or a library
+            message += words_of_limit()
+        super().__init__(in_one_line(message))
         self.exit_code = error.exit_code  # type: ignore[misc]
 
 

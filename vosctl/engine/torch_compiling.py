@@ -53,6 +53,14 @@ def compile_network(network: PropagationNetwork, compiler: Compiler, run: Callab
     except (RuntimeError, OSError) as error:  # what torch's compilers raise, and the folder that they write into
         if is_memory_error(error):
             raise
-        first = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-        raise VosctlError(f"`compiled=True`: torch cannot compile the network here ({first}); leave it out") from error
+        raise VosctlError(
+            f"`compiled=True`: torch cannot compile the network here ({_reason(error)}); leave it out"
+        ) from error
     return f"the network was compiled in {time.perf_counter() - begin:.1f} s"
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of an error that says what is wrong; torch puts before it which of its compilers raised it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.endswith("raised:")]
+    return (telling or lines or [type(error).__name__])[0][:200]

@@ -63,6 +63,10 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         raise VosctlError(
             f"{path}: damaged or not a safetensors file ({printable(error)}); fetch or export it again"
         ) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of safetensors' own language, which no module exports
+            raise
+        raise MemoryError(f"{path}: {error}") from error
 
 
 _TYPES = {

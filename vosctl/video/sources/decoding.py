@@ -15,6 +15,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vosctl.memory_limit import reached_limit
+
 _ONE_FRAME_A_PACKET = frozenset({"av1", "ffv1", "h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "prores"})
 """Codecs of which each packet is a frame to be shown, unless the video is interlaced."""
 _MOST_REMEMBERED = 1000
@@ -93,7 +95,9 @@ class Decoder:
             heappush(self._times, packet.dts)
         try:
             frames = self._stream.decode(packet)
-        except av.FFmpegError:
+        except av.FFmpegError as error:
+            if isinstance(error, MemoryError) and reached_limit() is not None:  # else the packet asks for too much
+                raise MemoryError(str(error)) from error
             self._drop(packet)
             return
         yield from self._deliver(frames)
