@@ -187,8 +187,8 @@ def why_unusable(
     if provider.word == "cpu":
         return None
     if provider.name not in (onnxruntime.get_available_providers() if available is None else available):
-        reason = f"the installed ONNX Runtime has no {provider.name}"
-        return Lack(reason, f"install {PACKAGES[provider.word]} in its place")
+        lacks = f"the installed ONNX Runtime has no {provider.name}"
+        return Lack(lacks, f"install {PACKAGES[provider.word]} in its place")
     if provider.memory == "cuda" and hasattr(onnxruntime, "preload_dlls"):
         _preload(onnxruntime)
     if reason := load_failure(provider):
