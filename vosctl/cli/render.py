@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command(
     short_help="Draw outputs from a track.",
     cls=VosctlCommand,
-    spelled={"resume": "--resume", "track=FILE": "--track FILE", "track": "TRACK"},
+    spelled={"resume": "`vosctl segment --resume`", "track=FILE": "--track FILE", "track": "TRACK"},
 )
 @click.argument("recorded", metavar="TRACK", type=GivenPath(path_type=Path, dir_okay=False))
 @click.argument("source", required=False, type=click.Path(readable=False))

@@ -135,7 +135,9 @@ live_output_options = grouped(
 
 
 @click.command(
-    short_help="Follow objects live: a camera, a stream, a file.", cls=VosctlCommand, spelled={"overlay": "--record"}
+    short_help="Follow objects live: a camera, a stream, a file.",
+    cls=VosctlCommand,
+    spelled={"overlay": "--record", "resume": "`vosctl segment --resume`"},
 )
 @click.argument("source", metavar="[SOURCE]", default="0", type=click.Path(readable=False))
 @feed_options

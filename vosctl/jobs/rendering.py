@@ -77,7 +77,7 @@ class RenderJob:
             if not track.complete:
                 self.events.warning(
                     f"{path}: is not complete, its {expected} frames are drawn; "
-                    "`resume` of segment goes on with it, if its run was stopped"
+                    "`resume` goes on with it, if its run was stopped"
                 )
             request = self._request(source)
             frames = expected if self.max_frames is None else min(expected, self.max_frames)

@@ -62,7 +62,7 @@ class MaskPrediction:
         return self.box is not None and 0 < area < LEAST_FILL * _area_inside(self.box, *self.probability.shape)
 
 
-_CURE = "add a `point` on the object where the mask lacks it or one beside it (:-), or give a `first_mask`"
+_CURE = "add a `point` on the object where the mask lacks it or one beside it (:-), or give its mask in a file"
 
 
 def _area_inside(box: RealBox, height: int, width: int) -> float:
