@@ -93,6 +93,8 @@ def test_errors_of_the_system_are_worded():
     assert str(explained(OSError(errno.ENOSPC, "No space left on device", "o.mp4"))).startswith("o.mp4: no space left")
     assert "…" in str(explained(OSError(errno.ENAMETOOLONG, "File name too long", LONG)))
     assert "out of memory" in str(explained(MemoryError()))
+    words = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
+    assert "out of memory" in str(explained(RuntimeError(words)))
 
 
 @pytest.mark.parametrize(

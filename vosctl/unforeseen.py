@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from types import ModuleType
 
+from vosctl.engine.memory import is_memory_error
 from vosctl.errors import VosctlError
 from vosctl.memory_limit import reached_limit
 
@@ -22,10 +23,10 @@ def explained(error: Exception) -> VosctlError | None:
         return _broken_package(error)
     if isinstance(error, ValueError) and "binary incompatibility" in str(error):  # built for another NumPy
         return _not_installed(_importing(error), str(error).splitlines()[0])
-    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):  # OpenCV's words
-        return VosctlError("out of memory; use smaller pictures or fewer objects, or end other programs")
     if isinstance(error, OSError) and error.errno is not None:
         return _system(error)
+    if is_memory_error(error) or "Insufficient memory" in str(error):  # OpenCV's words
+        return VosctlError("out of memory; use smaller pictures or fewer objects, or end other programs")
     return None
 
 

@@ -1,5 +1,6 @@
 """Jobs in processes of their own: what becomes of them when those end badly."""
 
+import atexit
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ import vosctl
 from tests.batching.test_running import LONG, job
 from tests.helpers.engines import BrightObjectEngine
 from vosctl.batching import BatchEvents
-from vosctl.batching.processes import Processes
+from vosctl.batching.processes import Processes, Worker
 from vosctl.interrupts import check
 from vosctl.processor import core_count
 from vosctl.prompts.segmenter import prompt_threads
@@ -83,6 +84,33 @@ def test_an_engine_that_cannot_be_made_ends_the_batch(clips, make, kind, message
     clips("a")
     with pytest.raises(kind, match=message):
         results(Processes(make, 1), [job("a")])
+
+
+def end_slowly():
+    Path("ends").touch()
+    time.sleep(5)
+
+
+def unable_and_slow_to_end():
+    atexit.register(end_slowly)
+    unable()
+
+
+def test_a_process_that_is_ended_while_it_ends_prints_nothing(tmp_path, monkeypatch, capfd):
+    """As torch, which takes a while to be cleared away: an interrupt in it was told with its traceback."""
+    monkeypatch.chdir(tmp_path)
+    worker = Worker(unable_and_slow_to_end, 1)
+    while not Path("ends").exists():
+        assert worker.process.is_alive()
+        time.sleep(0.01)
+    worker.leave()
+    worker.end(5)
+    assert capfd.readouterr().err == ""
+
+
+def test_threads_that_cannot_be_are_told_before_a_process_is_started():
+    with pytest.raises(vosctl.UsageError, match="`threads=9999`: "):
+        Processes(vosctl.EngineSettings(threads=9999), 1)
 
 
 def test_jobs_may_come_later(clips):

@@ -78,6 +78,7 @@ def test_progress_counts_every_frame(make_sequence, moving, root) -> None:
         ({"predictions": Path("p"), "masks": Path("m")}, "`masks` keeps .* leave one of them out"),
         ({"report": Path(__file__) / "report.json"}, r"`report`: .*test_evaluate\.py is a file, not a folder"),
         ({"report": Path(os.devnull), "overwrite": True}, "`report`: .* is a device or pipe; name a file"),
+        ({"report": Path("-")}, "`report`: is not written to standard output; name a file"),
         ({"report": Path("r.html"), "plot": Path("a/../r.html")}, "`report` and `plot` would be written to the same"),
         ({"plot": Path("plot.pdf")}, r"`plot='plot\.pdf'`: the name must end in"),
     ],
@@ -126,6 +127,23 @@ def test_folders_that_are_missing_are_made_for_what_is_written(make_sequence, mo
     evaluate(EvaluationRequest(root, "all", "multi", report=report, plot=plot), make_tracker, no_progress)
     assert json.loads(report.read_text())["set"] == "all"
     assert plot.read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("name", ["report", "plot"])
+def test_what_is_read_is_not_replaced(make_sequence, moving, root, tmp_path: Path, name) -> None:
+    pytest.importorskip("matplotlib")
+    bear = make_sequence("bear", moving)
+    predictions = tmp_path / "mine/bear/00000.png"
+    predictions.parent.mkdir(parents=True)
+    for mask in bear.annotations.values():
+        (predictions.parent / mask.name).write_bytes(mask.read_bytes())
+    for path in (*bear.images.values(), *bear.annotations.values(), predictions):
+        before = path.read_bytes()
+        kind = Path(path.parent / f"{path.stem}.png")
+        request = EvaluationRequest(root, "all", "multi", predictions=tmp_path / "mine", overwrite=True, **{name: kind})
+        with pytest.raises(UsageError, match=f"`{name}`: .* would lie among what is read"):
+            evaluate(request, no_tracker, no_progress)
+        assert path.read_bytes() == before
 
 
 def test_report_is_not_replaced_unasked(make_sequence, moving, root, tmp_path: Path) -> None:

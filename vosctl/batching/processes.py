@@ -22,6 +22,7 @@ from vosctl.batching.running import missing_folders, remove_left
 from vosctl.batching.waiting import Waiting
 from vosctl.batching.worker import Frames, MakeEngine, Message, Ready, Unable, blocked_signals, work
 from vosctl.engine.base import EngineInfo
+from vosctl.engine.factory import check_threads
 from vosctl.engine.idle_gpu import idle_gpu
 from vosctl.engine.settings import EngineSettings
 from vosctl.errors import UsageError, VosctlError
@@ -129,7 +130,7 @@ class Processes:
         timeout: seconds that a job may take; one that takes longer is ended and fails. None for any time.
 
     Raises:
-        UsageError: the number of processes, or the time, cannot be.
+        UsageError: the number of processes or threads, or the time, cannot be.
     """
 
     def __init__(self, engine: EngineSettings | MakeEngine, workers: int = 0, timeout: float | None = None) -> None:
@@ -142,7 +143,7 @@ class Processes:
         self._threads = max(1, core_count() // self.count)
         self._device = engine.device if isinstance(engine, EngineSettings) else None
         if isinstance(engine, EngineSettings):
-            self._threads = engine.threads or self._threads
+            self._threads = check_threads(engine.threads) or self._threads
             settings = replace(engine, threads=self._threads)
             self._make: MakeEngine = partial(make_engine, settings)
         else:

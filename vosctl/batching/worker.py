@@ -70,14 +70,22 @@ def work(connection: Connection, make_engine: MakeEngine, threads: int) -> None:
         _work(connection, make_engine, threads)
     except (KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):
         pass  # told to end, or there is nobody left to tell anything
+    finally:
+        _end_quietly()
+
+
+def _end_quietly() -> None:
+    """Have signals raise nothing from here on: libraries that are being cleared away would print it."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
 
 
 def _work(connection: Connection, make_engine: MakeEngine, threads: int) -> None:
     import cv2
 
     cv2.setNumThreads(threads)
-    limit_prompt_threads(threads)
     try:
+        limit_prompt_threads(threads)
         engine = make_engine()
     except VosctlError as error:
         connection.send(Unable(str(error), isinstance(error, UsageError)))

@@ -120,6 +120,8 @@ class WorkRequest:
             raise UsageError("--watch: does not go with --dry-run and --shard, which need to know all videos")
         if cluster.ray is not None and (self.workers or self.dry_run or self.timeout is not None):
             raise UsageError("--ray: does not go with --jobs, --timeout and --dry-run, which are of this machine alone")
+        if cluster.ray is None:
+            cluster.check_unused()
 
     def executor(self, engine: EngineRequest, cluster: RayRequest) -> Executor:
         """Return what runs the jobs."""

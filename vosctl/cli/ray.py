@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from vosctl.cli.groups import grouped
 from vosctl.cli.options import EngineRequest
@@ -25,6 +26,17 @@ class RayRequest:
     ray_gpus: float
     ray_retries: int
 
+    def check_unused(self) -> None:
+        """Make sure that nothing is asked of a cluster where there is none.
+
+        Raises:
+            UsageError: something is.
+        """
+        context = click.get_current_context()
+        for name in ("ray_cpus", "ray_gpus", "ray_retries"):
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise UsageError(f"`{name}`: is of a cluster; add --ray=HOST:PORT, or leave it out")
+
     def executor(self, engine: EngineRequest) -> OnCluster:
         """Return what runs jobs on the cluster.
 
@@ -34,7 +46,9 @@ class RayRequest:
         """
         from vosctl.batching.ray_cluster import RaySettings, on_ray
 
-        address = self.ray or "auto"
+        address = self.ray or ""
+        if not address:
+            raise UsageError("--ray: its address is empty; give HOST:PORT, or --ray alone, put last")
         if Path(address).exists():
             raise UsageError(
                 f"--ray {address}: is a file or folder, not an address; put --ray last, or --ray=HOST:PORT"

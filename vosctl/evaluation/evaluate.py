@@ -119,6 +119,7 @@ def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:
             check_predictions(sequence, request.predictions)
         else:
             check_trackable(sequence)
+    _check_reads_nothing(request, sequences)
     if request.masks is not None:
         check_masks_folder(sequences, request.masks, overwrite=request.overwrite)
     if request.plot is not None:
@@ -126,6 +127,16 @@ def _checked_sequences(request: EvaluationRequest) -> list[Sequence]:
 
         check_plot(request.plot, len(sequences))
     return sequences
+
+
+def _check_reads_nothing(request: EvaluationRequest, sequences: list[Sequence]) -> None:
+    """Make sure that neither the report nor the plot lies among the pictures that are read."""
+    read = {path.parent.resolve() for one in sequences for path in (*one.images.values(), *one.annotations.values())}
+    if request.predictions is not None:
+        read |= {(request.predictions / one.name).resolve() for one in sequences}
+    for name, path in (("report", request.report), ("plot", request.plot)):
+        if path is not None and (folder := path.resolve().parent) in read:
+            raise UsageError(f"`{name}`: {path} would lie among what is read, in {folder}; choose another folder")
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def check_replaceable(folder: Path, *, overwrite: bool) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UsageError(f"{folder}: is a file; give a `folder`")
+        raise UsageError(f"{folder}: is a file; give another `folder`")
     left = {path.name for path in find(folder)}  # a killed run's, removed when the folder is opened
     present = [path.name for path in folder.iterdir() if not is_claim(path) and path.name not in left]
     if other := next((name for name in present if name not in FILES), None):

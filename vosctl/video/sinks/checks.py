@@ -156,6 +156,8 @@ def check_plain_file(name: str, path: Path, *, overwrite: bool) -> None:
     Raises:
         UsageError: it cannot be made, is no file, or is there and may not be replaced.
     """
+    if str(path) == "-":
+        raise UsageError(f"`{name}`: is not written to standard output; name a file")
     try:
         check_parents(name, path)
         place = place_of(path)
