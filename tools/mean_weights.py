@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vosctl.errors import UsageError, VosctlError, told_in_a_line
 from vosctl.network.table import part_of
 from vosctl.weights.checkpoint import load_checkpoint, write_head
-from vosctl.weights.files import check_folder_of, write_whole
+from vosctl.weights.files import make_folder_of, write_whole
 from vosctl.weights.formats import Array, kept_in_full, safetensors_bytes
 from vosctl.weights.registry import HEADS, file_sha256, head_file
 
@@ -42,7 +42,7 @@ def mean_weights(
         UsageError: other than one share for each, or none above 0; the file cannot be written.
         VosctlError: they are of several networks, one has a head that another lacks, or there is no such head.
     """
-    check_folder_of(output)
+    make_folder_of(output)
     shares = [1.0] * len(weights) if shares is None else shares
     if len(shares) != len(weights) or min(shares) < 0 or sum(shares) <= 0:
         raise UsageError(f"`shares={list(shares)}`: give one number, 0 or more, for each of {len(weights)} weights")

@@ -16,7 +16,7 @@ import numpy as np
 from vosctl.errors import VosctlError, told_in_a_line
 from vosctl.network.table import part_of
 from vosctl.weights.checkpoint import load_checkpoint, write_head
-from vosctl.weights.files import check_folder_of
+from vosctl.weights.files import make_folder_of
 from vosctl.weights.registry import HEADS
 
 
@@ -33,7 +33,7 @@ def take_head(trained: str, head: str, of: str, output: Path) -> None:
         UsageError: the file cannot be written.
         VosctlError: the weights have no such head, or differ in more than heads.
     """
-    check_folder_of(output)
+    make_folder_of(output)
     found, trunk = load_checkpoint(trained), load_checkpoint(of)
     tensors = {key: array for key, array in found.arrays.items() if part_of(key) == head}
     if not tensors:

@@ -30,6 +30,7 @@ from vosctl.training.presence.fitting import FitSettings, fit, passing_absent, p
 from vosctl.training.samples import Samples, SampleSettings, collate
 from vosctl.training.sources import find_sequences, find_stills
 from vosctl.weights.checkpoint import load_checkpoint, write_head
+from vosctl.weights.files import make_folder_of
 from vosctl.weights.networks import build_network
 
 DEFAULTS = FitSettings()
@@ -44,7 +45,7 @@ def main() -> None:
     """Collect examples, or read them, fit the head, judge it, write it."""
     arguments = _arguments()
     for path in filter(None, (arguments.output, arguments.examples)):
-        path.parent.mkdir(parents=True, exist_ok=True)  # before hours are spent on what goes there
+        make_folder_of(path)  # before hours are spent on what goes there
     torch.set_num_threads(arguments.threads)
     checkpoint = load_checkpoint(arguments.weights)
     examples, judged = _examples(arguments)

@@ -68,13 +68,15 @@ def test_other_networks_and_other_heads_are_refused(two, tmp_path):
         mean_weights([two[0], str(tmp_path / "plain.safetensors")], tmp_path / "mean.safetensors")
 
 
-def test_a_folder_that_is_missing_is_told_in_a_line(two, tmp_path, capsys):
+def test_a_missing_folder_is_made_and_one_that_cannot_be_is_told_in_a_line(two, tmp_path, capsys):
+    main([*two, "-o", str(tmp_path / "missing/mean.safetensors")])
+    assert (tmp_path / "missing/mean.safetensors").is_file()
     with pytest.raises(SystemExit) as ended:
-        main([*two, "-o", str(tmp_path / "missing/mean.safetensors")])
+        main([*two, "-o", str(tmp_path / "missing/mean.safetensors/other.safetensors")])
     assert ended.value.code == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1
-    assert f"there is no folder {tmp_path / 'missing'}; make it first" in line
+    assert "its folder cannot be made: " in line
     with pytest.raises(UsageError, match="is a folder; name a file"):
         mean_weights(two, tmp_path)
     with pytest.raises(SystemExit) as ended:

@@ -47,12 +47,14 @@ def test_a_head_of_other_weights_is_not_taken(trained):
     assert {part_of(key) for key in read_checkpoint(run).arrays} >= {"outline"}
 
 
-def test_a_folder_that_is_missing_is_told_in_a_line(trained, capsys):
+def test_a_missing_folder_is_made_and_one_that_cannot_be_is_told_in_a_line(trained, capsys):
     run, own = trained
-    missing = own.with_name("missing")
+    output = own.with_name("missing") / "own-outline.safetensors"
+    main([str(run), "outline", "--of", str(own), "-o", str(output)])
+    assert output.is_file()
     with pytest.raises(SystemExit) as ended:
-        main([str(run), "outline", "--of", str(own), "-o", str(missing / "own-outline.safetensors")])
+        main([str(run), "outline", "--of", str(own), "-o", str(output / "other.safetensors")])
     assert ended.value.code == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1
-    assert f"there is no folder {missing}; make it first" in line
+    assert "its folder cannot be made: " in line

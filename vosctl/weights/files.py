@@ -34,15 +34,17 @@ def write_whole(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
-def check_folder_of(path: Path) -> None:
-    """Make sure, before what goes into a file is made, that it can be written: its folder is there.
+def make_folder_of(path: Path) -> None:
+    """Make sure, before what goes into a file is made, that it can be written; its folder is made.
 
     Raises:
-        UsageError: there is no such folder, or it may not be written in.
+        UsageError: the folder cannot be made, or it may not be written in.
     """
     folder = path.parent
-    if not folder.is_dir():
-        raise UsageError(f"{path}: there is no folder {folder}; make it first, or name another file")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: its folder cannot be made: {error.strerror}; name another file") from error
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name a file")
     if not os.access(folder, os.W_OK | os.X_OK):
