@@ -33,9 +33,15 @@ the same size. Several objects are a batch: concatenate their images, masks and 
 
 The network is made for square crops around the object, {context} times as wide as it ({reference_context} times
 for the reference), resampled to {crop_size}x{crop_size}, and sees small objects best that way. This runs it so, with
-nothing but NumPy and ONNX Runtime. vosctl itself also moves the crop on along the object's path, keeps it wide for a
-while when a part of the object is hidden, and searches for what is lost; while an object is in sight the masks are
-nearly the same. Where several objects claim a pixel, give it to the likeliest, in what is fed back too.
+nothing but NumPy and ONNX Runtime. Where several objects claim a pixel, give it to the likeliest, in what is fed back
+too.
+
+What vosctl does besides: it moves the crop on along the object's path, smoothed, and makes it wider the less the object
+was where it was expected, or while a part of it is hidden; it leaves specks far from the object out of it; it feeds back
+what the network marks beyond the frame, too; it compares a lost object with how it looked last, and searches the frame
+for it. While an object is in sight, and smaller than the frame, the masks are nearly the same: with `lite` in 99.9 % of
+the pixels of each of 16 frames of `vosctl demo`'s clips. Of one that fills two thirds of the frame it was 94.9 % in the
+worst frame: so large, its outline depends on where exactly the crop lies.
 
 ```python
 import numpy as np
