@@ -8,11 +8,12 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from pycocotools import mask as coco
 
 from vosctl.errors import UsageError, VosctlError
 from vosctl.prompts.mask_file import read_first_mask
+from vosctl.video.sinks.annotations import outlines
 
 SIZE = (60, 80)  # height, width
 
@@ -87,6 +88,31 @@ class TestLabelMe:
         rows, columns = np.ogrid[: SIZE[0], : SIZE[1]]
         assert near(mask.labels, ((columns + 0.5 - 30) ** 2 + (rows + 0.5 - 30) ** 2 <= 100).astype(np.uint8))
 
+    def test_shapes_have_the_pixels_that_labelme_gives_them(self, read):
+        """As in `shape_to_mask` of LabelMe 5: Pillow's, with the outline."""
+        random = np.random.default_rng(3)
+        for _ in range(10):
+            turns = np.sort(random.uniform(0, 2 * np.pi, 7))
+            points = random.uniform(0, (80, 60)) + random.uniform(8, 40, (7, 1)) * np.stack(
+                [np.cos(turns), np.sin(turns)], 1
+            )
+            expected = Image.new("L", SIZE[::-1])
+            ImageDraw.Draw(expected).polygon([tuple(point) for point in points], outline=1, fill=1)
+            np.testing.assert_array_equal(read(labelme(shape(points.tolist()))).labels, expected)
+
+    def test_what_vosctl_writes_is_read_back(self, read, tmp_path):
+        """Each outline of its pixels' centres, as LabelMe takes them."""
+        labels = np.zeros(SIZE, np.uint8)
+        rows, columns = np.ogrid[: SIZE[0], : SIZE[1]]
+        labels[((columns - 40) / 25) ** 2 + ((rows - 30) / 14) ** 2 <= 1] = 1
+        labels[5:12, 4:20] = 2
+        shapes = [
+            shape(outline.tolist(), group_id=number)
+            for number in (1, 2)
+            for outline in outlines(labels, number, (0, 0, *SIZE[::-1]))
+        ]
+        np.testing.assert_array_equal(read(labelme(*shapes)).labels, labels)
+
     def test_a_mask_in_base64(self, read):
         stored = io.BytesIO()
         Image.new("L", (20, 10), 1).save(stored, format="PNG")
@@ -97,6 +123,10 @@ class TestLabelMe:
     def test_corners_far_outside(self, read):
         mask = read(labelme(shape([[-1e30, 10], [40, 10], [40, 1e300], [-1e30, 1e300]])))
         assert near(mask.labels, block(10, 0, 50, 40))
+        mask = read(labelme(shape([[-1e30, 10], [40, 1e300]], kind="rectangle")))
+        assert near(mask.labels, block(10, 0, 50, 40))
+        mask = read(labelme(shape([[-1e300, 30], [40, 30]], kind="circle")))
+        assert near(mask.labels, block(0, 0, SIZE[0], 40))
 
     def test_another_size(self, refusal, read):
         content = labelme(shape(corners(20, 20, 40, 60)), size=(120, 160))

@@ -17,9 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from pycocotools import mask as coco
 
 from vosctl.errors import UsageError
@@ -32,7 +31,6 @@ SUFFIXES = (".json", ".jsonl", ".ndjson")
 _MOST_OBJECTS = 255
 _LARGEST_SIDE = 65_535
 _FAR_OUTSIDE = 100_000.0  # pixels: a corner further out is moved here, which changes no line that can be seen
-_FRACTION_BITS = 4  # of the coordinates that are drawn
 _MOST_NAMED = 8
 _NOT_OBJECTS = ("__ignore__", "_background_")
 
@@ -157,26 +155,29 @@ def _labelme(checked: Checked, content: dict[str, object]) -> tuple[list[_Object
 
 
 def _labelme_mask(checked: Checked, part: object, size: tuple[int, int]) -> Mask:
+    """Return the pixels of a shape, as LabelMe itself draws it, with Pillow and its outline."""
     shape = checked.record(part, "a shape")
     points = _points(checked, shape.get("points"))
     kind = shape.get("shape_type") or "polygon"
-    if kind == "polygon" and len(points) >= 3:
-        return _filled([points], size)
-    if kind == "rectangle" and len(points) >= 2:
-        xs, ys = [x for x, _ in points], [y for _, y in points]
-        corners = [(min(xs), min(ys)), (max(xs), min(ys)), (max(xs), max(ys)), (min(xs), max(ys))]
-        return _filled([corners], size)
-    if kind == "circle" and len(points) == 2:
-        (x, y), (x2, y2) = points
-        radius = min(float(np.hypot(x2 - x, y2 - y)), _FAR_OUTSIDE)
-        turns = np.linspace(0, 2 * np.pi, 180, endpoint=False)
-        return _filled([[(x + radius * float(np.cos(t)), y + radius * float(np.sin(t))) for t in turns]], size)
     if kind == "mask" and points:
         return _pasted(checked, shape.get("mask"), points[0], size)
-    raise checked.fail(
-        f"a shape of the type {checked.text(kind, 'unknown')} with {len(points)} points has no inside; "
-        "outline the object with a polygon"
-    )
+    canvas = Image.new("L", (size[1], size[0]))
+    draw = ImageDraw.Draw(canvas)
+    if kind == "polygon" and len(points) >= 3:
+        draw.polygon(points, fill=1, outline=1)
+    elif kind == "rectangle" and len(points) >= 2:
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        draw.rectangle((min(xs), min(ys), max(xs), max(ys)), fill=1, outline=1)
+    elif kind == "circle" and len(points) == 2:
+        (x, y), (x2, y2) = points
+        radius = float(np.hypot(x2 - x, y2 - y))
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1, outline=1)
+    else:
+        raise checked.fail(
+            f"a shape of the type {checked.text(kind, 'unknown')} with {len(points)} points has no inside; "
+            "outline the object with a polygon"
+        )
+    return np.array(canvas) > 0
 
 
 def _points(checked: Checked, value: object) -> Polygon:
@@ -185,8 +186,13 @@ def _points(checked: Checked, value: object) -> Polygon:
         pair = checked.entries(entry, "a point")
         if len(pair) != 2:
             raise checked.fail("a point does not have two numbers")
-        points.append((checked.number(pair[0], "a coordinate"), checked.number(pair[1], "a coordinate")))
+        x, y = (_within_reach(checked.number(number, "a coordinate")) for number in pair)
+        points.append((x, y))
     return points
+
+
+def _within_reach(number: float) -> float:
+    return min(max(number, -_FAR_OUTSIDE), _FAR_OUTSIDE)
 
 
 def _pasted(checked: Checked, encoded: object, corner: tuple[float, float], size: tuple[int, int]) -> Mask:
@@ -207,16 +213,6 @@ def _pasted(checked: Checked, encoded: object, corner: tuple[float, float], size
     target = mask[top : max(y + small.shape[0], 0), left : max(x + small.shape[1], 0)]
     target |= part[: target.shape[0], : target.shape[1]]
     return mask
-
-
-def _filled(polygons: list[Polygon], size: tuple[int, int]) -> Mask:
-    """Return the inside of polygons whose corners are given with a pixel's centre at +0.5."""
-    canvas = np.zeros(size, np.uint8)
-    for polygon in polygons:
-        corners = np.clip(np.array(polygon) - 0.5, -_FAR_OUTSIDE, _FAR_OUTSIDE)
-        fixed = np.rint(corners * 2**_FRACTION_BITS).astype(np.int32)
-        cv2.fillPoly(canvas, [fixed], 1, cv2.LINE_8, shift=_FRACTION_BITS)
-    return canvas.astype(np.bool_)
 
 
 def _coco(checked: Checked, content: object, frame_size: tuple[int, int]) -> tuple[list[_Object], tuple[int, int]]:
@@ -302,7 +298,7 @@ def _coco_mask(checked: Checked, part: object, size: tuple[int, int]) -> Mask:
         numbers = [checked.number(number, "a coordinate") for number in checked.entries(entry, "a polygon")]
         if len(numbers) < 6 or len(numbers) % 2:
             raise checked.fail("a polygon does not have three corners of two numbers")
-        polygons.append([min(max(number, -_FAR_OUTSIDE), _FAR_OUTSIDE) for number in numbers])
+        polygons.append([_within_reach(number) for number in numbers])
     if not polygons:
         return np.zeros(size, np.bool_)
     runs = coco.merge(coco.frPyObjects(polygons, *size))  # the pixels that everybody else takes them for
