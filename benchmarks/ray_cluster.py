@@ -4,8 +4,8 @@
     python benchmarks/ray_cluster.py --videos 24 --nodes 3 --kill-after 6 --s3
 
 Needs ray (`vosctl[ray]`); with `--s3` also s3fs (`vosctl[s3]`) and moto[server], an S3 server that runs in this
-process. The cluster's nodes are processes of this machine (`ray.cluster_utils`), one core each; one of them is killed
-(SIGKILL, while it runs a job) once so many jobs have ended. The videos are copies of the demo's clip, so that every
+process. The cluster's nodes are processes of this machine (`ray.cluster_utils`), one core each; once so many jobs have
+ended, one of them is killed (SIGKILL) while it runs a job, which is stopped before, so that it cannot end first. The videos are copies of the demo's clip, so that every
 output must have the bytes of the one that is made without a cluster. Meanwhile all that can be seen under the outputs'
 names is looked at again and again: a file there that is not one of those bytes was seen half-written.
 """
@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -37,6 +38,7 @@ from vosctl.remote import WHOLE
 OUTPUTS = {"overlay": "overlay.mp4", "masks": "masks"}
 BUCKET = "made"
 LOOK_SECONDS = 0.1
+MOST_SECONDS = 60  # until a job comes to a node that is to be killed
 DEMO = Path(scene.__file__).parent
 
 
@@ -147,15 +149,29 @@ class Watcher:
         return rest in self._wanted and digest != self._wanted[rest]
 
 
-def is_busy(node: Any) -> bool:
-    """Return whether a job runs on a node: a process of its raylet has a task's name, not `ray::IDLE`."""
+def job_on(node: Any) -> int | None:
+    """Return the process that runs a job on a node: one of its raylet's with a task's name, not `ray::IDLE`."""
     raylet = node.all_processes["raylet"][0].process.pid
     for entry in Path("/proc").iterdir():
         with suppress(OSError, IndexError):
             parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             if parent == raylet and (entry / "cmdline").read_bytes().startswith(b"ray::vosctl"):
-                return True
-    return False
+                return int(entry.name)
+    return None
+
+
+def stopped_job_on(node: Any) -> int | None:
+    """Stop the job on a node, and return its process; None where there is none, or it has just ended."""
+    found = job_on(node)
+    if found is None:
+        return None
+    os.kill(found, signal.SIGSTOP)
+    while Path(f"/proc/{found}/stat").read_text().rpartition(")")[2].split()[0] not in "TtZX":
+        time.sleep(0.001)
+    if job_on(node) == found:
+        return found
+    os.kill(found, signal.SIGCONT)
+    return None
 
 
 class Killer(BatchEvents):
@@ -164,17 +180,25 @@ class Killer(BatchEvents):
     def __init__(self, cluster: Any, nodes: list[Any], after: int) -> None:
         self._cluster, self._nodes, self._after = cluster, nodes, after
         self._ended = 0
-        self._killed = False
         self.lost: list[str] = []
 
     def finished(self, job: BatchJob, result: JobResult) -> None:
         """See `BatchEvents.finished`."""
         self._ended += 1
-        busy = next(filter(is_busy, self._nodes), None) if self._ended >= self._after and not self._killed else None
-        if busy is not None:
-            self._killed = True
-            self._cluster.remove_node(busy, allow_graceful=False)
-            print(f"a node was killed after {self._ended} results", flush=True)
+        if self._ended == self._after:
+            self._kill()
+
+    def _kill(self) -> None:
+        """Kill a node as soon as a job runs on one; others are on their way there."""
+        deadline = time.monotonic() + MOST_SECONDS
+        while time.monotonic() < deadline:
+            for node in self._nodes:
+                if (running := stopped_job_on(node)) is not None:
+                    self._cluster.remove_node(node, allow_graceful=False)
+                    os.kill(running, signal.SIGKILL)  # what is stopped does not notice that its node is gone
+                    print(f"a node was killed after {self._ended} results", flush=True)
+                    return
+            time.sleep(0.01)
 
     def note(self, line: str) -> None:
         """See `BatchEvents.note`."""
