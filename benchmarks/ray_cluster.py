@@ -5,9 +5,10 @@
 
 Needs ray (`vosctl[ray]`); with `--s3` also s3fs (`vosctl[s3]`) and moto[server], an S3 server that runs in this
 process. The cluster's nodes are processes of this machine (`ray.cluster_utils`), one core each; once so many jobs have
-ended, one of them is killed (SIGKILL) while it runs a job, which is stopped before, so that it cannot end first. The videos are copies of the demo's clip, so that every
-output must have the bytes of the one that is made without a cluster. Meanwhile all that can be seen under the outputs'
-names is looked at again and again: a file there that is not one of those bytes was seen half-written.
+ended, one of them is killed (SIGKILL) while it runs a job, which is stopped before, so that it cannot end first. The
+videos are copies of the demo's clip, so that every output must have the bytes of the one that is made without a
+cluster. Meanwhile all that can be seen under the outputs' names is looked at again and again: a file there that is not
+one of those bytes was seen half-written.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@ import json
 import click
 import pytest
 
+import vosctl
 from vosctl.cli import cli
 from vosctl.cli.doctor import report
 from vosctl.diagnosis.findings import error, ok, warning
@@ -43,7 +44,7 @@ def test_json(capsys, findings, works):
     assert said["works"] is works
     assert [one["severity"] for one in said["findings"]] == [str(one.severity) for one in findings]
     assert said["findings"][0]["group"] == "Group"
-    assert said["versions"]["vosctl"]
+    assert said["versions"]["vosctl"] == vosctl.__version__
     assert said["machine"]["cores"] >= 1
 
 

@@ -60,6 +60,38 @@ def test_opencv_without_the_systems_libraries(machine, with_modules, the_only):
     assert "opencv-python-headless" in the_only(packages.check_imports(broken), Severity.ERROR).cure
 
 
+@pytest.mark.parametrize(
+    ("module", "installed", "reinstalled"),
+    [
+        ("onnxruntime", ("onnxruntime-gpu",), "onnxruntime-gpu"),
+        ("onnxruntime", ("onnxruntime", "onnxruntime-gpu"), "onnxruntime-gpu"),
+        ("onnxruntime", (), "onnxruntime"),
+        ("cv2", ("opencv-python-headless",), "opencv-python-headless"),
+        ("cv2", ("opencv-python", "opencv-python-headless"), "opencv-python"),
+    ],
+)
+def test_what_is_installed_anew_is_the_package_that_is_there(
+    machine, with_modules, the_only, module, installed, reinstalled
+):
+    """Another one of the same files beside it would be the next fault."""
+    broken = with_modules(installed_only(machine, *installed), **{module: ImportError("no such symbol")})
+    finding = the_only(packages.check_imports(broken), Severity.ERROR)
+    assert finding.cure == f"python -m pip install --force-reinstall {reinstalled}"
+
+
+def test_libraries_of_windows_are_not_needed_without_them(machine, with_modules, the_only):
+    missing = ImportError("libGL.so.1: cannot open shared object file")
+    broken = with_modules(installed_only(machine, "opencv-contrib-python"), cv2=missing)
+    cure = the_only(packages.check_imports(broken), Severity.ERROR).cure
+    assert cure == "python -m pip uninstall -y opencv-contrib-python; python -m pip install opencv-python-headless"
+
+
+def test_three_of_the_same_files(machine, the_only):
+    found = packages.check_rivals(installed_only(machine, *packages.RIVALS["cv2"][0][:3]))
+    said = "opencv-python, opencv-python-headless and opencv-contrib-python are all installed"
+    assert the_only(found, Severity.WARNING).message.startswith(said)
+
+
 def test_one_of_each_is_right(machine):
     assert packages.check_rivals(installed_only(machine, "onnxruntime-gpu", "opencv-python")) == []
 

@@ -9,11 +9,13 @@ import subprocess
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from vosctl import __version__
 from vosctl.processor import core_count, cpu_flags, cpu_name
 
 PACKAGES = (
-    "vosctl", "torch", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "openvino", "numpy", "opencv-python",
-    "opencv-python-headless", "av", "pillow",
+    "torch", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml", "openvino", "numpy",
+    "opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless", "av",
+    "pillow",
 )  # fmt: skip
 _DRIVER_TIMEOUT = 20.0  # seconds; a wedged driver never answers
 
@@ -68,8 +70,8 @@ def describe_machine() -> Machine:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of those of `PACKAGES` that are installed."""
-    versions = {"python": platform.python_version()}
+    """Versions of Python, of the vosctl that runs, and of those of `PACKAGES` that are installed."""
+    versions = {"python": platform.python_version(), "vosctl": __version__}
     for package in PACKAGES:
         try:
             versions[package] = version(package)

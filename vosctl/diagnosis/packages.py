@@ -56,9 +56,11 @@ def _import(probe: Probe, module: str, package: str) -> Finding:
     try:
         loaded = probe.load(module)
     except (ImportError, OSError, ValueError, AttributeError) as problem:  # a library that lacks, one for another NumPy
-        cure = f"python -m pip install --force-reinstall {package}"
+        rivals, _ = RIVALS.get(module, ((package,), ""))
+        present = [one for one in rivals if probe.installed(one)] or [package]
+        cure = f"python -m pip install --force-reinstall {_wanted(present)}"
         if "libGL" in str(problem) or "libgthread" in str(problem):
-            cure = "python -m pip uninstall -y opencv-python; python -m pip install opencv-python-headless"
+            cure = f"python -m pip uninstall -y {' '.join(present)}; python -m pip install opencv-python-headless"
         return error(module, f"cannot be imported: {reason(problem)}", cure)
     place = Path(loaded.__file__).parent if loaded.__file__ else "nowhere"
     version = getattr(loaded, "__version__", None) or probe.installed(package) or "version unknown"
@@ -104,7 +106,10 @@ def check_rivals(probe: Probe) -> list[Finding]:
         if len(present) > 1:
             uninstall = f"python -m pip uninstall -y {' '.join(present)}"
             cure = f"{uninstall}; python -m pip install {_wanted(present)}"
-            findings.append(warning(module, f"{' and '.join(present)} are both installed: {consequence}", cure))
+            several = (
+                f"{', '.join(present[:-1])} and {present[-1]} are {'both' if len(present) == 2 else 'all'} installed"
+            )
+            findings.append(warning(module, f"{several}: {consequence}", cure))
     return findings
 
 
