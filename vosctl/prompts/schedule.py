@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 
 from vosctl.errors import UsageError
 from vosctl.prompts.entries import Entry, PackedMask, as_labels
-from vosctl.prompts.first_objects import Tell, array_labels, find_object
-from vosctl.prompts.mask_file import read_first_mask
-from vosctl.prompts.places import begins_after, first_of, frame_at
+from vosctl.prompts.first_objects import Tell, find_object
+from vosctl.prompts.places import FIRST, begins_after, first_of, frame_at
 from vosctl.prompts.prompt import Prompt
-from vosctl.prompts.timed import TimedPrompt, ids_of
-from vosctl.time_line import Place
+from vosctl.prompts.reading import read_prompt
+from vosctl.prompts.timed import TimedPrompt
 from vosctl.types import Labels, Mask, RGBImage
 from vosctl.video.frames import Frame
 from vosctl.video.sources import RangedSource, Source
@@ -23,9 +21,6 @@ from vosctl.video.sources.ranged import is_reached
 
 Known = Callable[[int, int], Mask | None]
 """Gives the mask that an object has in a frame already, by both their numbers; None where it is not followed."""
-
-_FIRST = Place(seconds=Fraction(0))
-"""The first frame that is read, where its number is not known before it comes."""
 
 
 class Schedule:
@@ -80,7 +75,9 @@ class Schedule:
         Raises:
             UsageError, VosctlError: as for those that were there from the beginning.
         """
-        entries = [entry for prompt in prompts for entry in self._entries(prompt, fix_mask)]
+        entries = [
+            entry for one in prompts for entry in read_prompt(one, self._source, fix_mask=fix_mask, note=self._note)
+        ]
         self._waiting += [entry for entry in entries if entry.at.frame is None]
         for entry in entries:
             if entry.at.frame is not None:
@@ -190,7 +187,7 @@ class Schedule:
         for entry in list(self._waiting):
             if is_reached(frame, entry.at, self._zero, self._source.info):
                 self._waiting.remove(entry)
-                if is_first and entry.at is not _FIRST and begins_after(frame, entry.at, self._zero):
+                if is_first and entry.at is not FIRST and begins_after(frame, entry.at, self._zero):
                     missing.append(entry)
                 else:
                     self._put(entry, frame.index)
@@ -293,41 +290,6 @@ class Schedule:
     def _found(self, image: RGBImage, entry: Entry) -> Mask:
         assert isinstance(entry.said, Prompt)
         return find_object(image, entry.said, entry.what, self._accept, self._warn)
-
-    def _entries(self, prompt: TimedPrompt, fix_mask: bool) -> Iterable[Entry]:
-        at = self._resolved(prompt)
-        if prompt.prompt is not None and prompt.object_id is not None:
-            yield Entry(at, prompt.object_id, prompt.prompt, str(prompt))
-            return
-        labels = self._labels(prompt, fix_mask)
-        ids = ids_of(labels)
-        if prompt.object_id is None:
-            for one in ids:
-                yield Entry(at, one, PackedMask.of(labels == one), str(replace(prompt, object_id=one)))
-            return
-        if len(ids) > 1:
-            raise UsageError(f"{prompt}: its mask holds {len(ids)} objects; leave the number out, or give one object")
-        yield Entry(at, prompt.object_id, PackedMask.of(labels > 0), str(prompt))
-
-    def _labels(self, prompt: TimedPrompt, fix_mask: bool) -> Labels:
-        size = (self._source.info.height, self._source.info.width)
-        if prompt.mask is None or isinstance(prompt.mask, np.ndarray):
-            return array_labels(np.zeros(0) if prompt.mask is None else prompt.mask, size, str(prompt))
-        read = read_first_mask(prompt.mask, size, fix=fix_mask)
-        for line in read.notes:
-            self._note(line)
-        return read.labels
-
-    def _resolved(self, prompt: TimedPrompt) -> Place:
-        """Return the frame's number as far as it can be known; else the place."""
-        source, place = self._source, prompt.at
-        if place is None:
-            return _FIRST if self.first is None else Place(frame=self.first)
-        if source.is_seekable:
-            place = Place(frame=source.times().index_of(place, str(prompt)))
-        if isinstance(source, RangedSource) and place.frame is not None:
-            source.check_reads(place.frame, str(prompt))
-        return place
 
     def _put(self, entry: Entry, number: int) -> None:
         at = self._by_frame.setdefault(number, {})
