@@ -91,6 +91,35 @@ def test_only_what_changes_is_followed(clip, bright_engine):
             np.testing.assert_array_equal(track[number].labels == 2, before[number].labels == 2)
 
 
+class Ends(vosctl.Events):
+    """Hears the ends of runs."""
+
+    def __init__(self):
+        self.summaries = []
+        self.said = []
+
+    def note(self, line):
+        self.said.append(line)
+
+    def finished(self, summary):
+        self.summaries.append(summary)
+
+
+@pytest.mark.parametrize("place", [0, 20])
+def test_the_summary_counts_each_frame_once_and_is_told_as_it_is_returned(clip, place):
+    """The frame in which something is said, and those between two places, are followed both ways."""
+    tracked("a.vostrack", said(clip, (0, 1), (30, 1)))
+    new = [vosctl.TimedPrompt.of(place, 1, mask=clip[place] == 2)]
+    heard = Ends()
+    summary = resume("a.vostrack", prompts=new, engine=SoftEngine(), events=heard)
+    assert f"a.vostrack: corrected, {summary.frames} of its {COUNT} frames are tracked anew" in heard.said
+    masks = vosctl.OutputRequest(masks=Path("masks"))
+    drawn = resume("a.vostrack", prompts=new, engine=SoftEngine(), events=heard, outputs=masks)
+    assert (drawn.frames, drawn.drawn, drawn.outputs) == (COUNT, COUNT, (Path("masks"), Path("a.vostrack")))
+    assert drawn.engine is not None
+    assert heard.summaries == [summary, drawn]
+
+
 def test_another_object_stays_as_it_is_and_gives_way(clip, bright_engine):
     tracked("a.vostrack", said(clip, (0, 1)), engine=bright_engine)
     resume("a.vostrack", prompts=said(clip, (30, 2)), engine=bright_engine)

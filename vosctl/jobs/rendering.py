@@ -67,6 +67,10 @@ class RenderJob:
                 given up, `events.kept` names what was whole of them.
             KeyboardInterrupt: interrupted; likewise.
         """
+        return self.run_as(lambda summary: summary)
+
+    def run_as(self, whole: Callable[[Summary], Summary]) -> Summary:
+        """Do so as a part of a larger run, of which `whole` makes the summary from that of this part; see `run`."""
         check_max_frames(self.max_frames)
         check_events(self.events)
         path = Path(self.track)
@@ -84,7 +88,7 @@ class RenderJob:
             source.check_sizes(frames)
             self.events.started(Started(source.info, None, track.object_count, frames))
             with held():
-                summary = self._run(source, track, request, frames)
+                summary = whole(self._run(source, track, request, frames))
                 self.events.finished(summary)
         return summary
 

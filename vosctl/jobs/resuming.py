@@ -174,20 +174,21 @@ class ResumeJob:
             change, complete = found.run(run.hear), track.complete
         with held():
             change.write(path)
-        summary = run.summary(path, tracker)
+        summary = run.summary(path, tracker, len(change.results))
         self.events.note(f"{path}: corrected, {len(change.results)} of its {change.frames} frames are tracked anew")
         if not complete:
             return None
         drawn = replace(request, track=None, append=False)
         if requested(drawn):
-            seen = RenderJob(path, self.source, drawn, self.max_frames, self.events, self.decoder).run()
-            return replace(
-                seen,
-                outputs=(*seen.outputs, path),
-                p50=summary.p50,
-                p95=summary.p95,
-                engine=summary.engine,
-                crop_size=summary.crop_size,
+            return RenderJob(path, self.source, drawn, self.max_frames, self.events, self.decoder).run_as(
+                lambda seen: replace(
+                    seen,
+                    outputs=(*seen.outputs, path),
+                    p50=summary.p50,
+                    p95=summary.p95,
+                    engine=summary.engine,
+                    crop_size=summary.crop_size,
+                )
             )
         self.events.finished(summary)
         return summary
@@ -240,18 +241,16 @@ class _Watched:
     def __init__(self, events: Events) -> None:
         self._events = events
         self._latency = LatencyHistogram()
-        self._count = 0
         self._begun = self._last = time.perf_counter()
 
     def hear(self, frame: Frame, result: TrackedFrame) -> None:
         """Hear that a frame was tracked."""
-        self._count += 1
         self._latency.add(time.perf_counter() - self._last)
         self._events.frame(frame, result)
         self._last = time.perf_counter()
 
-    def summary(self, track: Path, tracker: Tracker) -> Summary:
-        """Return what it came to, now that the track is written."""
+    def summary(self, track: Path, tracker: Tracker, frames: int) -> Summary:
+        """Return what it came to, now that the track is written: so many `frames` of it are others than before."""
         seconds = time.perf_counter() - self._begun
         p50, p95 = (self._latency.percentile(percent) for percent in (50, 95))
         record = LossRecord()
@@ -259,7 +258,7 @@ class _Watched:
             for index, statuses in written.statuses():
                 record.see_statuses(statuses, index)
         info, crop_size = tracker.info, tracker.crop_size
-        return Summary(self._count, seconds, p50, p95, (track,), info, crop_size, record.losses)
+        return Summary(frames, seconds, p50, p95, (track,), info, crop_size, record.losses)
 
 
 def _check_frames(track: Track) -> None:
