@@ -12,6 +12,7 @@ import vosctl
 from tests.helpers.frames import square_frame, write_video
 from vosctl.batching import InProcess
 from vosctl.batching.finding import JobsRequest
+from vosctl.batching.plan import Plan
 from vosctl.batching.run import BatchRun
 from vosctl.cli.batch_reporting import BatchReporter
 from vosctl.cli.options import ReportingRequest
@@ -102,7 +103,12 @@ def test_the_page_names_every_key_of_a_batch(clip, bright_engine, invoke, capsys
     would_be = events_of(invoke("batch", "v", "-o", "out", "--json", "--dry-run").stdout)
     assert [event["event"] for event in would_be] == ["job", "plan"]
     check(would_be, words)
+    assert set(would_be[1]) - {"event"} == words["plan"] - {"plan"}
+    assert [would_be[1][name] for name in ("seconds", "fps", "basis")] == [None, None, None]
     with BatchReporter(ReportingRequest(quiet=False, verbose=False, as_json=True)) as reporter:
+        reporter.would_be(Plan([], []), None)
+        (nothing,) = events_of(capsys.readouterr().out)
+        assert nothing.keys() == would_be[1].keys()
         jobs = JobsRequest("v", "out").find()
         BatchRun(jobs, InProcess(bright_engine), Path("r.jsonl"), events=reporter).run()
     start, job, summary = events_of(capsys.readouterr().out)

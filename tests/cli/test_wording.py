@@ -33,6 +33,7 @@ def wording(name):
         ("segment", "`overlay`: exists; pass `overwrite=True`", "--overlay: exists; pass --overwrite"),
         ("webcam", "`overlay`: exists; pass `overwrite=True`", "--record: exists; pass --overwrite"),
         ("webcam", "`overlay='x.mp4'`", "--record x.mp4"),
+        ("bench", "`device='cuda'`: not here; use `device='cpu'`", "--device cuda: not here; use --device cpu"),
         ("batch", "`composite`: needs a `background`", "--outputs composite: needs a --background"),
         ("batch", "ask for one with `composite=FILE`", "ask for one with --outputs composite"),
         ("batch", "`masks`: m: there already; pass `resume=True`", "--outputs masks: m: there already; pass --resume"),

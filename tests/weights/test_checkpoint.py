@@ -131,6 +131,8 @@ def test_foreign_pickles_get_one_line(tmp_path, content):
 
 
 def test_other_files_and_names_get_one_line(tmp_path):
+    with pytest.raises(VosctlError, match="is a folder; give a registered name, or a file of weights"):
+        load_network(tmp_path)
     with pytest.raises(VosctlError, match="no such weights file"):
         load_network(tmp_path / "absent.pth")
     text = tmp_path / "notes.txt"

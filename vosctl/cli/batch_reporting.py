@@ -267,12 +267,12 @@ def _clock(seconds: float) -> str:
 
 def _fields(estimate: Estimate | None) -> dict[str, Any]:
     if estimate is None:
-        return {"frames": 0, "seconds": 0.0}
+        return {"frames": 0, "counted": 0, "seconds": 0.0, "fps": None, "basis": None}
     seconds = None if estimate.seconds is None else round(estimate.seconds, 1)
     return {
         "frames": estimate.frames,
         "counted": estimate.counted,
         "seconds": seconds,
-        "fps": round(estimate.speed, 2),
-        "basis": estimate.basis,
+        "fps": None if seconds is None else round(estimate.speed, 2),
+        "basis": None if seconds is None else estimate.basis,
     }

@@ -127,7 +127,11 @@ bench_options = grouped(
 )
 
 
-@click.command(short_help="Measure speed and memory here.", cls=VosctlCommand, spelled={"decoder": "--decoder"})
+@click.command(
+    short_help="Measure speed and memory here.",
+    cls=VosctlCommand,
+    spelled={name: f"--{name}" for name in ("decoder", "device", "engine")},
+)
 @bench_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress on standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")

@@ -33,8 +33,10 @@ def read_file(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     Raises:
         VosctlError: missing, damaged, of a kind that is not known, or a pickle where there is no torch.
     """
+    if path.is_dir():
+        raise VosctlError(f"{path}: is a folder; give a registered name, or a file of weights")
     if not path.is_file():
-        raise VosctlError(f"{path}: no such weights file; give `weights` a registered name or an existing file")
+        raise VosctlError(f"{path}: no such weights file; give a registered name or an existing file")
     if path.suffix == SAFETENSORS:
         return _read_safetensors(path)
     if path.suffix in PICKLED:
