@@ -309,6 +309,8 @@ def test_a_run_is_not_overwritten(stills: Path, quick: Path, tmp_path: Path):
         (["-o", "r", "--stage", "1", "--images", "x"], "--hours or as --steps"),
         (["-o", "r", "--stage", "1", "--images", "nowhere", "--steps", "1"], "no folder nowhere/images"),
         (["-o", "r", "--stage", "1", "--images", "x", "--steps", "1", "--size", "100"], "--size 100"),
+        (["-o", "r", "--stage", "1", "--images", "x", "--steps", "1", "--init", ""], "--init '': names no weights"),
+        (["-o", "r", "--stage", "1", "--images", "x", "--hours", "-1"], "--hours -1: give a value above 0"),
         (["--resume", "nowhere"], "--resume nowhere"),
         (["--resume", "r", "-o", "s"], "leave --output"),
     ],

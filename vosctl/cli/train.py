@@ -95,6 +95,8 @@ def train(output: Path | None, resume: Path | None, settings: Path | None, **giv
     if resume is not None and (output is not None or settings is not None):
         raise UsageError("--resume: goes on in the run's folder with its settings; leave --output and --settings out")
 
+    if given["init"] == "":
+        raise UsageError("--init '': names no weights; leave it out to begin with random ones")
     require("train", "training")
 
     from rich.console import Console

@@ -105,6 +105,9 @@ class TrainingSettings:
             raise UsageError("`stage=2` trains on sequences: give `videos=DIR`")
         if self.only and not self.init:
             raise UsageError("`only` trains a part of a network whose rest stays as it is: give `init=WEIGHTS`")
+        for name, length in (("hours", self.hours), ("steps", self.steps)):
+            if not length >= 0:
+                raise UsageError(f"`{name}={length:g}`: give a value above 0")
         if (self.hours > 0) == (self.steps > 0):
             raise UsageError("give the run's length either as `hours` or as `steps`")
         if self.size < 64 or self.size % 32:
