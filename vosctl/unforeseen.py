@@ -25,7 +25,7 @@ def explained(error: Exception) -> VosctlError | None:
         return _not_installed(_importing(error), str(error).splitlines()[0])
     if isinstance(error, OSError) and error.errno is not None:
         return _system(error)
-    if is_memory_error(error) or "Insufficient memory" in str(error):  # OpenCV's words
+    if is_memory_error(error):
         return VosctlError("out of memory; use smaller pictures or fewer objects, or end other programs")
     return None
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tools import pack_data, train_presence, train_prompt, validate
+from tools import make_people, pack_data, train_presence, train_prompt, validate
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,12 @@ from tools import pack_data, train_presence, train_prompt, validate
         (validate.main, ("{gone}", "lite"), "no Annotations folder in {gone}"),
         (validate.main, ("{clips}", "no-such"), "neither a file nor a registered name"),
         (pack_data.main, ("--images", "{gone}", "-o", "{out}"), "there is no folder {gone}/images"),
+        (make_people.main, ("--photos", "{gone}", "--clips", "0:2", "-o", "{out}"), "{gone}: holds no photographs"),
+        (
+            make_people.main,
+            ("--photos", "{clips}/JPEGImages/two", "--clips", "0:2", "--motions", "{gone}", "-o", "{out}"),
+            "{gone}: holds no motions",
+        ),
         (train_presence.main, ("--weights", "no-such", "--videos", "{gone}", "-o", "{out}/a"), "neither a file nor"),
         (train_presence.main, ("--weights", "lite", "--videos", "{gone}", "-o", "{clips}/../file/a"), "cannot be made"),
         (train_prompt.main, ("--data", "{gone}", "--hours", "1", "--out", "{out}"), "{gone}/static"),

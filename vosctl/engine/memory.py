@@ -10,13 +10,13 @@ from vosctl.errors import VosctlError
 
 _WORDS = re.compile(
     r"out of memory|can't allocate memory|cannot allocate memory|failed to allocate memory|bad_alloc|bad allocation"
-    r"|std::length_error|not enough memory|unable to allocate",
+    r"|std::length_error|not enough memory|insufficient memory|unable to allocate",
     re.IGNORECASE,
 )
 
 
 def is_memory_error(error: BaseException) -> bool:
-    """Return whether an error of NumPy, torch, ONNX Runtime or OpenVINO says that memory does not suffice."""
+    """Return whether an error of NumPy, OpenCV, torch, ONNX Runtime or OpenVINO says that memory does not suffice."""
     return isinstance(error, MemoryError) or _WORDS.search(str(error)) is not None
 
 

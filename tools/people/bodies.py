@@ -1,17 +1,14 @@
-"""Bodies in drawn clothes that move as recorded people did: what `make_people.py` puts before its cameras.
+"""Bodies in drawn clothes that move as recorded people did: what `tools.people.shots` puts before its cameras.
 
-The body is that of `anny`, made of MakeHuman's assets (CC0). The motions are those of DeepMimic, which come with
-`pybullet`: a frame is the root's position and the joints' rotations (quaternions, w first), x forward, y up, z right.
-Bodies stand in a world with x to their left, y backwards and z up, in metres.
+The body is that of `anny`, made of MakeHuman's assets (CC0). Bodies stand in a world with x to their left, y backwards
+and z up, in metres; a motion's axes are those of `tools.people.motions`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anny
@@ -20,18 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Look = dict[str, Any]
-Rng = np.random.Generator
+from tools.people.looks import BOTTOM, EXTRA, HAIR, SHOES, SKIN, TOP, Look, Rng
 
-LAYERS = ("skin", "top", "bottom", "shoes", "hair", "extra")
-"""The textures of a look, by the material's number."""
-SKIN, TOP, BOTTOM, SHOES, HAIR, EXTRA = range(len(LAYERS))
-TEXTURE = 256
-SKINS = ((236, 200, 178), (222, 178, 150), (198, 148, 116), (160, 112, 82), (110, 74, 54), (78, 52, 40))
-HAIRS = ((30, 24, 20), (60, 40, 28), (110, 76, 44), (190, 150, 90), (130, 128, 124), (20, 18, 18))
-QUATERNIONS = (4, 8, 12, 16, 21, 25, 30, 35, 39)
-"""Where they begin in a frame of a motion."""
+Array = NDArray[Any]
+
 TO_WORLD = np.array([[0.0, 0, -1], [-1, 0, 0], [0, 1, 0]])
 """A motion's axes in the world."""
 DOWN = np.array([0, 0, -1.0])
@@ -78,125 +67,6 @@ class Anatomy:
         still = torch.eye(4)[None, None].repeat(1, len(self.bones), 1, 1)
         out = self._model(pose_parameters=still, phenotype_kwargs=phenotype)
         return out["rest_vertices"][0].numpy().astype(np.float32), out["rest_bone_heads"][0].numpy().astype(float)
-
-
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """A recorded motion: (N, 44) frames and whether its end leads to its beginning."""
-
-    frames: Array
-    loops: bool
-
-    def sample(self, start: float, step: float, count: int) -> Array:
-        """Return (count, 44) frames from a time on, so many seconds apart; what does not loop goes there and back."""
-        interval = self.frames[0, 0] or 1 / 30
-        length = (len(self.frames) - 1) * interval
-        shift = self.frames[-1, 1:4] - self.frames[0, 1:4]
-        shift[1] = 0
-        sampled = []
-        for index in range(count):
-            rounds, time = divmod(start + index * step, length if self.loops else 2 * length)
-            if not self.loops:
-                rounds, time = 0, min(time, 2 * length - time)
-            before = min(int(time / interval), len(self.frames) - 2)
-            frame = _between_frames(self.frames[before], self.frames[before + 1], time / interval - before)
-            frame[1:4] += rounds * shift
-            sampled.append(frame)
-        return np.array(sampled)
-
-
-def read_motions(folder: Path) -> dict[str, Motion]:
-    """Read the motions of people in a folder (`humanoid3d_*.txt`), by name."""
-    motions = {}
-    for path in folder.glob("humanoid3d_*.txt"):
-        data = json.loads(path.read_text("utf-8"))
-        motions[path.stem.split("_", 1)[1]] = Motion(np.array(data["Frames"], float), data.get("Loop") == "wrap")
-    return motions
-
-
-def _between_frames(first: Array, second: Array, share: float) -> Array:
-    frame: Array = first * (1 - share) + second * share
-    for at in QUATERNIONS:
-        part = slice(at, at + 4)
-        if first[part] @ second[part] < 0:  # the same rotation has two quaternions
-            frame[part] = first[part] * (1 - share) - second[part] * share
-    return frame
-
-
-def texture(rng: Rng, photos: Sequence[Path], colour: Array | None = None) -> Array:
-    """Draw a cloth, (256, 256, 3) uint8 RGB: plain, striped, checked or a piece of a photograph, uneven and grained.
-
-    Args:
-        rng: what it is drawn from.
-        photos: photographs to cut pieces from.
-        colour: of a plain one; any cloth by default.
-    """
-    kind, base = rng.random(), np.asarray(_hue(rng) if colour is None else colour, float)
-    image = np.ones((TEXTURE, TEXTURE, 3)) * base
-    if colour is None and kind < 0.25:
-        photo = _read(photos[rng.integers(len(photos))])
-        side = int(min(photo.shape[:2]) * rng.uniform(0.3, 1))
-        top, left = rng.integers(photo.shape[0] - side + 1), rng.integers(photo.shape[1] - side + 1)
-        piece = photo[top : top + side, left : left + side]
-        image = cv2.resize(piece, (TEXTURE, TEXTURE), interpolation=cv2.INTER_AREA).astype(float)
-    elif colour is None and kind < 0.5:
-        count, other = int(rng.integers(3, 30)), _hue(rng)
-        down, across = np.mgrid[:TEXTURE, :TEXTURE] / TEXTURE * count
-        marked = ((down if rng.random() < 0.5 else across) % 1) < rng.uniform(0.2, 0.8)
-        if rng.random() < 0.3:
-            marked = ((down % 1) < 0.5) ^ ((across % 1) < 0.5)
-        image[marked] = other
-    uneven = cv2.resize(rng.normal(0, 1, (16, 16)), (TEXTURE, TEXTURE), interpolation=cv2.INTER_CUBIC)
-    noise = uneven * rng.uniform(2, 12) + rng.normal(0, 1, (TEXTURE, TEXTURE)) * rng.uniform(1, 6)
-    return np.clip(image + noise[..., None], 0, 255).astype(np.uint8)
-
-
-def _read(path: Path) -> Array:
-    image = cv2.imread(str(path))
-    if image is None:
-        raise SystemExit(f"{path}: not a picture that can be read")
-    return np.asarray(image[..., ::-1])
-
-
-def _hue(rng: Rng) -> Array:
-    if rng.random() < 0.4:
-        grey = rng.choice([rng.uniform(10, 60), rng.uniform(200, 250), rng.uniform(60, 200)])
-        return np.array([1, 1, 1]) * grey + rng.normal(0, 6, 3)
-    pixel = np.array([[[rng.integers(180), rng.integers(40, 255), rng.integers(40, 255)]]], np.uint8)
-    return cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0].astype(float)
-
-
-def draw_look(rng: Rng, photos: Sequence[Path], *, creature: bool) -> Look:
-    """Draw what a body wears: its textures by `LAYERS`, and the cut of its clothes.
-
-    A creature wears its skin, more or less: nearly all of its textures are one.
-    """
-    skin = np.array(SKINS[rng.integers(6)]) + rng.normal(0, 5, 3)
-    look: Look = {"skin": texture(rng, photos, skin), "top": texture(rng, photos), "bottom": texture(rng, photos)}
-    look["shoes"] = texture(rng, photos, _hue(rng))
-    look["hair"] = texture(rng, photos, np.array(HAIRS[rng.integers(6)]) + rng.normal(0, 6, 3))
-    look["extra"] = texture(rng, photos)
-    look["sleeve"] = rng.choice(["none", "short", "long"])
-    look["legs"] = rng.choice(["shorts", "long", "long", "skirt", "dress", "bare"])
-    look["hem"], look["flare"] = rng.uniform(0.3, 0.9), rng.uniform(0.03, 0.22)
-    look["hair_length"] = rng.choice([0.0, rng.uniform(0.1, 0.5)])
-    look["hair_thickness"] = rng.uniform(0.008, 0.04)
-    look["pack"], look["prop"] = rng.random() < 0.15, rng.random() < 0.1
-    look["scale"] = rng.uniform(0.7, 2.5)
-    rng.random()  # kept, so that seeds give what they gave
-    if creature:
-        fur = rng.random() >= 0.5
-        one = (
-            texture(rng, photos, np.array(HAIRS[rng.integers(6)]) * rng.uniform(0.8, 1.6))
-            if fur
-            else texture(rng, photos)
-        )
-        look.update(sleeve="none", legs=rng.choice(["bare", "bare", "skirt"]), pack=False)
-        look.update(prop=rng.random() < 0.3, hair_thickness=rng.uniform(0, 0.1))
-        look.update({layer: one for layer in LAYERS if rng.random() < 0.8})
-    elif rng.random() < 0.1:
-        look["bottom"] = look["top"]
-    return look
 
 
 @dataclass(slots=True)

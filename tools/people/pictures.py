@@ -1,4 +1,4 @@
-"""Draws bodies, planes and their ids by OpenGL, without a screen: what `make_people.py` sees through."""
+"""Draws bodies, planes and their ids by OpenGL, without a screen: what `tools.people.shots` sees through."""
 
 from __future__ import annotations
 
