@@ -187,3 +187,12 @@ def test_a_transplanted_object_keeps_its_pixels_and_loses_its_surroundings():
         assert np.array_equal(image[43:67, 63:87], scene.images[k][43:67, 63:87])
         assert (image[:38] == 10 * k).all()
         assert np.array_equal(moved.labels[k], scene.labels[k])
+
+
+def test_each_folder_of_sequences_is_drawn_from_as_often(videos: Path):
+    few = find_sequences([videos])[0][:1]
+    many = [replace(few[0], root=videos / "more", name=f"copy-{n}") for n in range(30)]
+    drawn = Samples([], few + many, SampleSettings(targets=1, max_skip=1, video_share=1.0, seed=1))
+    rng = np.random.default_rng(1)
+    own = sum(drawn._draw_sequence(rng).root == videos for _ in range(400))
+    assert 150 < own < 250

@@ -28,7 +28,12 @@ NAMED_FOLDER = GivenPath(file_okay=False)
     metavar="DIR",
     help="Stills, DIR/images and DIR/masks. May be repeated.",
 )
-@repeatable("--videos", type=NAMED_FOLDER, metavar="DIR", help="Sequences in the DAVIS layout. May be repeated.")
+@repeatable(
+    "--videos",
+    type=NAMED_FOLDER,
+    metavar="DIR",
+    help="Sequences in the DAVIS layout. May be repeated; each folder is drawn from as often.",
+)
 @click.option(
     "--val",
     type=NAMED_FOLDER,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
 
     Args:
         stills: annotated images, for made scenes (may be empty when every sample is cut from sequences).
-        sequences: annotated sequences.
+        sequences: annotated sequences. Each folder that they lie in is drawn from as often, however many it holds.
     """
 
     def __init__(
@@ -88,7 +89,10 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         sequences: Sequence[AnnotatedSequence],
         settings: SampleSettings,
     ) -> None:
-        self._sequences = list(sequences)
+        folders: dict[Path, list[AnnotatedSequence]] = defaultdict(list)
+        for sequence in sequences:
+            folders[sequence.root].append(sequence)
+        self._folders = list(folders.values())
         # without stills, scenes are made from the sequences' frames
         self._stills = list(stills) or [frame for sequence in sequences for frame in sequence.frames if frame.ids]
         self._groups: dict[str, list[AnnotatedImage]] = defaultdict(list)
@@ -111,8 +115,8 @@ class Samples(Dataset[tuple[Tensor, ...]]):
 
     def _draw_scene(self, rng: np.random.Generator) -> Scene | None:
         settings = self._settings
-        if self._sequences and rng.random() < settings.video_share:
-            sequence = self._sequences[rng.integers(len(self._sequences))]
+        if self._folders and rng.random() < settings.video_share:
+            sequence = self._draw_sequence(rng)
             scene = scenes.sequence_scene(sequence, self._reader, settings.targets, settings.max_skip, rng)
             if scene is not None and rng.random() < TRANSPLANTED:
                 scene = scenes.transplanted(scene, self._background(len(scene.images), rng))
@@ -125,6 +129,10 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         if scene is not None and rng.random() < passed:
             return self._with_passer(scene, rng)
         return scene
+
+    def _draw_sequence(self, rng: np.random.Generator) -> AnnotatedSequence:
+        folder = self._folders[rng.integers(len(self._folders))]
+        return folder[rng.integers(len(folder))]
 
     def _made_scene(self, rng: np.random.Generator) -> Scene | None:
         still = self._stills[rng.integers(len(self._stills))]
@@ -166,8 +174,8 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         return scenes.cut_out(image, (ids == still.ids[rng.integers(len(still.ids))]).astype(np.uint8))
 
     def _background(self, frames: int, rng: np.random.Generator) -> list[NDArray[np.uint8]]:
-        if self._sequences and rng.random() < 0.5:
-            items = self._sequences[rng.integers(len(self._sequences))].frames
+        if self._folders and rng.random() < 0.5:
+            items = self._draw_sequence(rng).frames
         else:
             items = (self._stills[rng.integers(len(self._stills))],)
         return scenes.background_run(items, self._reader, frames, rng)

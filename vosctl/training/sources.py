@@ -54,8 +54,16 @@ class AnnotatedImage:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedSequence:
-    """A sequence whose frames are annotated, in order, with the ids seen in at least two of them."""
+    """A sequence whose frames are annotated, in order, with the ids seen in at least two of them.
 
+    Attributes:
+        root: the folder in the DAVIS layout that it lies in.
+        name: of its own folder there.
+        frames: in order.
+        ids: seen in at least two of them.
+    """
+
+    root: Path
     name: str
     frames: tuple[AnnotatedImage, ...]
     ids: tuple[int, ...]
@@ -144,7 +152,7 @@ def find_sequences(roots: Iterable[Path]) -> tuple[list[AnnotatedSequence], list
         seen = Counter(i for frame in frames for i in frame.ids)
         ids = tuple(sorted(i for i, count in seen.items() if count >= 2))
         if ids:
-            sequences.append(AnnotatedSequence(sequence.name, frames, ids))
+            sequences.append(AnnotatedSequence(root, sequence.name, frames, ids))
         else:
             problems.append(Problem(folder, "its masks show no object in two frames"))
     return sequences, problems
