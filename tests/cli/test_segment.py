@@ -105,10 +105,10 @@ def test_what_was_chosen_in_a_mask_is_said(invoke, clip, fake, tmp_path):
     )
 
 
-def test_colours_are_set(invoke, clip, fake, tmp_path):
-    result = invoke(
-        "segment", "clip.mp4", "--first-mask", "m.png", "--overlay", "o.mkv", "--colors", "2=#00ff00,#ffff00"
-    )
+@pytest.mark.parametrize("colors", [("2=#00ff00,#ffff00",), ("2=#00ff00", "9=#ffff00")])
+def test_colours_are_set(invoke, clip, fake, tmp_path, colors):
+    given = [part for value in colors for part in ("--colors", value)]
+    result = invoke("segment", "clip.mp4", "--first-mask", "m.png", "--overlay", "o.mkv", *given)
     assert result.exit_code == 0, result.output
     with av.open(str(tmp_path / "o.mkv")) as container:
         image = next(container.decode(video=0)).to_ndarray(format="rgb24")

@@ -177,10 +177,12 @@ composed_options = (
 )
 _drawn_options = (
     path_option("--overlay", "FILE|-", "Video with the objects coloured: .mp4, .mkv, .mov, .webm; or .webp, .gif."),
-    click.option(
+    repeatable(
         "--colors",
         metavar="COLOR[,...]",
-        help="The objects' colours in the overlay, such as red,#00ff00 or 2=blue  [default: chosen to stand out]",
+        callback=lambda context, option, values: ",".join(values) or None,
+        help="The objects' colours in the overlay, such as red,#00ff00 or 2=blue; may be repeated.  "
+        "[default: chosen to stand out]",
     ),
     *output_path_options,
     *composed_options,
