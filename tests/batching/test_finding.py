@@ -111,6 +111,15 @@ def test_what_an_earlier_run_wrote_beside_the_videos_is_no_video(folder, output)
         assert [job.name for job in JobsRequest(source, output, layout="flat").find()] == ["a"]
 
 
+def test_other_outputs_of_an_earlier_run_are_no_videos_unless_a_mask_is_beside_them(folder):
+    folder(
+        "a.mp4", "a.png", "a_matte.mp4", "a_cutout.webm", "a_overlay.mp4", "a_composite.mp4", "a_composite.png", "b.mp4"
+    )
+    found = [job.name for job in JobsRequest("v", "v", layout="flat").find()]
+    assert found == ["a", "a_composite", "b"]
+    assert "a_matte" in [job.name for job in JobsRequest("v", "elsewhere", layout="flat").find()]
+
+
 @pytest.mark.parametrize("source", ["v", "v/*"])
 def test_folders_that_an_earlier_run_wrote_beside_the_videos_are_no_images(folder, source):
     folder("a.mp4", "a.png", "a/masks/00000.png", "b.mp4", "b.png", "b/overlay.mp4", "day.png", "day/0.jpg")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -64,8 +64,7 @@ class JobsRequest:
         usual = self.outputs or (WantedOutput("masks" if of_data_set else "overlay"),)
         layout = Layout(self.output, self.layout or ("davis" if of_data_set else "folders"), resolution)
         jobs = [self._placed(job, listed.outputs.get(job.name, usual), layout) for job in listed.jobs]
-        written = {place_of(path) for job in jobs for path in job.outputs.values()}
-        return [job for job in jobs if place_of(job.source) not in written]  # an earlier run wrote it beside the videos
+        return _without_outputs(jobs, layout)
 
     def _look(self) -> tuple[Listed, str, bool]:
         """Return the jobs, the folder of a data set's resolution, and whether it is one."""
@@ -96,3 +95,19 @@ class JobsRequest:
         places = layout.outputs(job.name, outputs, job.options.annotation_format)
         placed = replace(job, outputs=places)
         return replace(placed, progress=layout.progress(job.name, placed.digest))
+
+
+def _without_outputs(jobs: Sequence[BatchJob], layout: Layout) -> list[BatchJob]:
+    """Leave out what an earlier run wrote beside the videos: these outputs, and others where no mask goes with them."""
+    written = {place_of(path) for job in jobs for path in job.outputs.values()}
+    stems = {place_of(stem) for job in jobs for stem in layout.stems(job.name)}
+
+    def is_output(job: BatchJob) -> bool:
+        of_another_run = job.problem is not None and place_of(_without_suffix(job.source)) in stems
+        return of_another_run or place_of(job.source) in written
+
+    return [job for job in jobs if not is_output(job)]
+
+
+def _without_suffix(source: str) -> str:
+    return source.removesuffix(Path(source).suffix)

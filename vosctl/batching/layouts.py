@@ -90,6 +90,10 @@ class Layout:
         """Return where each output of a job goes, by the outputs' names."""
         return {one.name: self._place(job, one.name, one.suffix_of(annotation_format)) for one in wanted}
 
+    def stems(self, job: str) -> list[str]:
+        """Return where the outputs of a job may go, without their suffixes."""
+        return [self._place(job, name, "") for name in OUTPUTS]
+
     def _place(self, job: str, output: str, suffix: str) -> str:
         if self.name == "davis" and output == "masks":
             output = f"Annotations/{self.resolution}" if self.resolution else "Annotations"
