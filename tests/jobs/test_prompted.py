@@ -186,7 +186,7 @@ def test_a_pipe_takes_prompts_as_its_frames_come(clip, registered_bright_engine,
     lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert {line["frame"] for line in lines if line["object"] == 4} == set(range(5, 12))
     assert {line["frame"] for line in lines if line["object"] == 1} == set(range(12))
-    assert "prompt at frame 100 for object 5: was not reached; the last frame is 11" in result.stderr
+    assert "mask m.png at frame 100 for object 5: was not reached; the last frame is 11" in result.stderr
 
 
 def test_of_a_pipe_a_time_within_a_long_frame_is_that_frame(clip, registered_bright_engine, invoke):

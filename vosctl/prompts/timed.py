@@ -78,11 +78,12 @@ class TimedPrompt:
         return cls(None if at is None else Place.of(at), object_id, mask, prompt)
 
     def __str__(self) -> str:
-        """Return the frame and the object, for messages."""
+        """Return the file of a mask, the frame and the object, for messages."""
         place = "the first frame"
         if self.at is not None:
             place = str(self.at) if self.at.frame is None else f"frame {self.at}"
-        return f"prompt at {place}" + (f" for object {self.object_id}" if self.object_id is not None else "")
+        named = f"mask {self.mask}" if isinstance(self.mask, str | os.PathLike) else "prompt"
+        return f"{named} at {place}" + (f" for object {self.object_id}" if self.object_id is not None else "")
 
 
 def files_of(prompts: Iterable[TimedPrompt]) -> tuple[Path, ...]:
