@@ -100,13 +100,11 @@ class JobsRequest:
 def _without_outputs(jobs: Sequence[BatchJob], layout: Layout) -> list[BatchJob]:
     """Leave out what an earlier run wrote beside the videos: these outputs, and others where no mask goes with them."""
     written = {place_of(path) for job in jobs for path in job.outputs.values()}
+    sources = [job for job in jobs if place_of(job.source) not in written]
+    if all(job.problem is None for job in sources):
+        return sources
     stems = {place_of(stem) for job in jobs for stem in layout.stems(job.name)}
-
-    def is_output(job: BatchJob) -> bool:
-        of_another_run = job.problem is not None and place_of(_without_suffix(job.source)) in stems
-        return of_another_run or place_of(job.source) in written
-
-    return [job for job in jobs if not is_output(job)]
+    return [job for job in sources if job.problem is None or place_of(_without_suffix(job.source)) not in stems]
 
 
 def _without_suffix(source: str) -> str:
