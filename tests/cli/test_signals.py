@@ -230,13 +230,20 @@ def test_a_live_recording_is_completed(start, numbers):
 
 
 STUCK = """
-import threading
+import threading, time
 from vosctl.cli.signals import handle_signals
-from vosctl.interrupts import held
+from vosctl.interrupts import held, pending
 handle_signals()
 lock = threading.Lock()
 lock.acquire()
+
+def say_what_came():
+    while pending() is None:
+        time.sleep(0.01)
+    print("heard", flush=True)
+
 with held():
+    threading.Thread(target=say_what_came, daemon=True).start()
     print("ready", flush=True)
     lock.acquire()
 """
@@ -244,8 +251,9 @@ with held():
 
 def test_the_program_leaves_though_its_main_thread_is_stuck():
     with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        process.stdout.readline()
+        assert process.stdout.readline() == b"ready\n"
         process.send_signal(TERM)
+        assert process.stdout.readline() == b"heard\n", "of two at once, a system may hand over either first"
         process.send_signal(INT)
         assert process.wait(PATIENCE) == 128 + TERM
         assert process.stderr.read() == b"Interrupted\n"
