@@ -34,12 +34,14 @@ class Recorder:
         self.fail_at, self.fail_finish, self.delay = fail_at, fail_finish, delay
         self.indices, self.threads = [], set()
         self.finished = self.aborted = False
+        self.wrote = threading.Event()
 
     def write(self, frame, result):
         time.sleep(self.delay)
         if frame.index == self.fail_at:
             raise VosctlError(f"{self.name}: the disk is full")
         self.indices.append(frame.index)
+        self.wrote.set()
         self.threads.add(threading.current_thread())
 
     def finish(self):
@@ -148,6 +150,7 @@ def test_frames_wait_in_short_queues(bright_engine):
 def test_an_error_of_one_output_ends_the_run_once(bright_engine):
     frames, mask = scene(50)
     good, bad = Recorder("good"), Recorder("bad", fail_at=3)
+    bad.write = lambda frame, result: (good.wrote.wait(60), Recorder.write(bad, frame, result))
     run = pipeline(frames, mask, bright_engine, good, bad)
     with pytest.raises(VosctlError, match="bad: the disk is full"):
         run.run()
