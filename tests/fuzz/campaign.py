@@ -127,10 +127,10 @@ class Worker:
 
     def _answers(self, process: subprocess.Popen[str]) -> bool:
         """Wait for an answer; not for ever for a process that does nothing. One at work ends at its processor time."""
-        while True:
-            ready, _, _ = select.select([process.stdout], [], [], self._limits.wall_seconds)
-            if ready or not _is_at_work(process.pid):
-                return bool(ready)
+        while not _has_answer(process, self._limits.wall_seconds):
+            if not _is_at_work(process.pid):
+                return _has_answer(process, 0)  # it may have come while the process was looked at
+        return True
 
     def _where_it_stands(self, process: subprocess.Popen[str]) -> str:
         """The stacks of all threads of a process that does not answer, and what the system says of it."""
@@ -162,6 +162,11 @@ class Worker:
                 env=environment,
             )
         return self._process
+
+
+def _has_answer(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether there is something to read of a process, now or within some time."""
+    return bool(select.select([process.stdout], [], [], seconds)[0])
 
 
 def _is_at_work(process_id: int) -> bool:
