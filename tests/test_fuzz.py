@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -175,6 +176,18 @@ def test_a_worker_that_is_killed_is_a_crash_and_the_next_input_gets_a_new_one(sa
         os.kill(worker.process_id, signal.SIGKILL)
         time.sleep(0.5)
         assert worker.use("annotations", 1).outcome == CRASH
+        assert worker.use("annotations", 1).outcome in (RESULT, REFUSED)
+    finally:
+        worker.close()
+
+
+@pytest.mark.slow
+def test_an_answer_that_comes_while_the_worker_is_looked_at_counts(samples):
+    worker = Worker(1, samples, Limits(wall_seconds=0.001))
+    try:
+        assert worker.use("annotations", 0).outcome in (RESULT, REFUSED)
+        os.kill(worker.process_id, signal.SIGSTOP)
+        threading.Timer(0.5, os.kill, [worker.process_id, signal.SIGCONT]).start()
         assert worker.use("annotations", 1).outcome in (RESULT, REFUSED)
     finally:
         worker.close()
