@@ -30,7 +30,8 @@ from vosctl.video.sources import open_source
 
 DOCTOR_LIMIT, TESTS_LIMIT = 50.0, 80.0  # seconds, fewer than the parts may take: what was said until then is told
 ON_DEVICE = TrackingSettings(on_device=True)
-WAYS = {"on_device": ON_DEVICE, "plain": TrackingSettings()}
+PLAIN = TrackingSettings(temporal_smoothing=False)  # the masks that are smoothed are not to be compared with others
+WAYS = {"on_device": ON_DEVICE, "plain": PLAIN}
 
 
 def environment(device: str, frames: int) -> None:
@@ -58,7 +59,7 @@ def agreement(device: str, frames: int) -> None:
         "demo, 3 objects": pictures("480p", 3, min(frames, SHOWN)),
     }
     for clip, (shown, labels) in clips.items():
-        plain = Tracker(create_engine("lite", engine="torch", device="cpu", precision="fp32"))
+        plain = Tracker(create_engine("lite", engine="torch", device="cpu", precision="fp32"), PLAIN)
         plain.start(shown[0], labels)
         wanted = [plain.step(picture) for picture in shown[1:]]
         for precision, way in itertools.product(["fp32", *precisions(device)], WAYS):

@@ -33,7 +33,8 @@ def clip():
 @pytest.fixture(scope="module")
 def wanted(clip):
     """What the CPU gives in fp32, on the plain path."""
-    return followed(clip, Tracker(create_engine("lite", engine="torch", device="cpu", precision="fp32")))
+    engine = create_engine("lite", engine="torch", device="cpu", precision="fp32")
+    return followed(clip, Tracker(engine, TrackingSettings(temporal_smoothing=False)))
 
 
 def followed(clip, tracker):
@@ -54,7 +55,7 @@ def test_masks_and_words_are_those_of_the_cpu(clip, wanted, precision, on_device
     engine = create_engine("lite", engine="torch", device="cuda", precision=precision)
     assert engine.info.precision == precision
     assert engine.info.device.startswith("cuda:0 (")
-    tracker = Tracker(engine, TrackingSettings(on_device=on_device))
+    tracker = Tracker(engine, TrackingSettings(on_device=on_device, temporal_smoothing=False))
     found = followed(clip, tracker)
     assert_agree(found, wanted)
     assert tracker.notes == []

@@ -119,7 +119,7 @@ def compare(engine, settings, frames, labels):
 @pytest.mark.parametrize("count", [4, pytest.param(24, marks=pytest.mark.slow)])
 def test_a_real_clip_has_the_ordinary_paths_masks(engine, flower, count):
     frames, labels = flower
-    kinds = compare(engine, TrackingSettings(), frames[:count], labels)
+    kinds = compare(engine, TrackingSettings(temporal_smoothing=False), frames[:count], labels)
     assert set(kinds) == {ArrivingFrame}
 
 
@@ -135,7 +135,8 @@ def test_objects_come_go_and_get_a_second_reference_as_on_the_ordinary_path(engi
     second = np.where(np.roll(labels, 250, 1) > 0, 2, 0).astype(np.uint8)
     results = []
     for on_device in (False, True):
-        tracker = Tracker(engine, TrackingSettings(window_size=160, on_device=on_device))
+        settings = TrackingSettings(window_size=160, on_device=on_device, temporal_smoothing=False)
+        tracker = Tracker(engine, settings)
         tracker.start(frames[0], labels)
         found = [tracker.step(frames[1]), tracker.step(frames[2], second, [2])]
         found += [tracker.step(frames[3])]

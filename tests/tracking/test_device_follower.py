@@ -24,7 +24,8 @@ AGREE = 0.995
 def trackers(request):
     """The plain path and the one on the device, on one engine."""
     engine = bright_torch_engine(tells_presence=request.param == "with presence")
-    return Tracker(engine), Tracker(engine, TrackingSettings(on_device=True))
+    plain = Tracker(engine, TrackingSettings(temporal_smoothing=False))
+    return plain, Tracker(engine, TrackingSettings(on_device=True))
 
 
 def words(result):

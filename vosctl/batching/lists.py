@@ -36,7 +36,7 @@ _OPTIONS: tuple[str, ...] = (
 )
 _CALLED = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 _SPAN = ("start", "end", "every")
-_TRACKING = ("window", "window_size", "scales", "references")
+_TRACKING = ("window", "window_size", "scales", "references", "temporal_smoothing")
 
 
 @dataclass(frozen=True, slots=True)

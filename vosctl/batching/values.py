@@ -185,6 +185,7 @@ READERS: dict[str, Callable[[str, object], Value]] = {
     "window_size": _whole,
     "scales": _scales,
     "references": _whole,
+    "temporal_smoothing": _flag,
     "colors": _text,
     "background": _text,
     "annotation_format": _one_of(ANNOTATION_FORMATS),

@@ -140,6 +140,7 @@ class TrackingRequest:
     paper_protocol: bool = False
     on_device: bool = False
     references: Literal["1", "2"] = "2"
+    temporal_smoothing: Literal["on", "off"] | None = None
 
     def settings(self) -> TrackingSettings:
         """Return how objects are to be followed.
@@ -154,9 +155,14 @@ class TrackingRequest:
                 raise UsageError(
                     "--paper-protocol: leave --window, --window-size and --scales out, it sets them itself"
                 )
+            self._check_smoothing("--paper-protocol")
             return TrackingSettings.paper(on_device=self.on_device)
         if self.window == "off" and self.window_size:
             raise UsageError("--window-size: has no meaning with --window off")
+        if self.window == "off":
+            self._check_smoothing("--window off")
+        if self.on_device:
+            self._check_smoothing("--on-device")
         try:
             numbers = tuple(float(part) for part in self.scales.split(",")) if self.scales else (1.0,)
         except ValueError:
@@ -169,13 +175,24 @@ class TrackingRequest:
             scales=numbers,
             on_device=self.on_device,
             references=1 if self.references == "1" else 2,
+            temporal_smoothing=None if self.temporal_smoothing is None else self.temporal_smoothing == "on",
         )
+
+    def _check_smoothing(self, beside: str) -> None:
+        if self.temporal_smoothing == "on":
+            raise UsageError(f"--temporal-smoothing on: is done in crops on the CPU; leave it or {beside} out")
 
 
 on_device_option = click.option(
     "--on-device",
     is_flag=True,
     help="Cut, merge and label where the network computes, with --engine torch or onnx: for a GPU.",
+)
+smoothing_option = click.option(
+    "--temporal-smoothing",
+    type=click.Choice(["on", "off"]),
+    help="Average each mask with that of the frame before, carried along with the motion: less flicker, better masks.  "
+    "[default: on, in crops without --on-device]",
 )
 _TRACKING = (
     click.option(
@@ -203,6 +220,7 @@ _TRACKING = (
         help="Full frame exactly as in the paper's tables: its padding, scales and merging.",
     ),
     on_device_option,
+    smoothing_option,
 )
 _REFERENCES = click.option(
     "--references",
@@ -212,7 +230,8 @@ _REFERENCES = click.option(
     help="Masks that an object is known by once it is corrected: the first beside the last one, or the last alone.",
 )
 tracking_options = grouped("tracking", TrackingRequest, *_TRACKING)
-"""--window, --window-size, --scales, --paper-protocol, --on-device, as a `TrackingRequest` named `tracking`."""
+"""--window, --window-size, --scales, --paper-protocol, --on-device, --temporal-smoothing: the `TrackingRequest` named
+`tracking`."""
 correcting_options = grouped("tracking", TrackingRequest, *_TRACKING, _REFERENCES)
 """The same, and --references, where objects may be corrected."""
 

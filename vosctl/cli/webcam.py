@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -16,10 +16,12 @@ from vosctl.cli.numbers import FiniteRange
 from vosctl.cli.options import (
     EngineRequest,
     ReportingRequest,
+    TrackingRequest,
     decoder_option,
     engine_options,
     on_device_option,
     reporting_options,
+    smoothing_option,
 )
 from vosctl.cli.output_options import OutputOptions, composed_options, output_path_options, path_option, track_option
 from vosctl.errors import UsageError
@@ -153,6 +155,7 @@ live_output_options = grouped(
     help="As in vosctl segment.  [default: the largest from 192 to 384 that keeps up here, measured at the start]",
 )
 @on_device_option
+@smoothing_option
 @engine_options
 @reporting_options
 def webcam(
@@ -164,6 +167,7 @@ def webcam(
     max_frames: int | None,
     window_size: int,
     on_device: bool,
+    temporal_smoothing: Literal["on", "off"] | None,
     engine: EngineRequest,
     reporting: ReportingRequest,
 ) -> None:
@@ -184,7 +188,6 @@ def webcam(
     """
     from vosctl.cli.live import LiveJob
     from vosctl.prompts.segmenter import limit_prompt_threads
-    from vosctl.tracking import TrackingSettings
 
     if shown.no_window and not first.given:
         raise UsageError(
@@ -200,7 +203,8 @@ def webcam(
         objects.check()
     outputs.check(reporting)
     limit_prompt_threads(engine.threads)
-    settings = TrackingSettings(window_size=window_size, on_device=on_device)
+    tracking = TrackingRequest(window_size=window_size, on_device=on_device, temporal_smoothing=temporal_smoothing)
+    settings = tracking.settings()
     if not shown.no_window:
         from vosctl.selection.window import require_display
 

@@ -159,7 +159,7 @@ def source_of(header: TrackHeader, source: Source) -> Source:
 
 
 def _tracking(tracking: TrackingSettings) -> dict[str, JSON]:
-    return asdict(tracking) | {"scales": list(tracking.scales)}
+    return asdict(tracking) | {"scales": list(tracking.scales), "temporal_smoothing": tracking.smooths}
 
 
 def _span(span: Span | None) -> dict[str, JSON]:

@@ -205,7 +205,8 @@ class ResumeJob:
 
     def _tracker(self, path: Path, header: TrackHeader) -> Tracker:
         try:
-            tracking = {"references": 1, **header.tracking}  # releases that do not say it read one
+            # releases that do not say it read one reference, and did not smooth
+            tracking = {"references": 1, "temporal_smoothing": False, **header.tracking}
             settings = TrackingSettings(**tracking | {"scales": tuple(tracking["scales"])})  # type: ignore[arg-type]
             used = EngineInfo(**header.engine["used"])  # type: ignore[arg-type]
             asked = header.engine["asked"] or _asked_for(used)

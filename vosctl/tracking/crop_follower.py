@@ -24,6 +24,7 @@ from vosctl.tracking.references import FirstReferences, reference_of
 from vosctl.tracking.results import TrackedFrame
 from vosctl.tracking.scene_change import Change, SceneChange, is_another
 from vosctl.tracking.search import AFTER_CHANGE, MOST_VIEWS, View, views_all_over
+from vosctl.tracking.smoothing import smoothed
 from vosctl.types import Mask, SoftMask
 from vosctl.video.planar import Picture
 
@@ -46,6 +47,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
         references: the objects' first references.
         resumable: whether the references are kept, for `keep`.
         most_views: that are looked at together when objects are searched; fewer take less memory.
+        smooths: whether what is given out is smoothed through time.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class CropFollower(ObjectFollower[CroppedObject]):
         *,
         resumable: bool = False,
         most_views: int = MOST_VIEWS,
+        smooths: bool = False,
     ) -> None:
         super().__init__(resumable=resumable)
+        self._smooths = smooths
         self._most_views = most_views
         self._engine = engine
         self._references = references
@@ -95,9 +99,10 @@ class CropFollower(ObjectFollower[CroppedObject]):
         before = self._objects.get(object_id)
         again = before is not None and before.first is None and object_id in self._given
         state, first = self._references.take(object_id, reference, own, again=again, alone=alone)
+        probability = framing.crop.cut_mask(mask.astype(np.float32))
         return CroppedObject(
             state,
-            framing.crop.cut_mask(mask.astype(np.float32)),
+            probability,
             framing,
             framing.crop,
             float(np.count_nonzero(mask)),
@@ -105,6 +110,7 @@ class CropFollower(ObjectFollower[CroppedObject]):
             first=first,
             joined=state is not own,
             reference=reference if self._resumable else None,
+            shown=smoothed(framing.crop.cut(frame), probability, None) if self._smooths else None,
         )
 
     def _restored(self, object_id: int, values: Mapping[str, Any]) -> CroppedObject:
@@ -127,6 +133,12 @@ class CropFollower(ObjectFollower[CroppedObject]):
 
     def _as_seen(self, one: CroppedObject, mask: SoftMask) -> SoftMask:
         return one.seen_in.cut_mask(mask)
+
+    def _cut(self, one: CroppedObject, covered: Mask) -> NDArray[np.bool_]:
+        if one.shown is not None:
+            cover = self._as_seen(one, covered.astype(np.float32))
+            one.shown = replace(one.shown, probability=one.shown.probability * (1 - cover))
+        return super()._cut(one, covered)
 
     def _in_frame(self, one: CroppedObject) -> Mask:
         return np.asarray(one.seen_in.to_frame(one.probability, 0, 0, self._width, self._height) > 0.5)
@@ -166,6 +178,9 @@ class CropFollower(ObjectFollower[CroppedObject]):
             for seen in sightings
         ]
         merged = _merge(followed, [seen.crop for seen in sightings], claims)
+        if changed:  # what was shown before is of another picture
+            for one in followed:
+                one.shown = None
         views = [
             self._update(object_id, one, sighting, probability)
             for (object_id, one), sighting, probability in zip(self._objects.items(), sightings, merged, strict=True)
@@ -292,7 +307,11 @@ class CropFollower(ObjectFollower[CroppedObject]):
             self._remember(one, sighting, seen)
         one.seen_in, one.probability = crop, probability
         self._advance(one, sighting.state)
+        before, one.shown = None if one.lost or not sighting.guided else one.shown, None
         one.move(crop, box, pixels, self._height, self._width)
+        if self._smooths and not one.lost:
+            one.shown = smoothed(sighting.image, probability, before)
+            probability = one.shown.probability
         presence = None if sighting.belief is None else sighting.presence
         return ObjectView(object_id, crop, probability, score, one.lost, presence)
 

@@ -15,6 +15,7 @@ from vosctl.tracking.framing import Framing
 from vosctl.tracking.keeping import Reference
 from vosctl.tracking.presence import Belief
 from vosctl.tracking.search import View, shows_more
+from vosctl.tracking.smoothing import Shown
 from vosctl.types import Box, RGBImage, SoftMask
 
 AREA_MEMORY = 0.97  # share of the area kept from frame to frame while less is seen: it goes out of sight bit by bit
@@ -39,6 +40,7 @@ class CroppedObject(FollowedObject):
             otherwise.
         belief: what is believed of it; not used where the network does not tell presence.
         frames_lost: for how many frames it has been lost.
+        shown: how it was given out of the last frame, where that is smoothed; None after one in which it was lost.
     """
 
     framing: Framing
@@ -54,6 +56,7 @@ class CroppedObject(FollowedObject):
     scene: NDArray[np.int16] | None = None
     belief: Belief = field(default_factory=Belief)
     frames_lost: int = 0
+    shown: Shown | None = None
 
     def remembers(self, view: View) -> bool:
         """Return whether a view is where the object was last seen, after which a reference was made of it."""

@@ -17,6 +17,7 @@ from vosctl.tracking.crop import Crop
 from vosctl.tracking.framing import Framing
 from vosctl.tracking.presence import Belief
 from vosctl.tracking.search import View
+from vosctl.tracking.smoothing import Shown
 from vosctl.types import SoftMask
 
 STATE_INTERVAL = 25
@@ -36,8 +37,8 @@ class Reference:
     mask: SoftMask
 
 
-KeptValue = bool | int | float | str | None | NDArray[Any] | Belief | Crop | Framing | View | Reference
-KEPT_TYPES: dict[str, type[Any]] = {one.__name__: one for one in (Belief, Crop, Framing, View, Reference)}
+KeptValue = bool | int | float | str | None | NDArray[Any] | Belief | Crop | Framing | View | Reference | Shown
+KEPT_TYPES: dict[str, type[Any]] = {one.__name__: one for one in (Belief, Crop, Framing, View, Reference, Shown)}
 """The dataclasses that may be in a state, by name; their fields are kept values or tuples of numbers."""
 
 

@@ -30,6 +30,9 @@ class TrackingSettings:
             the torch and the onnx engine. The masks differ a little from those of the plain path.
         references: of an object in a crop that are read at most: 2 for the first and the latest one, where the network
             reads two and they agree; with 1 a correction always takes the old one's place.
+        temporal_smoothing: average each mask with that of the frame before, carried along with the picture's motion:
+            less flicker and better masks, for some milliseconds an object (`vosctl.tracking.smoothing`). In crops, not
+            with `on_device`; None smooths wherever that can be done.
     """
 
     window: bool = True
@@ -38,6 +41,7 @@ class TrackingSettings:
     paper_protocol: bool = False
     on_device: bool = False
     references: References = 2
+    temporal_smoothing: bool | None = None
 
     def __post_init__(self) -> None:
         if whole_number("window_size", self.window_size) % 32 or not 0 <= self.window_size <= 2048:
@@ -58,6 +62,22 @@ class TrackingSettings:
             raise UsageError("`scales`: is for the full frame; add `window=False`")
         if self.references not in get_args(References):
             raise UsageError(f"`references={self.references!r}`: give 1 or 2")
+        if self.temporal_smoothing not in (None, True, False):
+            raise UsageError(f"`temporal_smoothing={self.temporal_smoothing!r}`: give True, False or None")
+        if self.temporal_smoothing and not self._can_smooth:
+            raise UsageError(
+                "`temporal_smoothing=True`: is done in crops, where they are cut by the plain path; "
+                f"leave `{'on_device' if self.window else 'window'}` out"
+            )
+
+    @property
+    def smooths(self) -> bool:
+        """Whether masks are smoothed through time."""
+        return self._can_smooth if self.temporal_smoothing is None else self.temporal_smoothing
+
+    @property
+    def _can_smooth(self) -> bool:
+        return self.window and not self.on_device
 
     @classmethod
     def paper(cls, *, on_device: bool = False) -> TrackingSettings:

@@ -332,7 +332,8 @@ class Tracker:
             size, references = self.crop_size, FirstReferences(self._engine, self._settings.references, self._shown)
             if opens is not None:
                 return DeviceFollower(self._engine, opens, height, width, size, references, resumable=self.resumable)
-            return CropFollower(self._engine, height, width, size, references, resumable=self.resumable)
+            resumable, smooths = self.resumable, self._settings.smooths
+            return CropFollower(self._engine, height, width, size, references, resumable=resumable, smooths=smooths)
         multi_scale = MultiScale(self._engine, height, width, self._settings.scales)
         union = None
         if first is not None:

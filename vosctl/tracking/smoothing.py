@@ -1,0 +1,108 @@
+"""Smoothing masks through time, along the motion of the picture: what flickers from frame to frame is averaged out.
+
+The network sees one frame, its guidance and the reference, so that what it is not sure of comes and goes. Here each
+mask is averaged with that of the frame before, carried along the optical flow between the two crops (DIS: Kroeger et
+al., ECCV 2016), as far as the picture there is the same. Only what is given out is averaged: the network is guided by
+its own masks, so that nothing that is wrong can feed on itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vosctl.tracking.crop import mask_box
+from vosctl.types import RGBImage, SoftMask
+
+LARGEST_SHARE = 0.65
+"""Of the mask of before, where the picture is the same to the last bit."""
+TOLERANCE = 15.0
+"""Difference of the luma, of 255, at which that share has fallen to 1/e of it: light changes, and cameras are noisy."""
+DIFFERENCE_SIZE = 5  # pixels of the crop: side of the square that differences are averaged over
+TOUCHED = 0.02  # probability from which a pixel counts as touched by the object
+MARGIN = 16  # pixels of the crop round what is touched that the flow is found in
+LEAST_SIDE = 32  # of that
+_SHARES = (LARGEST_SHARE * np.exp(-((np.arange(256) / TOLERANCE) ** 2))).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """An object as it was given out of a frame.
+
+    Attributes:
+        luma: (size, size) uint8, of its crop.
+        probability: (size, size) float32 in [0, 1], smoothed.
+    """
+
+    luma: NDArray[np.uint8]
+    probability: SoftMask
+
+
+def smoothed(image: RGBImage, probability: SoftMask, before: Shown | None) -> Shown:
+    """Return an object as it is to be given out.
+
+    Args:
+        image: (size, size, 3), its crop.
+        probability: (size, size), its own in this frame.
+        before: as it was given out of the frame before, in the crop of then; None where nothing is to be averaged.
+    """
+    luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+    region = None if before is None else _region(np.maximum(probability, before.probability))
+    if before is None or region is None:
+        return Shown(luma, probability)
+    there = Shown(before.luma[region], before.probability[region])
+    averaged = probability.copy()
+    averaged[region] += _change(luma[region], probability[region], there)
+    if (probability > 0.5).any() and not (averaged > 0.5).any():  # what is seen is not to be averaged away
+        return Shown(luma, probability)
+    return Shown(luma, averaged)
+
+
+def _change(luma: NDArray[np.uint8], probability: SoftMask, before: Shown) -> SoftMask:
+    """Return what averaging adds to a probability, all of one region."""
+    height, width = luma.shape
+    places = _flow(luma, before.luma) + _pixels(max(height, width))[:height, :width]
+    difference = cv2.absdiff(_carried(before.luma, places), luma)
+    share = cv2.LUT(cv2.blur(difference, (DIFFERENCE_SIZE, DIFFERENCE_SIZE)), _SHARES)
+    return np.asarray(share * (_carried(before.probability, places) - probability), np.float32)
+
+
+def _flow(luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how far each pixel is from where it was, (H, W, 2)."""
+    # A new one each time: one that is used again gives other values after images of another size.
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    flow.setFinestScale(1)  # half of the crop's pixels, twice as fine as the preset
+    found = flow.calc(np.ascontiguousarray(luma), np.ascontiguousarray(before), None)  # type: ignore[call-overload]
+    return np.asarray(found, np.float32)
+
+
+@lru_cache(maxsize=1)
+def _pixels(size: int) -> NDArray[np.float32]:
+    """Return x and y of every pixel of a square, (size, size, 2)."""
+    side = np.arange(size, dtype=np.float32)
+    return np.stack(np.meshgrid(side, side), axis=-1)
+
+
+def _carried(values: NDArray, places: NDArray[np.float32]) -> NDArray:  # type: ignore[type-arg]
+    """Return the values at these places, (H, W, 2)."""
+    return np.asarray(cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))  # type: ignore[call-overload]
+
+
+def _region(probability: SoftMask) -> tuple[slice, slice] | None:
+    """Return the part of a crop that an object touches, with a margin; None where it touches nothing."""
+    box = mask_box(probability >= TOUCHED)
+    if box is None:
+        return None
+    x, y, width, height = box
+    return _span(y, height, len(probability)), _span(x, width, len(probability))
+
+
+def _span(start: int, length: int, size: int) -> slice:
+    """Return a length of a crop's side with its margin, no shorter than the flow can be found in."""
+    last = min(start + length + MARGIN, size)
+    first = max(min(start - MARGIN, last - LEAST_SIDE), 0)
+    return slice(first, min(max(last, first + LEAST_SIDE), size))
