@@ -198,11 +198,14 @@ def test_pixels_that_another_mask_takes_are_not_given_back():
     engine = HalfEngine()
     frame, labels = square_frame(120, 200, (1, RED, 40, 30, 40), (2, BLUE, 64, 30, 16))
     tracker = Tracker(engine, TrackingSettings(temporal_smoothing=True))
+    tracker.resumable = True
     tracker.start(frame, labels > 0)
     whole = tracker.step(frame)
     assert iou(whole.labels == 1, labels > 0) > 0.9
     engine.doubts = True
     tracker.add(frame, labels == 2, 2)
+    kept = tracker.keep().objects[1]
+    np.testing.assert_array_equal(kept["shown"].probability > 0.5, kept["probability"] > 0.5)
     result = tracker.step(frame)
     for object_id in (1, 2):
         assert iou(result.labels == object_id, labels == object_id) > 0.85

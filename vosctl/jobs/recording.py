@@ -130,7 +130,7 @@ def is_same_request(
 
     Of a mask that was an array it is not known which.
     """
-    how = header.tracking
+    how = {"temporal_smoothing": False, **header.tracking}  # releases that do not say it did not smooth
     if not prompts and "references" not in how:  # of an earlier release, and without corrections
         how = {**how, "references": tracking.references}
     there = (header.image_rate, header.prompts, header.span, how, header.engine.get("used"))
