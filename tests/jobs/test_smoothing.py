@@ -12,7 +12,6 @@ from tests.helpers.engines import BrightObjectEngine, register_engine
 from tests.helpers.frames import square_frame, write_video
 from tests.jobs.test_resuming import SoftEngine, assert_same_tracks, stopped
 from vosctl.batching.lists import read_list
-from vosctl.batching.run import JobOptions
 from vosctl.jobs.resuming import resume
 from vosctl.tracks import Track
 from vosctl.video.masks import write_indexed_png
@@ -101,5 +100,5 @@ def test_live_runs_take_the_option_too(clip, invoke):
 
 def test_a_list_may_say_it_of_a_job(clip, tmp_path):
     (tmp_path / "jobs.csv").write_text("source,first_mask,temporal_smoothing\nclip.mp4,m.png,false\nclip.mp4,m.png,\n")
-    jobs = read_list(tmp_path / "jobs.csv", JobOptions()).jobs
+    jobs = read_list(tmp_path / "jobs.csv", vosctl.JobOptions()).jobs
     assert [job.options.tracking.smooths for job in jobs] == [False, True]

@@ -11,7 +11,7 @@ from tests.helpers.frames import square_frame
 from vosctl import Tracker, TrackingSettings
 from vosctl.engine import Step
 from vosctl.errors import UsageError
-from vosctl.tracking.smoothing import LARGEST_SHARE, smoothed
+from vosctl.tracking.smoothing import LARGEST_SHARE, Shown, smoothed
 
 SIZE = 160
 RED, BLUE = (230, 40, 40), (40, 40, 230)
@@ -205,7 +205,10 @@ def test_pixels_that_another_mask_takes_are_not_given_back():
     engine.doubts = True
     tracker.add(frame, labels == 2, 2)
     kept = tracker.keep().objects[1]
-    np.testing.assert_array_equal(kept["shown"].probability > 0.5, kept["probability"] > 0.5)
+    shown, probability = kept["shown"], kept["probability"]
+    assert isinstance(shown, Shown)
+    assert isinstance(probability, np.ndarray)
+    np.testing.assert_array_equal(shown.probability > 0.5, probability > 0.5)
     result = tracker.step(frame)
     for object_id in (1, 2):
         assert iou(result.labels == object_id, labels == object_id) > 0.85
@@ -213,13 +216,14 @@ def test_pixels_that_another_mask_takes_are_not_given_back():
 
 def test_what_was_kept_goes_on_as_without_a_stop():
     frames = moving(12)
-    trackers = [Tracker(UnsureEngine(), TrackingSettings()) for _ in range(2)]
+    engines = [UnsureEngine(), UnsureEngine()]
+    trackers = [Tracker(engine, TrackingSettings()) for engine in engines]
     trackers[0].resumable = True
     trackers[0].start(*frames[0])
     for frame, _ in frames[1:6]:
         trackers[0].step(frame)
     trackers[1].restore(trackers[0].keep(), 120, 200)
-    trackers[1]._engine.guidance = [None] * 5
+    engines[1].guidance = list(engines[0].guidance)  # which frames it is unsure in
     for frame, _ in frames[6:]:
         wanted, found = (tracker.step(frame) for tracker in trackers)
         np.testing.assert_array_equal(found.alpha, wanted.alpha)
@@ -254,4 +258,4 @@ def test_smoothing_that_cannot_be_done_is_refused(settings, named):
 
 def test_another_word_is_refused():
     with pytest.raises(UsageError, match="`temporal_smoothing='on'`: give True, False or None"):
-        TrackingSettings(temporal_smoothing="on")
+        TrackingSettings(temporal_smoothing="on")  # type: ignore[arg-type]

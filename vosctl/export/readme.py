@@ -40,9 +40,10 @@ What vosctl does besides: it moves the crop on along the object's path, smoothed
 object was where it was expected, or while a part of it is hidden; it leaves specks out of it that are far from the
 object; it feeds back what the network marks beyond the frame, too; it compares a lost object with how it looked last,
 and searches the frame for it; and it averages what it gives out with the frame before, along the motion of the picture.
-Without the last (`TrackingSettings(temporal_smoothing=False)`), while an object is in sight, and smaller than the frame, the masks are
-nearly the same: with `lite` in 99.9 % of the pixels of each of 16 frames of `vosctl demo`'s clips. Of one that fills two
-thirds of the frame it was 94.9 % in the worst frame: so large, its outline depends on where exactly the crop lies.
+Without the last (`TrackingSettings(temporal_smoothing=False)`), while an object is in sight and smaller than the frame,
+the masks are nearly the same: with `lite` in 99.9 % of the pixels of each of 16 frames of `vosctl demo`'s clips. Of one
+that fills two thirds of the frame it was 94.9 % in the worst frame: so large, its outline depends on where exactly the
+crop lies.
 
 ```python
 import numpy as np

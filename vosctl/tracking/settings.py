@@ -73,7 +73,7 @@ class TrackingSettings:
     @property
     def smooths(self) -> bool:
         """Whether masks are smoothed through time."""
-        return self._can_smooth if self.temporal_smoothing is None else self.temporal_smoothing
+        return self._can_smooth if self.temporal_smoothing is None else bool(self.temporal_smoothing)
 
     @property
     def _can_smooth(self) -> bool:

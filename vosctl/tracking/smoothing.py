@@ -9,7 +9,6 @@ its own masks, so that nothing that is wrong can feed on itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -64,27 +63,23 @@ def smoothed(image: RGBImage, probability: SoftMask, before: Shown | None) -> Sh
 
 def _change(luma: NDArray[np.uint8], probability: SoftMask, before: Shown) -> SoftMask:
     """Return what averaging adds to a probability, all of one region."""
-    height, width = luma.shape
-    places = _flow(luma, before.luma) + _pixels(max(height, width))[:height, :width]
+    places = _places_before(luma, before.luma)
     difference = cv2.absdiff(_carried(before.luma, places), luma)
     share = cv2.LUT(cv2.blur(difference, (DIFFERENCE_SIZE, DIFFERENCE_SIZE)), _SHARES)
     return np.asarray(share * (_carried(before.probability, places) - probability), np.float32)
 
 
-def _flow(luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return how far each pixel is from where it was, (H, W, 2)."""
+def _places_before(luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return where each pixel was before, x and y: (H, W, 2)."""
     # A new one each time: one that is used again gives other values after images of another size.
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     flow.setFinestScale(1)  # half of the crop's pixels, twice as fine as the preset
-    found = flow.calc(np.ascontiguousarray(luma), np.ascontiguousarray(before), None)  # type: ignore[call-overload]
-    return np.asarray(found, np.float32)
-
-
-@lru_cache(maxsize=1)
-def _pixels(size: int) -> NDArray[np.float32]:
-    """Return x and y of every pixel of a square, (size, size, 2)."""
-    side = np.arange(size, dtype=np.float32)
-    return np.stack(np.meshgrid(side, side), axis=-1)
+    moved = flow.calc(np.ascontiguousarray(luma), np.ascontiguousarray(before), None)  # type: ignore[call-overload]
+    places = np.asarray(moved, np.float32)
+    height, width = luma.shape
+    places[..., 0] += np.arange(width, dtype=np.float32)
+    places[..., 1] += np.arange(height, dtype=np.float32)[:, None]
+    return places
 
 
 def _carried(values: NDArray, places: NDArray[np.float32]) -> NDArray:  # type: ignore[type-arg]
