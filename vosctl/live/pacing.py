@@ -19,7 +19,7 @@ from vosctl.types import RGBImage, SoftMask
 SIZES = (192, 224, 256, 288, 320, 352, 384)
 """Sides in pixels to choose from: the networks are trained for 224 to 384, and 192 is what still works."""
 NETWORK_SHARE = 0.6
-"""Share of the time between two frames that the network may take: the rest captures, draws, writes and shows."""
+"""Share of the time between two frames that the network may take: the rest captures, smooths, draws, writes, shows."""
 PATIENCE = 0.8  # seconds to measure for
 _STEPS = 3  # timed a size, after one that is not
 
