@@ -71,7 +71,7 @@ def _change(luma: NDArray[np.uint8], probability: SoftMask, before: Shown) -> So
 
 def _places_before(luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return where each pixel was before, x and y: (H, W, 2)."""
-    # A new one each time: one that is used again gives other values after images of another size.
+    # A new one each time: a small image changes the scale of one that is used again, for all that come after it.
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     flow.setFinestScale(1)  # half of the crop's pixels, twice as fine as the preset
     moved = flow.calc(np.ascontiguousarray(luma), np.ascontiguousarray(before), None)  # type: ignore[call-overload]
