@@ -21,6 +21,10 @@ LARGEST_SHARE = 0.65
 """Of the mask of before, where the picture is the same to the last bit."""
 TOLERANCE = 15.0
 """Difference of the luma, of 255, at which that share has fallen to 1/e of it: light changes, and cameras are noisy."""
+OBJECT_TOLERANCE = 25.0
+"""The same of the mean over the object: a flow that does not explain the whole is not to be believed in its parts."""
+FAST = 0.0625
+"""Of the crop's side: the move at which the share has fallen to 1/e too, as the flow of fast things is not sure."""
 DIFFERENCE_SIZE = 5  # pixels of the crop: side of the square that differences are averaged over
 TOUCHED = 0.02  # probability from which a pixel counts as touched by the object
 MARGIN = 16  # pixels of the crop round what is touched that the flow is found in
@@ -55,31 +59,38 @@ def smoothed(image: RGBImage, probability: SoftMask, before: Shown | None) -> Sh
         return Shown(luma, probability)
     there = Shown(before.luma[region], before.probability[region])
     averaged = probability.copy()
-    averaged[region] += _change(luma[region], probability[region], there)
+    averaged[region] += _change(luma[region], probability[region], there, FAST * len(luma))
     if (probability > 0.5).any() and not (averaged > 0.5).any():  # what is seen is not to be averaged away
         return Shown(luma, probability)
     return Shown(luma, averaged)
 
 
-def _change(luma: NDArray[np.uint8], probability: SoftMask, before: Shown) -> SoftMask:
-    """Return what averaging adds to a probability, all of one region."""
-    places = _places_before(luma, before.luma)
-    difference = cv2.absdiff(_carried(before.luma, places), luma)
-    share = cv2.LUT(cv2.blur(difference, (DIFFERENCE_SIZE, DIFFERENCE_SIZE)), _SHARES)
-    return np.asarray(share * (_carried(before.probability, places) - probability), np.float32)
+def _change(luma: NDArray[np.uint8], probability: SoftMask, before: Shown, fast: float) -> SoftMask:
+    """Return what averaging adds to a probability, all of one region; `fast` is in pixels."""
+    move = _move(luma, before.luma)
+    places = move + _pixels(luma.shape)
+    carried = _carried(before.probability, places)
+    difference = cv2.blur(cv2.absdiff(_carried(before.luma, places), luma), (DIFFERENCE_SIZE, DIFFERENCE_SIZE))
+    share = cv2.LUT(difference, _SHARES) * np.exp(-np.square(move).sum(axis=2) / np.float32(fast**2))
+    touched = np.maximum(probability, carried) > 0.5
+    if touched.any():
+        share *= np.float32(np.exp(-((difference[touched].mean() / OBJECT_TOLERANCE) ** 2)))
+    return np.asarray(share * (carried - probability), np.float32)
 
 
-def _places_before(luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return where each pixel was before, x and y: (H, W, 2)."""
+def _move(luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how far from each pixel it was before, x and y: (H, W, 2)."""
     # A new one each time: a small image changes the scale of one that is used again, for all that come after it.
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     flow.setFinestScale(1)  # half of the crop's pixels, twice as fine as the preset
-    moved = flow.calc(np.ascontiguousarray(luma), np.ascontiguousarray(before), None)  # type: ignore[call-overload]
-    places = np.asarray(moved, np.float32)
-    height, width = luma.shape
-    places[..., 0] += np.arange(width, dtype=np.float32)
-    places[..., 1] += np.arange(height, dtype=np.float32)[:, None]
-    return places
+    found = flow.calc(np.ascontiguousarray(luma), np.ascontiguousarray(before), None)  # type: ignore[call-overload]
+    return np.asarray(found, np.float32)
+
+
+def _pixels(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return x and y of every pixel of a picture of this shape, (H, W, 2)."""
+    rows, columns = np.indices(shape, np.float32)
+    return np.stack((columns, rows), axis=-1)
 
 
 def _carried(values: NDArray, places: NDArray[np.float32]) -> NDArray:  # type: ignore[type-arg]
