@@ -68,7 +68,7 @@ def smoothed(image: RGBImage, probability: SoftMask, before: Shown | None) -> Sh
 def _change(luma: NDArray[np.uint8], probability: SoftMask, before: Shown, fast: float) -> SoftMask:
     """Return what averaging adds to a probability, all of one region; `fast` is in pixels."""
     move = _move(luma, before.luma)
-    places = move + _pixels(luma.shape)
+    places = _places(move)
     carried = _carried(before.probability, places)
     difference = cv2.blur(cv2.absdiff(_carried(before.luma, places), luma), (DIFFERENCE_SIZE, DIFFERENCE_SIZE))
     share = cv2.LUT(difference, _SHARES) * np.exp(-np.square(move).sum(axis=2) / np.float32(fast**2))
@@ -87,10 +87,13 @@ def _move(luma: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.floa
     return np.asarray(found, np.float32)
 
 
-def _pixels(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return x and y of every pixel of a picture of this shape, (H, W, 2)."""
-    rows, columns = np.indices(shape, np.float32)
-    return np.stack((columns, rows), axis=-1)
+def _places(move: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return x and y of where each pixel was before, (H, W, 2)."""
+    height, width, _ = move.shape
+    places = move.copy()
+    places[..., 0] += np.arange(width, dtype=np.float32)
+    places[..., 1] += np.arange(height, dtype=np.float32)[:, None]
+    return places
 
 
 def _carried(values: NDArray, places: NDArray[np.float32]) -> NDArray:  # type: ignore[type-arg]
