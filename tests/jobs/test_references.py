@@ -46,6 +46,16 @@ def segmented(clip, engine, places=(0, 8), **settings):
     return heard.said
 
 
+def forget_setting(path, name):
+    """Have a track be one of a release that did not know a setting yet."""
+    database = sqlite3.connect(path, isolation_level=None)
+    (text,) = database.execute("SELECT value FROM header WHERE key = 'header'").fetchone()
+    header = json.loads(text)
+    del header["tracking"][name]
+    database.execute("UPDATE header SET value = ? WHERE key = 'header'", (json.dumps(header),))
+    database.close()
+
+
 def words(lines, word):
     return [line for line in lines if word in line]
 
@@ -101,12 +111,7 @@ def test_one_reference_can_be_asked_for(clip, invoke):
 
 def test_a_track_of_an_earlier_release_goes_on_as_it_was_made(clip):
     segmented(clip, Agrees(), places=(0,))
-    database = sqlite3.connect("a.vostrack", isolation_level=None)
-    (text,) = database.execute("SELECT value FROM header WHERE key = 'header'").fetchone()
-    header = json.loads(text)
-    del header["tracking"]["references"]
-    database.execute("UPDATE header SET value = ? WHERE key = 'header'", (json.dumps(header),))
-    database.close()
+    forget_setting("a.vostrack", "references")
     engine = Agrees()
     heard = StopsAfter(None)
     resume("a.vostrack", prompts=[vosctl.TimedPrompt.of(8, 1, mask=clip[8])], engine=engine, events=heard)

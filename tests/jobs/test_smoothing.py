@@ -1,7 +1,5 @@
 """Smoothing through time: how it is asked for, and that a run which goes on does as it began."""
 
-import json
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 import vosctl
 from tests.helpers.engines import BrightObjectEngine, register_engine
 from tests.helpers.frames import square_frame, write_video
+from tests.jobs.test_references import forget_setting
 from tests.jobs.test_resuming import SoftEngine, assert_same_tracks, stopped
 from vosctl.batching.lists import read_list
 from vosctl.jobs.resuming import resume
@@ -41,16 +40,6 @@ def alphas(path):
         return np.stack([kept.alpha for kept in track])
 
 
-def forget(path):
-    """Have a track be one of a release that did not smooth."""
-    database = sqlite3.connect(path, isolation_level=None)
-    (text,) = database.execute("SELECT value FROM header WHERE key = 'header'").fetchone()
-    header = json.loads(text)
-    del header["tracking"]["temporal_smoothing"]
-    database.execute("UPDATE header SET value = ? WHERE key = 'header'", (json.dumps(header),))
-    database.close()
-
-
 @pytest.mark.parametrize("smoothing", [None, False])
 def test_a_run_goes_on_as_it_began(clip, smoothing):
     wanted = whole(clip, smoothing)
@@ -68,7 +57,7 @@ def test_the_masks_are_others_without(clip):
 def test_a_run_of_an_earlier_release_goes_on_without(clip):
     wanted = whole(clip, False)
     stopped(clip, SoftEngine(), 30, tracking=vosctl.TrackingSettings(temporal_smoothing=False))
-    forget("a.vostrack")
+    forget_setting("a.vostrack", "temporal_smoothing")
     resume("a.vostrack", engine=SoftEngine())
     assert_same_tracks(wanted, "a.vostrack")
 
